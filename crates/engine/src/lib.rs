@@ -1,0 +1,1 @@
+//! One game's life: check, plan, fetch, apply, ready, seed

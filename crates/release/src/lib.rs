@@ -1,0 +1,19 @@
+//! What was published: ids, bencode, metainfo (BitTorrent v2, BEP 52), merkle trees, layout,
+//! manifest, channel, safe paths and the plan that follows from them.
+//!
+//! Invariant: a value of a type in this crate has been checked; whoever holds one need not check
+//! again. The crate takes bytes and returns decisions: it has no files, sockets, clock, threads or
+//! randomness.
+
+pub mod bencode;
+pub mod channel;
+pub mod hash;
+pub mod id;
+pub mod layout;
+pub mod limits;
+pub mod manifest;
+pub mod merkle;
+pub mod metainfo;
+pub mod path;
+pub mod plan;
+pub mod target;

@@ -1,0 +1,30 @@
+//! Bounds on what strangers and files may ask of us. Each has a name and a reason.
+
+/// Deepest nesting that [`crate::bencode`] follows. A v2 file tree nests once per folder.
+pub const BENCODE_DEPTH_MAX: usize = 64;
+/// Largest `.torrent` that is read, in bytes: 200,000 files with long names fit.
+pub const METAINFO_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Largest manifest that is read, in bytes.
+pub const MANIFEST_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Largest channel document that is read, in bytes.
+pub const CHANNEL_BYTES_MAX: usize = 1024 * 1024;
+/// Most files in one release.
+pub const FILES_MAX: usize = 200_000;
+/// Smallest piece, in bytes: one block (BEP 52).
+pub const PIECE_LENGTH_MIN: u32 = 16 * 1024;
+/// Largest piece, in bytes: larger ones make a swarm slow to start and blame coarse.
+pub const PIECE_LENGTH_MAX: u32 = 16 * 1024 * 1024;
+/// Largest file, in bytes (1 PiB): keeps every sum of sizes within `u64`.
+pub const FILE_BYTES_MAX: u64 = 1 << 50;
+/// Most pieces in one release, so that an index fits the peer wire's `u32` with room.
+pub const PIECES_MAX: u64 = 1 << 26;
+/// Longest path in bytes, separators included.
+pub const PATH_BYTES_MAX: usize = 1024;
+/// Longest path component in bytes, the bound of common file systems.
+pub const COMPONENT_BYTES_MAX: usize = 255;
+/// Deepest folder.
+pub const PATH_DEPTH_MAX: usize = 48;
+/// Longest text (title, notes, argument) in a signed document, in bytes.
+pub const TEXT_BYTES_MAX: usize = 64 * 1024;
+/// Most trackers, mirrors or arguments in a signed document.
+pub const LIST_MAX: usize = 64;

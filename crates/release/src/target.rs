@@ -1,0 +1,21 @@
+//! Names of TUF targets. Flat, because clients disagree on where a folder's hash prefix stands.
+
+use crate::id::{ChannelName, GameId, Version};
+
+/// The channel's pointer: `<game>~<channel>.json`.
+#[must_use]
+pub fn channel(game: &GameId, channel: &ChannelName) -> String {
+    format!("{game}~{channel}.json")
+}
+
+/// A release's manifest: `<game>~<version>.manifest`.
+#[must_use]
+pub fn manifest(game: &GameId, version: &Version) -> String {
+    format!("{game}~{version}.manifest")
+}
+
+/// A release's metainfo for other clients, with the piece layers: `<game>~<version>.torrent`.
+#[must_use]
+pub fn torrent(game: &GameId, version: &Version) -> String {
+    format!("{game}~{version}.torrent")
+}

@@ -1,0 +1,1 @@
+//! Which block next, from whom, and whom do we serve: the sans-IO swarm core

@@ -1,0 +1,2 @@
+//! The demo game.
+fn main() {}
