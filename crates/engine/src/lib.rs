@@ -1,1 +1,6 @@
-//! One game's life: check, plan, fetch, apply, ready, seed
+//! One game's life: check, plan, fetch, apply, ready, seed.
+//!
+//! Everything that waits is here: sockets, HTTP, timers, the disk threads. What happens is decided in
+//! `swarm` and `release`, what stands on the disk is `store`'s, whom to believe `trust`'s.
+
+pub mod snapshot;
