@@ -1,0 +1,90 @@
+//! The numbers a swarm is run with. Every default is meant for a home connection.
+
+use std::time::Duration;
+
+/// How a [`crate::Swarm`] behaves.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Our own peer id; a peer that bears it is ourselves.
+    pub peer_id: [u8; 20],
+    /// The name of the program in the extended handshake (BEP 10, `v`).
+    pub client: String,
+    /// The port peers can reach us on (BEP 10, `p`); `None` if we do not listen.
+    pub listen_port: Option<u16>,
+    /// Connections at most, both ways. Zero: no peers at all.
+    pub connections_max: usize,
+    /// Connections we go on looking for by ourselves; above this we only accept.
+    pub connections_wanted: usize,
+    /// Connection attempts under way at most.
+    pub connecting_max: usize,
+    /// Connections from one internet address at most; loopback and LAN are exempt.
+    pub connections_per_ip: usize,
+    /// Upload slots that are always given, if anybody is interested.
+    pub upload_slots_min: usize,
+    /// Upload slots that are given while fewer do not use up the upload.
+    pub upload_slots_max: usize,
+    /// How often upload slots are dealt anew.
+    pub rechoke_interval: Duration,
+    /// How long a peer keeps its slot while others wait.
+    pub slot_time: Duration,
+    /// Blocks the driver is asked to send to one peer at a time; bounds its memory.
+    pub sending_max: usize,
+    /// Requests of one peer that are kept, as we say in `reqq`; more are rejected.
+    pub requests_kept_max: usize,
+    /// Requests outstanding at one peer at most.
+    pub requests_out_max: usize,
+    /// Requests outstanding at a peer none of whose blocks was verified yet.
+    pub requests_unproven_max: usize,
+    /// How much time's worth of a peer's rate is kept requested.
+    pub request_queue: Duration,
+    /// A peer that owes us blocks and sends none for so long is snubbed: its requests are given to others.
+    pub snub_after: Duration,
+    /// A single request older than this is given to others.
+    pub request_timeout: Duration,
+    /// Whole pieces asked of the origin at the same time, at least.
+    pub origin_fetches: usize,
+    /// Bytes asked of the origin at the same time: while fewer are, more than `origin_fetches` pieces may be asked.
+    pub origin_window_bytes: u64,
+    /// Pieces asked of the origin at the same time, at most, however small they are.
+    pub origin_fetches_max: usize,
+    /// Peers that together give less than this are too slow: the origin helps. Zero: only if nothing is in flight.
+    pub origin_floor_bytes_per_second: u64,
+    /// How long a player must starve before the origin helps, if there are peers at all. Without any it helps at once.
+    pub origin_delay: Duration,
+    /// An origin that sends nothing for so long is given up for this piece.
+    pub origin_stall: Duration,
+    /// The last pieces are asked of the origin too, if peers make them wait so long.
+    pub last_piece_patience: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            peer_id: *b"-MU0100-000000000000",
+            client: format!("Muster {}", env!("CARGO_PKG_VERSION")),
+            listen_port: None,
+            connections_max: 80,
+            connections_wanted: 40,
+            connecting_max: 8,
+            connections_per_ip: 4,
+            upload_slots_min: 4,
+            upload_slots_max: 8,
+            rechoke_interval: Duration::from_secs(5),
+            slot_time: Duration::from_secs(20),
+            sending_max: 8,
+            requests_kept_max: 250,
+            requests_out_max: 500,
+            requests_unproven_max: 4,
+            request_queue: Duration::from_secs(1),
+            snub_after: Duration::from_secs(20),
+            request_timeout: Duration::from_secs(60),
+            origin_fetches: 4,
+            origin_window_bytes: 4 * 1024 * 1024,
+            origin_fetches_max: 32,
+            origin_floor_bytes_per_second: 256 * 1024,
+            origin_delay: Duration::from_secs(2),
+            origin_stall: Duration::from_secs(30),
+            last_piece_patience: Duration::from_secs(5),
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The peer wire of BitTorrent v2: handshake, messages, extension payloads (BEP 3, 6, 10, 11, 21, 52, 54).
+//!
+//! Invariant: a frame longer than its kind can be is refused from its length prefix, before its body is kept. This
+//! module knows bytes, not what they mean for a swarm.
+
+mod decoder;
+mod extended;
+mod handshake;
+mod message;
+
+pub use decoder::{Decoder, WireError};
+pub use extended::{
+    ExtendedError, ExtendedHandshake, LT_DONTHAVE, MAX_PEX_PEERS, Pex, UT_PEX, lost_piece, lost_piece_payload,
+};
+pub use handshake::{HANDSHAKE_LEN, Handshake, HandshakeError, RESERVED};
+pub use message::{HashRange, MAX_HASHES, Message, encode};
+
+/// The length of a block, in bytes; the last block of a file may be shorter (BEP 52 fixes it for the leaves).
+pub const BLOCK_LENGTH: u32 = 16 * 1024;
