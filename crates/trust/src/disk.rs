@@ -1,0 +1,174 @@
+//! The one place of this crate that touches files. A file is replaced by writing beside it, syncing and renaming, so a
+//! reader meets the old bytes or the new ones. Errors name the path.
+//!
+//! It does not decide what is written; and it follows the rules of the platform only here (file modes, folder sync).
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// A file call that failed, and on what.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {source}", path = path.display())]
+pub struct DiskError {
+    /// File or folder the call was about.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+pub(crate) type Result<T> = std::result::Result<T, DiskError>;
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> DiskError {
+    let path = path.to_owned();
+    move |source| DiskError { path, source }
+}
+
+/// Replaces `path` by `bytes`: temporary file beside it, sync, rename, sync of the folder.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let temporary = beside(path);
+    let written =
+        write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path).map_err(at(path)));
+    if written.is_err() {
+        // The first error is the one to report; a left-over is overwritten by the next attempt.
+        let _ = fs::remove_file(&temporary);
+    }
+    written?;
+    sync_parent(path)
+}
+
+/// Writes a private key that must not exist yet, readable by its owner only.
+pub(crate) fn create_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    platform::owner_only(&mut options);
+    let mut file = options.open(path).map_err(at(path))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(path))?;
+    sync_parent(path)
+}
+
+/// Makes a folder and its parents; `private` ones are closed to others where the system knows of such.
+pub(crate) fn create_folder(path: &Path, private: bool) -> Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    if private {
+        platform::owner_only_folder(&mut builder);
+    }
+    builder.create(path).map_err(at(path))
+}
+
+/// Reads a file of at most `limit` bytes; `None` if there is none.
+pub(crate) fn read_optional(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
+    match read(path, limit) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.source.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads a file of at most `limit` bytes. A larger one is an error of kind `FileTooLarge`.
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let file = File::open(path).map_err(at(path))?;
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(at(path))?;
+    if bytes.len() as u64 > limit {
+        return Err(at(path)(io::ErrorKind::FileTooLarge.into()));
+    }
+    Ok(bytes)
+}
+
+pub(crate) fn exists(path: &Path) -> Result<bool> {
+    path.try_exists().map_err(at(path))
+}
+
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    fs::remove_file(path).map_err(at(path))
+}
+
+pub(crate) fn canonical(path: &Path) -> Result<PathBuf> {
+    fs::canonicalize(path).map_err(at(path))
+}
+
+/// What lies in a folder: files and folders apart, links left out, sorted. A missing folder is empty.
+pub(crate) fn list(path: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), Vec::new())),
+        Err(error) => return Err(at(path)(error)),
+    };
+    let (mut files, mut folders) = (Vec::new(), Vec::new());
+    for entry in entries {
+        let entry = entry.map_err(at(path))?;
+        let kind = entry.file_type().map_err(at(path))?;
+        if kind.is_dir() {
+            folders.push(entry.path());
+        } else if kind.is_file() {
+            files.push(entry.path());
+        }
+    }
+    files.sort();
+    folders.sort();
+    Ok((files, folders))
+}
+
+pub(crate) fn length(path: &Path) -> Result<u64> {
+    fs::metadata(path).map(|metadata| metadata.len()).map_err(at(path))
+}
+
+/// Takes a lock that ends with the returned file. `None` if another process holds it.
+pub(crate) fn lock(path: &Path) -> Result<Option<File>> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(at(path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Err(fs::TryLockError::Error(error)) => Err(at(path)(error)),
+    }
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{}.tmp", std::process::id()))
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = File::create(path).map_err(at(path))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(path))
+}
+
+fn sync_parent(path: &Path) -> Result<()> {
+    path.parent().map_or(Ok(()), |folder| platform::sync_folder(folder).map_err(at(folder)))
+}
+
+#[cfg(unix)]
+mod platform {
+    use std::fs::{DirBuilder, File, OpenOptions};
+    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+    use std::{io, path::Path};
+
+    pub(super) fn owner_only(options: &mut OpenOptions) {
+        options.mode(0o600);
+    }
+
+    pub(super) fn owner_only_folder(builder: &mut DirBuilder) {
+        builder.mode(0o700);
+    }
+
+    pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+        File::open(folder)?.sync_all()
+    }
+}
+
+#[cfg(not(unix))]
+mod platform {
+    //! A profile folder is already closed to other users here, and folders cannot be synced.
+    use std::fs::{DirBuilder, OpenOptions};
+    use std::{io, path::Path};
+
+    pub(super) fn owner_only(_: &mut OpenOptions) {}
+
+    pub(super) fn owner_only_folder(_: &mut DirBuilder) {}
+
+    pub(super) fn sync_folder(_: &Path) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,98 @@
+//! The private keys of one keys folder, in memory while a program signs. Files are raw DER PKCS#8: the library takes PEM
+//! for RSA. Which key serves which role is said by the root alone, not by a file's name.
+
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::Ed25519KeyPair;
+use tough::schema::decoded::{Decoded, Hex};
+use tough::schema::key::Key as PublicKey;
+use tough::sign::Sign;
+
+use crate::{EditError, disk, limits};
+
+/// Ending of the names of private key files.
+pub(crate) const KEY_EXTENSION: &str = "key";
+
+/// One private key.
+pub(crate) struct Key {
+    pair: Ed25519KeyPair,
+    public: PublicKey,
+    id: Decoded<Hex>,
+}
+
+impl Key {
+    /// A new key, and the file contents that bring it back.
+    pub(crate) fn generate() -> Result<(Self, Vec<u8>), EditError> {
+        let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
+            .map_err(|error| EditError::Crypto { what: "making a key", reason: error.to_string() })?;
+        let bytes = document.as_ref().to_vec();
+        let key = Self::parse(&bytes)?.ok_or_else(|| EditError::Crypto {
+            what: "making a key",
+            reason: "it could not be read back".to_owned(),
+        })?;
+        Ok((key, bytes))
+    }
+
+    /// The key in a file's contents, or `None` if they hold no Ed25519 key.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Self>, EditError> {
+        let Ok(pair) = Ed25519KeyPair::from_pkcs8(bytes) else { return Ok(None) };
+        let public = pair.tuf_key();
+        let id = public
+            .key_id()
+            .map_err(|error| EditError::Crypto { what: "naming a key", reason: error.to_string() })?;
+        Ok(Some(Self { pair, public, id }))
+    }
+
+    pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
+        self.pair.sign(message).as_ref().to_vec()
+    }
+
+    pub(crate) fn id(&self) -> &Decoded<Hex> {
+        &self.id
+    }
+
+    pub(crate) fn public(&self) -> &PublicKey {
+        &self.public
+    }
+}
+
+/// All keys of a folder.
+pub(crate) struct Keyring {
+    folder: PathBuf,
+    keys: Vec<Key>,
+}
+
+impl Keyring {
+    pub(crate) fn new(folder: &Path, keys: Vec<Key>) -> Self {
+        Self { folder: folder.to_owned(), keys }
+    }
+
+    /// Reads every `*.key` file. None at all is fine: a machine that only reads has none.
+    pub(crate) fn read(folder: &Path) -> Result<Self, EditError> {
+        let mut keys = Vec::new();
+        for path in key_files(folder)? {
+            let bytes = disk::read(&path, limits::KEY_FILE_BYTES_MAX)?;
+            keys.push(Key::parse(&bytes)?.ok_or(EditError::KeyUnreadable { path })?);
+        }
+        Ok(Self::new(folder, keys))
+    }
+
+    pub(crate) fn push(&mut self, key: Key) {
+        self.keys.push(key);
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.keys.iter()
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+/// Key files of a folder, sorted by name.
+pub(crate) fn key_files(folder: &Path) -> Result<Vec<PathBuf>, EditError> {
+    let (files, _) = disk::list(folder)?;
+    Ok(files.into_iter().filter(|path| path.extension().is_some_and(|end| end == KEY_EXTENSION)).collect())
+}
