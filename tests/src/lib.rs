@@ -1,1 +1,11 @@
-//! Helpers of the whole-product tests.
+//! What the whole-product tests share: the programs under test, other people's peers, random trees.
+//!
+//! Invariants: a missing program fails the test and is named, never skipped; every wait has a bound;
+//! every child is ended, by its own id, when its handle is dropped. Helpers panic, because a test
+//! that cannot go on has failed.
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "test helpers fail by panicking")]
+
+pub mod child;
+pub mod libtorrent;
+pub mod programs;
+pub mod tree;

