@@ -16,4 +16,5 @@ pub mod merkle;
 pub mod metainfo;
 pub mod path;
 pub mod plan;
+pub mod seektable;
 pub mod target;
