@@ -1,0 +1,37 @@
+// What the window may ask of whoever stands behind it. Two implementations run: the Tauri one and the mock.
+import type { Account, Action, Brand, Failure, News, Settings, Snapshot } from "./bindings";
+
+export type Unlisten = () => void;
+
+/** Every method may reject with a `Failure`; `failureOf` turns anything else that was thrown into one. */
+export interface Backend {
+  snapshot(): Promise<Snapshot>;
+  act(action: Action): Promise<void>;
+  settings(): Promise<Settings>;
+  saveSettings(settings: Settings): Promise<void>;
+  /** The folder chosen in the system's dialog, or null when it was dismissed. */
+  pickFolder(): Promise<string | null>;
+  account(): Promise<Account>;
+  signIn(): Promise<void>;
+  cancelSignIn(): Promise<void>;
+  signOut(): Promise<void>;
+  news(): Promise<News>;
+  /** Opens the card's link in the system browser. */
+  openNews(id: string): Promise<void>;
+  brand(): Promise<Brand>;
+  /** A `muster://` address as this platform's web view can load it; null when there is no such picture. */
+  imageUrl(uri: string): string | null;
+  onSnapshot(listener: (snapshot: Snapshot) => void): Promise<Unlisten>;
+  onAccount(listener: (account: Account) => void): Promise<Unlisten>;
+  onNews(listener: (news: News) => void): Promise<Unlisten>;
+}
+
+export function failureOf(thrown: unknown): Failure {
+  if (isFailure(thrown)) return thrown;
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return { code: "UNEXPECTED", message, can_retry: true };
+}
+
+function isFailure(value: unknown): value is Failure {
+  return typeof value === "object" && value !== null && "code" in value && typeof value.code === "string" && "message" in value;
+}

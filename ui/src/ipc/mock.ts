@@ -1,0 +1,99 @@
+// A launcher made of fixtures, for a plain browser: `?fixture=downloading` shows that state, buttons lead to a plausible next one.
+// It never runs inside the real window.
+import type { Backend } from "./backend";
+import type { Account, Action, News, Settings, Snapshot } from "./bindings";
+import { BRAND, PICTURES, SETTINGS } from "./mock/brand";
+import { ACCOUNTS, NEWS } from "./mock/people";
+import { SNAPSHOTS } from "./mock/snapshots";
+
+export type Fixture = { snapshot: Snapshot; account: Account; news: News };
+
+/** Snapshot fixtures by their own name; the others put an account or news state beside a quiet game. */
+export const FIXTURES: Record<string, Fixture> = {
+  ...mapped(SNAPSHOTS, (snapshot, name) => ({ ...quiet(), snapshot, news: name.startsWith("offline") ? NEWS.offline_copy : NEWS.fresh })),
+  ...mapped(ACCOUNTS, (account, name) => ["account_" + name, { ...quiet(), account }]),
+  ...mapped(NEWS, (news, name) => ["news_" + name, { ...quiet(), news }]),
+};
+
+const NEXT: Record<Action, string> = {
+  install: "downloading",
+  update: "downloading",
+  pause: "paused",
+  resume: "downloading",
+  cancel: "not_installed",
+  verify: "verifying",
+  repair: "repairing",
+  play: "running",
+  stop_game: "ready",
+  retry: "ready",
+  uninstall: "not_installed",
+  stop_sharing: "sharing_stopped",
+  start_sharing: "sharing",
+};
+
+const TICK_MS = 500;
+
+export function mockBackend(fixture: string | null): Backend {
+  let { snapshot, account, news } = FIXTURES[fixture ?? ""] ?? quiet();
+  let settings: Settings = SETTINGS;
+  let onSnapshot: (snapshot: Snapshot) => void = () => {};
+  let onAccount: (account: Account) => void = () => {};
+  let ticks = 0;
+
+  const say = (next: Account) => onAccount((account = next));
+  setInterval(() => onSnapshot(lively(snapshot, settings, (ticks += 1))), TICK_MS);
+
+  return {
+    snapshot: async () => lively(snapshot, settings, ticks),
+    act: async (action) => {
+      snapshot = SNAPSHOTS[NEXT[action]] ?? snapshot;
+      onSnapshot(lively(snapshot, settings, ticks));
+    },
+    settings: async () => settings,
+    saveSettings: async (next) => void (settings = next),
+    pickFolder: async () => "/mnt/games/Lanternfall",
+    account: async () => account,
+    signIn: async () => say(ACCOUNTS.waiting),
+    cancelSignIn: async () => say(ACCOUNTS.signed_out),
+    signOut: async () => say(ACCOUNTS.signed_out),
+    news: async () => news,
+    openNews: async () => {},
+    brand: async () => BRAND,
+    imageUrl: (uri) => PICTURES[uri] ?? null,
+    onSnapshot: async (listener) => {
+      onSnapshot = listener;
+      return () => (onSnapshot = () => {});
+    },
+    onAccount: async (listener) => {
+      onAccount = listener;
+      return () => (onAccount = () => {});
+    },
+    onNews: async () => () => {},
+  };
+}
+
+/** The same snapshot with rates that breathe, so that the graph has something to draw. */
+function lively(snapshot: Snapshot, { limit_up, limit_down, channel }: Settings, tick: number): Snapshot {
+  const sway = (phase: number) => 1 + 0.24 * Math.sin(tick / 23 + phase) + 0.1 * Math.sin(tick / 5 + phase * 2);
+  const { rates } = snapshot;
+  const [origin, players, lan] = [rates.origin * sway(0), rates.players * sway(2), rates.lan * sway(4)];
+  return {
+    ...snapshot,
+    game: { ...snapshot.game, channel },
+    limits: { up: limit_up, down: limit_down },
+    rates: { origin, players, lan, down: origin + players + lan, up: rates.up * sway(1) },
+  };
+}
+
+function quiet(): Fixture {
+  return { snapshot: SNAPSHOTS.ready!, account: ACCOUNTS.signed_in, news: NEWS.fresh };
+}
+
+function mapped<T>(from: Record<string, T>, make: (value: T, name: string) => Fixture | [string, Fixture]): Record<string, Fixture> {
+  return Object.fromEntries(
+    Object.entries(from).map(([name, value]) => {
+      const made = make(value, name);
+      return Array.isArray(made) ? made : [name, made];
+    }),
+  );
+}

@@ -1,0 +1,35 @@
+// A made-up publisher for the plain browser.
+import type { Brand, Settings } from "../bindings";
+import keyArt from "./art/key-art.svg?url";
+import newsBridge from "./art/news-1.svg?url";
+import newsEvent from "./art/news-2.svg?url";
+import newsNight from "./art/news-3.svg?url";
+
+export const BRAND: Brand = {
+  name: "Muster",
+  game: "lanternfall",
+  title: "Lanternfall",
+  tagline: "Keep the last light burning.",
+  accent: "#ffb454",
+  channels: ["live", "beta"],
+  sign_in: true,
+  key_art: "muster://brand/key-art",
+};
+
+export const SETTINGS: Settings = {
+  version: 1,
+  limit_up: 300_000,
+  limit_down: null,
+  sharing: "while_downloading",
+  channel: "live",
+  dir: "/home/ann/Games/Lanternfall",
+  language: "system",
+  while_playing: "pause",
+};
+
+export const PICTURES: Record<string, string> = {
+  "muster://brand/key-art": keyArt,
+  "muster://news/bridge": newsBridge,
+  "muster://news/event": newsEvent,
+  "muster://news/night": newsNight,
+};

@@ -1,0 +1,34 @@
+// Accounts and news for the plain browser.
+import type { Account, News, NewsCard } from "../bindings";
+
+const URL = "https://id.lanternfall.example/auth?client_id=muster&response_type=code&code_challenge_method=S256&state=3f1c";
+
+export const ACCOUNTS = {
+  signed_out: { state: "signed_out" },
+  waiting: { state: "waiting", url: URL },
+  signed_in: { state: "signed_in", name: "Ann Lindqvist", picture: null, kept: "secret_store" },
+  signed_in_memory: { state: "signed_in", name: "Ann Lindqvist", picture: null, kept: "memory" },
+  failed: { state: "failed", failure: { code: "SIGN_IN_DENIED", message: "access_denied", can_retry: true } },
+} satisfies Record<string, Account>;
+
+const CARDS: NewsCard[] = [
+  {
+    id: "bridge",
+    title: "Patch 1.4: The Sunken Bridge",
+    summary: "A new road under the lake, twelve lanterns to find, and a keeper who does not want you there.",
+    published: "2026-11-17T09:00:00Z",
+    image: "muster://news/bridge",
+    link: true,
+  },
+  { id: "event", title: "Ember weekend", summary: "Double light from Friday to Monday.", published: "2026-11-14T15:30:00Z", image: "muster://news/event", link: true },
+  { id: "night", title: "How we painted the night sky", summary: "A look into the workshop.", published: "2026-11-03T10:00:00Z", image: "muster://news/night", link: true },
+  { id: "hotfix", title: "Hotfix notes 1.3.2", summary: "Boats no longer sail on sand.", published: "2026-10-28T08:10:00Z", image: null, link: false },
+];
+
+export const NEWS = {
+  fresh: { state: "fresh", fetched: "2026-11-20T11:40:00Z", cards: CARDS, failure: null },
+  empty: { state: "fresh", fetched: "2026-11-20T11:40:00Z", cards: [], failure: null },
+  loading: { state: "loading", fetched: null, cards: [], failure: null },
+  offline_copy: { state: "offline_copy", fetched: "2026-11-18T11:40:00Z", cards: CARDS, failure: null },
+  unavailable: { state: "unavailable", fetched: null, cards: [], failure: { code: "NEWS_UNREACHABLE", message: "connection refused", can_retry: true } },
+} satisfies Record<string, News>;

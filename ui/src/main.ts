@@ -1,0 +1,15 @@
+import "@fontsource-variable/archivo/wdth.css";
+import "./theme.css";
+import "./base.css";
+import { mount } from "svelte";
+import App from "./App.svelte";
+import { I18n } from "./i18n/i18n.svelte";
+import { connect } from "./ipc/client";
+import { Launcher } from "./state/launcher.svelte";
+
+const target = document.getElementById("app");
+if (!target) throw new Error("index.html has no #app");
+
+const launcher = new Launcher(await connect(), new I18n(navigator.language));
+mount(App, { target, props: { launcher } });
+await launcher.start();

@@ -1,0 +1,51 @@
+// Everything the window shows, in one place for the screens to reach.
+import { getContext, setContext } from "svelte";
+import type { Backend } from "../ipc/backend";
+import type { Brand } from "../ipc/bindings";
+import { I18n } from "../i18n/i18n.svelte";
+import { AccountState } from "./account.svelte";
+import { GameState } from "./game.svelte";
+import { NewsState } from "./news.svelte";
+import { SettingsState } from "./settings.svelte";
+
+export type Screen = "game" | "transfer" | "settings";
+
+const CONTEXT = Symbol("launcher");
+
+export class Launcher {
+  readonly backend: Backend;
+  readonly i18n: I18n;
+  readonly game: GameState;
+  readonly account: AccountState;
+  readonly news: NewsState;
+  readonly settings: SettingsState;
+  screen = $state<Screen>("game");
+  brand = $state.raw<Brand | null>(null);
+
+  constructor(backend: Backend, i18n: I18n) {
+    this.backend = backend;
+    this.i18n = i18n;
+    this.game = new GameState(backend);
+    this.account = new AccountState(backend);
+    this.news = new NewsState(backend);
+    this.settings = new SettingsState(backend);
+  }
+
+  /** The brand comes first, so that the window never shows another publisher's colours. */
+  async start(): Promise<void> {
+    await Promise.all([this.#loadBrand(), this.settings.start()]);
+    await Promise.all([this.game.start(), this.account.start(), this.news.start()]);
+  }
+
+  async #loadBrand(): Promise<void> {
+    this.brand = await this.backend.brand();
+  }
+}
+
+export function provideLauncher(launcher: Launcher): void {
+  setContext(CONTEXT, launcher);
+}
+
+export function useLauncher(): Launcher {
+  return getContext<Launcher>(CONTEXT);
+}

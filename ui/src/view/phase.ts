@@ -1,0 +1,106 @@
+// From one snapshot to the words of the dock. Nothing here decides what may be done: the snapshot already says so.
+import type { Failure, Phase, Snapshot } from "../ipc/bindings";
+import type { Formatter } from "../i18n/format";
+import { span } from "../i18n/format";
+import type { Line, MessageKey, Said } from "../i18n/i18n.svelte";
+
+/** The headline of the dock. */
+export function phaseLine({ phase, available, installed }: Snapshot): Line {
+  switch (phase.kind) {
+    case "update_available":
+    case "downloading":
+    case "applying":
+      return available ? { key: `phase.${phase.kind}`, values: { version: available.version } } : { key: `phase.${phase.kind}_unnamed` };
+    case "paused":
+      return { key: `phase.paused_${phase.reason}` };
+    case "offline":
+      return { key: installed === null ? "phase.offline_none" : "phase.offline_installed" };
+    case "blocked":
+      return { key: "phase.blocked", values: { by: phase.by } };
+    default:
+      return { key: `phase.${phase.kind}` };
+  }
+}
+
+/** The small lines under the headline, joined by a dot where they are shown. */
+export function detailLines(snapshot: Snapshot, format: Formatter, now: Date): Said[] {
+  const { phase, progress, available } = snapshot;
+  switch (phase.kind) {
+    case "not_installed":
+      return available ? [{ key: "version.name", values: { version: available.version } }, { key: "detail.needs", values: { size: format.bytes(available.need_bytes) } }] : [];
+    case "update_available":
+      return available?.notes ? [available.notes] : [];
+    case "applying":
+      return [{ key: "detail.applying" }];
+    case "needs_space":
+      return [{ key: "detail.space", values: { need: format.bytes(phase.need_bytes), have: format.bytes(phase.have_bytes), dir: phase.dir } }];
+    case "blocked":
+      return [{ key: "detail.blocked" }];
+    case "folder_missing":
+      return [{ key: "detail.folder_missing", values: { dir: phase.dir } }];
+    case "running":
+      return [{ key: "detail.running" }];
+    case "offline":
+      return [{ key: snapshot.installed === null ? "detail.offline_none" : "detail.offline_installed" }];
+    case "paused":
+      return phase.reason === "space" ? [{ key: "detail.paused_space" }] : progressLines(snapshot, format);
+    case "ready":
+      return checkedLine(snapshot.last_check, format, now);
+    default:
+      return progress ? progressLines(snapshot, format) : [];
+  }
+}
+
+/** What stands small inside the big button: a size before the click, the time left after it. */
+export function buttonDetail(snapshot: Snapshot, format: Formatter): Said | null {
+  const { phase, available, progress } = snapshot;
+  switch (phase.kind) {
+    case "not_installed":
+    case "update_available":
+      return available ? format.bytes(available.download_bytes) : null;
+    case "downloading":
+    case "repairing":
+    case "verifying": {
+      const left = span(progress?.eta_seconds ?? null);
+      return left && { key: `eta.${left.unit}` as MessageKey, values: { count: left.count } };
+    }
+    case "running":
+      return format.stopwatch(phase.since_seconds);
+    default:
+      return null;
+  }
+}
+
+/** Phases whose bar has no end in sight. */
+export function isIndeterminate({ phase, progress }: Snapshot): boolean {
+  return phase.kind === "checking" || phase.kind === "starting" || (isWorking(phase) && progress === null);
+}
+
+/** Whether the dock shows a bar at all. */
+export function showsProgress(snapshot: Snapshot): boolean {
+  return snapshot.progress !== null || isIndeterminate(snapshot);
+}
+
+/** The failure the phase itself carries. */
+export function phaseFailure(phase: Phase): Failure | null {
+  return phase.kind === "failed" ? phase.failure : null;
+}
+
+function isWorking(phase: Phase): boolean {
+  return phase.kind === "downloading" || phase.kind === "verifying" || phase.kind === "repairing" || phase.kind === "applying";
+}
+
+function progressLines({ phase, progress }: Snapshot, format: Formatter): Said[] {
+  if (!progress) return [];
+  const lines: Said[] = [];
+  const counted = progress.files_total > 0 && (phase.kind === "verifying" || phase.kind === "repairing");
+  if (counted) lines.push({ key: "detail.files", values: { done: progress.files_done, total: progress.files_total } });
+  lines.push({ key: "detail.progress", values: { done: format.bytes(progress.done_bytes), total: format.bytes(progress.total_bytes) } });
+  if (progress.rate_bytes_per_second > 0 && phase.kind !== "paused") lines.push(format.rate(progress.rate_bytes_per_second));
+  return lines;
+}
+
+function checkedLine(lastCheck: string | null, format: Formatter, now: Date): Line[] {
+  const when = lastCheck && format.ago(lastCheck, now);
+  return when ? [{ key: "detail.checked", values: { when } }] : [];
+}
