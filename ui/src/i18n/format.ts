@@ -1,6 +1,7 @@
 // Numbers, sizes, rates and times as a player reads them, in one locale. Decimal units throughout: 1 kB is 1000 bytes.
 
-const BYTE_UNITS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
+/** Nothing is smaller than a kilobyte to a player. */
+const BYTE_UNITS = ["kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
 const STEP = 1000;
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
@@ -67,14 +68,14 @@ export class Formatter {
   }
 
   #scaled(value: number, suffix: string): string {
-    let scaled = sane(value);
+    let scaled = sane(value) / STEP;
     let step = 0;
     // 999.5 would be printed as 1000, so it already belongs to the next unit.
     while (scaled >= STEP - 0.5 && step < BYTE_UNITS.length - 1) {
       scaled /= STEP;
       step += 1;
     }
-    const digits = step >= 2 && scaled < 100 ? 1 : 0;
+    const digits = (step > 0 && scaled < 99.95) || (scaled > 0 && scaled < 9.95) ? 1 : 0;
     return this.#unit(`${BYTE_UNITS[step]}${suffix}`, digits).format(scaled);
   }
 

@@ -81,7 +81,7 @@ function lively(snapshot: Snapshot, { limit_up, limit_down, channel }: Settings,
     ...snapshot,
     game: { ...snapshot.game, channel },
     limits: { up: limit_up, down: limit_down },
-    rates: { origin, players, lan, down: origin + players + lan, up: rates.up * sway(1) },
+    rates: { origin, players, lan, down: origin + players + lan, up: Math.min(rates.up * sway(1), limit_up ?? Infinity) },
   };
 }
 

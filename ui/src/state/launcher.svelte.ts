@@ -1,6 +1,6 @@
 // Everything the window shows, in one place for the screens to reach.
 import { getContext, setContext } from "svelte";
-import type { Backend } from "../ipc/backend";
+import { failureOf, type Backend } from "../ipc/backend";
 import type { Brand } from "../ipc/bindings";
 import { I18n } from "../i18n/i18n.svelte";
 import { AccountState } from "./account.svelte";
@@ -37,8 +37,13 @@ export class Launcher {
     await Promise.all([this.game.start(), this.account.start(), this.news.start()]);
   }
 
+  /** A window without a brand still installs and plays; it says what is wrong. */
   async #loadBrand(): Promise<void> {
-    this.brand = await this.backend.brand();
+    try {
+      this.brand = await this.backend.brand();
+    } catch (thrown) {
+      this.game.refused = failureOf(thrown);
+    }
   }
 }
 

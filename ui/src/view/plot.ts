@@ -7,11 +7,13 @@ import { ceilRound, type GraphData } from "./graph";
 const UP_SHARE = 0.3;
 const AXIS_PX = 74;
 const FONT_PX = 11;
+/** Two hex digits after a `#rrggbb` token. */
+const STACK_ALPHA = "8c";
 
 export function makePlot(host: HTMLElement, data: GraphData, i18n: I18n): uPlot {
   const colour = themeColours(host);
   const font = `${FONT_PX}px ${getComputedStyle(host).fontFamily}`;
-  const stack = (stroke: string): uPlot.Series => ({ scale: "down", stroke, fill: stroke, width: 0, points: { show: false } });
+  const stack = (stroke: string): uPlot.Series => ({ scale: "down", stroke, fill: `${stroke}${STACK_ALPHA}`, width: 1.5, points: { show: false } });
   const line = (scale: string, stroke: string, dash?: number[]): uPlot.Series => ({ scale, stroke, width: 1.5, points: { show: false }, ...(dash && { dash }) });
   const axis = { font, stroke: colour("--text-faint"), ticks: { show: false }, gap: 6 };
   return new uPlot(
@@ -54,7 +56,7 @@ export function makePlot(host: HTMLElement, data: GraphData, i18n: I18n): uPlot 
         stack(colour("--source-players")),
         stack(colour("--source-lan")),
         line("down", colour("--text-faint"), [5, 5]),
-        { ...line("up", colour("--upload")), fill: colour("--upload-wash") },
+        { ...line("up", colour("--upload")), fill: colour("--upload-wash"), fillTo: () => 0 },
         line("up", colour("--upload"), [5, 5]),
       ],
       bands: [
@@ -81,12 +83,8 @@ function thirds(top: number): number[] {
   return [0, top / 2, top];
 }
 
-/** Resolves a token to what a canvas understands, through an element that wears it. */
+/** Reads tokens as they stand now; only plain colours may be asked for, a canvas does not mix. */
 function themeColours(host: HTMLElement): (token: string) => string {
-  return (token) => {
-    host.style.color = `var(${token})`;
-    const resolved = getComputedStyle(host).color;
-    host.style.color = "";
-    return resolved;
-  };
+  const style = getComputedStyle(host);
+  return (token) => style.getPropertyValue(token).trim();
 }

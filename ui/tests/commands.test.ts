@@ -1,0 +1,146 @@
+// What a person does, and what then leaves the window.
+import { cleanup, fireEvent, screen } from "@testing-library/svelte";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { Snapshot } from "../src/ipc/bindings";
+import { SNAPSHOTS } from "../src/ipc/mock/snapshots";
+import { LATCH_MS } from "../src/state/latch.svelte";
+import { open, settled } from "./window";
+
+beforeEach(() => void vi.useFakeTimers({ now: new Date("2026-11-20T12:00:00Z") }));
+afterEach(() => {
+  cleanup();
+  vi.useRealTimers();
+});
+
+const click = (testid: string) => fireEvent.click(screen.getByTestId(testid));
+const label = () => screen.getByTestId("primary").querySelector(".label")?.textContent;
+
+test("a double click is one command, and the label holds still under the finger", async () => {
+  const act = vi.fn(async () => {});
+  let show: (snapshot: Snapshot) => void = () => {};
+  const onSnapshot = async (listener: typeof show) => {
+    show = listener;
+    return () => {};
+  };
+  await open("not_installed", { backend: { act, onSnapshot } });
+  await click("primary");
+  show(SNAPSHOTS.downloading!);
+  await settled();
+  expect(label()).toBe("Install");
+  await click("primary");
+  expect(act).toHaveBeenCalledExactlyOnceWith("install");
+  await vi.advanceTimersByTimeAsync(LATCH_MS);
+  expect(label()).toBe("Pause");
+  await click("primary");
+  expect(act).toHaveBeenLastCalledWith("pause");
+});
+
+test("a refused command is said, with its code, and can be put away", async () => {
+  const act = vi.fn(() => Promise.reject({ code: "BUSY", message: "locked by 4711", can_retry: true }));
+  await open("ready", { backend: { act } });
+  await click("primary");
+  await settled();
+  expect(screen.getByTestId("failure").dataset["code"]).toBe("BUSY");
+  await fireEvent.click(screen.getByRole("button", { name: "Dismiss" }));
+  expect(screen.queryByTestId("failure")).toBeNull();
+});
+
+test("forcing the game to quit asks first", async () => {
+  const act = vi.fn(async () => {});
+  await open("running", { backend: { act } });
+  await click("secondary");
+  await settled();
+  expect(act).not.toHaveBeenCalled();
+  await click("confirm-action");
+  expect(act).toHaveBeenCalledExactlyOnceWith("stop_game");
+});
+
+test("upload can be stopped where it is shown", async () => {
+  const act = vi.fn(async () => {});
+  await open("sharing", { backend: { act } });
+  await click("stop-sharing");
+  expect(act).toHaveBeenCalledExactlyOnceWith("stop_sharing");
+});
+
+test("an upload limit is saved in bytes per second, and said to be saved", async () => {
+  const saveSettings = vi.fn(async () => {});
+  const launcher = await open("ready", { backend: { saveSettings } });
+  launcher.screen = "settings";
+  await settled();
+  await fireEvent.input(screen.getByTestId("limit-up"), { target: { value: "1,5" } });
+  await fireEvent.change(screen.getByTestId("limit-up"));
+  await settled();
+  expect(saveSettings).toHaveBeenLastCalledWith(expect.objectContaining({ limit_up: 1500 }));
+  await click("limit-up-unit-MB");
+  await settled();
+  expect(saveSettings).toHaveBeenLastCalledWith(expect.objectContaining({ limit_up: 1_500_000 }));
+  await click("limit-up-unlimited");
+  await settled();
+  expect(saveSettings).toHaveBeenLastCalledWith(expect.objectContaining({ limit_up: null }));
+  expect(screen.getByTestId("saved").textContent).toContain("Saved");
+  await click("limit-up-unlimited");
+  await settled();
+  expect(saveSettings).toHaveBeenLastCalledWith(expect.objectContaining({ limit_up: 1_500_000 }));
+});
+
+test("nonsense is not saved", async () => {
+  const saveSettings = vi.fn(async () => {});
+  const launcher = await open("ready", { backend: { saveSettings } });
+  launcher.screen = "settings";
+  await settled();
+  await fireEvent.input(screen.getByTestId("limit-up"), { target: { value: "fast" } });
+  await fireEvent.change(screen.getByTestId("limit-up"));
+  await settled();
+  expect(saveSettings).not.toHaveBeenCalled();
+  expect(screen.getByRole("alert").textContent).toBe("Enter a number above zero.");
+});
+
+test("a refused setting goes back to what stands", async () => {
+  const saveSettings = () => Promise.reject({ code: "SETTINGS", message: "read-only", can_retry: true });
+  const launcher = await open("ready", { backend: { saveSettings } });
+  await launcher.settings.change({ limit_up: null });
+  expect(launcher.settings.settings?.limit_up).toBe(300_000);
+  expect(launcher.settings.refused?.code).toBe("SETTINGS");
+});
+
+test("changes made in a hurry all stand", async () => {
+  const saved: unknown[] = [];
+  const launcher = await open("ready", { backend: { saveSettings: async (settings) => void saved.push(settings) } });
+  await Promise.all([launcher.settings.change({ limit_up: 1 }), launcher.settings.change({ limit_down: 2 }), launcher.settings.change({ sharing: "off" })]);
+  expect(saved.at(-1)).toMatchObject({ limit_up: 1, limit_down: 2, sharing: "off" });
+});
+
+test("signing in shows the way to the browser, and can be given up", async () => {
+  await open("account_signed_out");
+  await click("sign-in");
+  await settled();
+  expect(screen.getByTestId("sign-in-link").textContent).toContain("https://id.");
+  await click("sign-in-cancel");
+  await settled();
+  expect(screen.getByTestId("sign-in").textContent).toContain("Sign in");
+});
+
+test("the language follows the setting at once", async () => {
+  const launcher = await open("ready");
+  await launcher.settings.change({ language: "de" });
+  await settled();
+  expect(label()).toBe("Spielen");
+  expect(document.documentElement.lang).toBe("de");
+});
+
+test("a screen reader hears a new state and every quarter, nothing between", async () => {
+  let show: (snapshot: Snapshot) => void = () => {};
+  const onSnapshot = async (listener: typeof show) => {
+    show = listener;
+    return () => {};
+  };
+  await open("downloading", { backend: { onSnapshot } });
+  const heard = new Set<string>();
+  const snapshot = SNAPSHOTS.downloading!;
+  for (let percent = 0; percent <= 100; percent += 1) {
+    show({ ...snapshot, progress: { ...snapshot.progress!, percent } });
+    await settled();
+    heard.add(screen.getByTestId("announcer").textContent ?? "");
+  }
+  expect([...heard]).toEqual(["Downloading 1.4.0", ...[25, 50, 75, 100].map((quarter) => `Downloading 1.4.0, ${quarter}%`)]);
+});

@@ -1,0 +1,86 @@
+// Every state of the window, rendered whole.
+import { cleanup, screen } from "@testing-library/svelte";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import en from "../src/i18n/en.json";
+import de from "../src/i18n/de.json";
+import { FIXTURES } from "../src/ipc/mock";
+import { BRAND, SETTINGS } from "../src/ipc/mock/brand";
+import type { Screen } from "../src/state/launcher.svelte";
+import { pseudo } from "./pseudo";
+import { open, settled } from "./window";
+
+beforeEach(() => void vi.useFakeTimers({ now: new Date("2026-11-20T12:00:00Z") }));
+afterEach(() => {
+  cleanup();
+  vi.useRealTimers();
+});
+
+const names = Object.keys(FIXTURES);
+const catalogs: Record<string, Record<string, string>> = { en, de };
+
+test.each(names)("%s shows the label of its snapshot, in both languages", async (name) => {
+  const { primary, phase, progress } = FIXTURES[name]!.snapshot;
+  for (const language of ["en", "de"]) {
+    await open(name, { language });
+    const button = screen.getByTestId("primary");
+    expect(button.querySelector(".label")?.textContent).toBe(catalogs[language]![`button.${primary.label}`]);
+    expect(button.hasAttribute("disabled")).toBe(!primary.enabled);
+    expect(screen.getByTestId("phase").dataset["phase"]).toBe(phase.kind);
+    if (progress) expect(screen.getByTestId("progress").getAttribute("value")).toBe(String(progress.percent));
+    cleanup();
+  }
+});
+
+test.each(names)("%s shows no words that no catalog holds", async (name) => {
+  const launcher = await open(name, { language: "pseudo", catalogs: { en, pseudo: pseudo(en) } });
+  // Words of the publisher, the player and the machine; all of them are data.
+  const data = JSON.stringify([FIXTURES[name], BRAND, SETTINGS]);
+  for (const view of ["game", "transfer", "settings"] satisfies Screen[]) {
+    launcher.screen = view;
+    await settled();
+    for (const text of untranslated(document.body)) expect(data, `"${text}" on ${view}`).toContain(text);
+  }
+});
+
+test("numbers reach the strip as a person reads them", async () => {
+  await open("downloading");
+  expect(screen.getByTestId("details").textContent?.replace(/\s/g, " ")).toBe("2.6 GB of 4.2 GB · 11.4 MB/s");
+  expect(screen.getByTestId("primary").textContent?.replace(/\s/g, " ")).toContain("about 2 min");
+  expect(screen.getByTestId("source-players").textContent).toContain("51%");
+});
+
+test("an unknown error code falls back to the message that came with it", async () => {
+  await open("failed_unknown");
+  expect(screen.getByTestId("failure").textContent).toContain("The moon was in the way.");
+  expect(screen.getByTestId("failure").textContent).toContain("BRAND_NEW");
+});
+
+test("text from outside stays text", async () => {
+  const title = "<img src=x onerror=alert(1)><b>bold</b>";
+  const card = { id: "x", title, summary: title, published: null, image: "https://elsewhere.example/x.png", link: false };
+  await open("ready", { backend: { news: async () => ({ state: "fresh", fetched: null, cards: [card], failure: null }) } });
+  const shown = screen.getByTestId("news-card");
+  expect(shown.querySelector("h3")?.textContent).toBe(title);
+  expect(shown.querySelector("img, b")).toBeNull();
+});
+
+/** Words a person would see or hear that did not pass through the pseudo catalog. */
+function untranslated(root: Element): string[] {
+  const heard = [...root.querySelectorAll("[aria-label], [title]")].flatMap((element) => [element.getAttribute("aria-label"), element.getAttribute("title")]);
+  const seen: (string | null)[] = [];
+  const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT, (node) => (node.parentElement?.tagName === "STYLE" ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT));
+  while (walker.nextNode()) seen.push(walker.currentNode.textContent);
+  return [...heard, ...seen]
+    .flatMap((text) => unbracketed(text ?? "").split(/ · |\n/))
+    .map((part) => part.trim())
+    .filter((part) => /\p{L}{2,}/u.test(part) && !FORMATTED.some((pattern) => pattern.test(part)));
+}
+
+/** Made by Intl, not by us. */
+const FORMATTED = [/^[\d.,]+\s(kB|MB|GB)(\/s)?$/, / ago$/, /^yesterday$/, /^\w{3} \d+, \d{4}$/];
+
+/** Messages may stand inside messages, so the innermost go first. */
+function unbracketed(text: string): string {
+  const less = text.replace(/⟦[^⟦⟧]*⟧/g, " · ");
+  return less === text ? text : unbracketed(less);
+}
