@@ -1,1 +1,28 @@
-//! A folder becomes a signed release
+//! A folder becomes a signed release.
+//!
+//! [`publish`] walks a build, hashes it, stores each file's bytes once as compressed frames, and signs manifest, torrent
+//! and channel into a TUF repository. Until the last rename of that commit every reader sees the old release.
+//!
+//! Invariants: no private key and no `muster.toml` is ever published; a file is never held in memory whole; a version
+//! that was published keeps its content for ever.
+//!
+//! It does not serve what it writes, and it opens no sockets.
+
+mod assemble;
+mod config;
+mod content;
+mod disk;
+mod error;
+mod glob;
+mod hashing;
+mod parallel;
+mod plain;
+mod publish;
+mod report;
+mod walk;
+
+pub use config::{Config, FileRule};
+pub use disk::DiskError;
+pub use error::PublishError;
+pub use publish::{PublishRequest, publish};
+pub use report::{Phase, Progress, PublishReport, UpdateCost};

@@ -60,8 +60,9 @@ impl Editor {
         if !disk::exists(&repo_dir.join("metadata/timestamp.json"))? {
             return Err(EditError::NoRepository { path: repo_dir.to_owned() });
         }
-        disk::create_folder(keys_dir, true)?;
-        keys::refuse_nested(keys_dir, repo_dir)?;
+        if disk::exists(keys_dir)? {
+            keys::refuse_nested(keys_dir, repo_dir)?;
+        }
         keys::refuse_keys_in_repository(repo_dir)?;
         let lock = disk::lock(&repo_dir.join(LOCK))?;
         let lock = lock.ok_or_else(|| EditError::Busy { path: repo_dir.to_owned() })?;
@@ -107,6 +108,15 @@ impl Editor {
         self.staged.remove(name);
         self.changed |= removed;
         Ok(removed)
+    }
+
+    /// Finds out whether a [`Editor::commit`] could sign, so that long work before it is not in vain.
+    ///
+    /// # Errors
+    /// [`EditError::MissingKey`], [`EditError::RootExpired`].
+    pub fn rehearse(&self, now: DateTime<Utc>) -> Result<(), EditError> {
+        self.refuse_expired_root(now)?;
+        self.documents.renewed(&self.root, &self.keyring, now, true).map(drop)
     }
 
     /// Writes what was put and removed. Without changes nothing is written. True if something was.
@@ -233,6 +243,7 @@ pub(crate) fn create(
     let first = Renewed::sign(root, keyring, targets, None, (one, one), now)?;
     disk::create_folder(&repo_dir.join("metadata"), false)?;
     disk::create_folder(&repo_dir.join("targets"), false)?;
+    disk::replace(&repo_dir.join(LOCK), b"")?;
     disk::replace(&repo_dir.join("metadata/1.root.json"), &root_bytes)?;
     first.write(repo_dir)?;
     Ok(root_bytes)

@@ -1,0 +1,194 @@
+//! The way from a folder to a signed release. Everything that can be refused is refused before the first byte is
+//! written; the commit of the repository is the last step.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use release::channel::Channel;
+use release::id::{ChannelName, GameId, Version};
+use release::layout::piece_length_for;
+use release::limits::LIST_MAX;
+use release::manifest::Manifest;
+use release::target;
+use trust::Editor;
+use url::Url;
+
+use crate::config::Config;
+use crate::content::{Store, Stored};
+use crate::report::{Meter, Progress, PublishReport, UpdateCost};
+use crate::{PublishError, assemble, disk, hashing, plain, walk};
+
+/// What to publish, and where to.
+#[derive(Debug, Clone)]
+pub struct PublishRequest {
+    /// Folder that holds the game as it shall lie at the player's.
+    pub build_dir: PathBuf,
+    /// Repository.
+    pub repo_dir: PathBuf,
+    /// Private keys.
+    pub keys_dir: PathBuf,
+    /// Game.
+    pub game: GameId,
+    /// Version.
+    pub version: Version,
+    /// Channel that shall point at it.
+    pub channel: ChannelName,
+    /// Configuration to use instead of the build's own `muster.toml`.
+    pub config: Option<PathBuf>,
+    /// Trackers, whole or relative to the repository's URL. None: those that the channel names already.
+    pub trackers: Vec<String>,
+    /// Places that carry `content/`, likewise.
+    pub mirrors: Vec<String>,
+    /// Older releases to make patches from. Refused unless empty: patches are not made yet.
+    pub patch_from: Vec<Version>,
+    /// Also lay the release out as plain files, for web seeds of other clients.
+    pub plain: bool,
+    /// Find everything out, write nothing.
+    pub dry_run: bool,
+    /// The time that signatures and channel bear.
+    pub now: DateTime<Utc>,
+}
+
+/// Publishes a build. `listener` hears how far it has come.
+///
+/// The same content under the same version again changes nothing but what the channel says.
+///
+/// # Errors
+/// [`PublishError`]; the signed repository is then as it was.
+pub fn publish(
+    request: &PublishRequest,
+    listener: &mut dyn FnMut(Progress),
+) -> Result<PublishReport, PublishError> {
+    let started = Instant::now();
+    let mut meter = Meter::new(listener);
+    refuse_request(request)?;
+    let mut editor = Editor::open(&request.repo_dir, &request.keys_dir)?;
+    editor.rehearse(request.now)?;
+    let before = read_channel(&editor, request)?;
+
+    let (config, config_file) = Config::read(&request.build_dir, request.config.as_deref())?;
+    let build = walk::walk(&request.build_dir, &config, config_file.as_deref())?;
+    let piece_length = piece_length_for(build.total_bytes());
+    let hashes = hashing::hash(&build, piece_length, &mut meter)?;
+    let manifest = assemble::manifest(request, &config, &build, &hashes, piece_length)?;
+    let known = refuse_taken_version(&editor, request, &manifest)?;
+    let (channel, channel_changed) = assemble::channel(request, &config.notes, before.as_ref());
+    let torrent = assemble::torrent(&manifest, &hashes, &channel, request.plain)?;
+
+    let store = Store::new(&request.repo_dir);
+    let stored = store.add(&build, &hashes, piece_length, request.dry_run, &mut meter)?;
+    build.refuse_changes()?;
+    if !request.dry_run {
+        if request.plain {
+            plain::add(&request.repo_dir, &manifest.torrent_name(), &build)?;
+        }
+        editor.put_target(&target::manifest(&request.game, &request.version), manifest.encode())?;
+        editor.put_target(&target::torrent(&request.game, &request.version), torrent.encode())?;
+        editor.put_target(&target::channel(&request.game, &request.channel), channel.encode())?;
+        editor.commit(request.now)?;
+    }
+    let updates = update_costs(&editor, &channel, &config, &manifest, &stored)?;
+    Ok(PublishReport {
+        game: request.game.clone(),
+        version: request.version.clone(),
+        channel: request.channel.clone(),
+        sequence: channel.sequence,
+        infohash: torrent.infohash,
+        dry_run: request.dry_run,
+        already_published: known && !channel_changed,
+        files: manifest.files.len() as u64,
+        raw_bytes: manifest.total_bytes(),
+        piece_length,
+        content_files_new: stored.files_new,
+        content_bytes_new: stored.bytes_new,
+        fresh_download_bytes: stored.sizes.values().sum(),
+        updates,
+        seconds: started.elapsed().as_secs_f64(),
+        warnings: warnings(&manifest, config_file.as_deref()),
+    })
+}
+
+/// What can be refused before anything is opened.
+fn refuse_request(request: &PublishRequest) -> Result<(), PublishError> {
+    if !request.patch_from.is_empty() {
+        return Err(PublishError::PatchesUnsupported);
+    }
+    refuse_addresses("tracker", &request.trackers, &["http", "https", "udp"])?;
+    refuse_addresses("mirror", &request.mirrors, &["http", "https"])?;
+    let build = disk::canonical(&request.build_dir)?;
+    for folder in [&request.repo_dir, &request.keys_dir] {
+        if !disk::exists(folder)? {
+            continue;
+        }
+        let folder = disk::canonical(folder)?;
+        for (inner, outer) in [(&folder, &build), (&build, &folder)] {
+            if inner.starts_with(outer) {
+                return Err(PublishError::Nested { inner: inner.clone(), outer: outer.clone() });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn refuse_addresses(kind: &'static str, entries: &[String], schemes: &[&str]) -> Result<(), PublishError> {
+    for (index, entry) in entries.iter().enumerate() {
+        let good = match Url::parse(entry) {
+            Ok(url) => schemes.contains(&url.scheme()) && url.has_host(),
+            Err(url::ParseError::RelativeUrlWithoutBase) => {
+                !entry.is_empty() && !entry.contains(char::is_whitespace)
+            }
+            Err(_) => false,
+        };
+        if !good || index >= LIST_MAX {
+            return Err(PublishError::Address { kind, entry: entry.clone() });
+        }
+    }
+    Ok(())
+}
+
+fn read_channel(editor: &Editor, request: &PublishRequest) -> Result<Option<Channel>, PublishError> {
+    let bytes = editor.target(&target::channel(&request.game, &request.channel))?;
+    Ok(bytes.map(|bytes| Channel::parse(&bytes)).transpose()?)
+}
+
+/// True if this very release is published already.
+fn refuse_taken_version(
+    editor: &Editor,
+    request: &PublishRequest,
+    manifest: &Manifest,
+) -> Result<bool, PublishError> {
+    match editor.target(&target::manifest(&request.game, &request.version))? {
+        None => Ok(false),
+        Some(bytes) if Manifest::parse(&bytes)? == *manifest => Ok(true),
+        Some(_) => Err(PublishError::VersionTaken { version: request.version.clone() }),
+    }
+}
+
+fn update_costs(
+    editor: &Editor,
+    channel: &Channel,
+    config: &Config,
+    manifest: &Manifest,
+    stored: &Stored,
+) -> Result<Vec<UpdateCost>, PublishError> {
+    let mut costs = Vec::new();
+    for version in channel.previous.iter().take(config.keep()) {
+        // A release that was taken out of the repository costs nobody anything.
+        if let Some(bytes) = editor.target(&target::manifest(&channel.game, version))? {
+            costs.push(assemble::update_cost(&Manifest::parse(&bytes)?, manifest, &stored.sizes));
+        }
+    }
+    Ok(costs)
+}
+
+fn warnings(manifest: &Manifest, config_file: Option<&Path>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if config_file.is_none() {
+        warnings
+            .push("there is no muster.toml, so the release has neither title nor launch command".to_owned());
+    } else if manifest.launch.is_empty() {
+        warnings.push("the configuration has no launch command, so players cannot start the game".to_owned());
+    }
+    warnings
+}

@@ -1,0 +1,96 @@
+//! What a publish says while it runs and when it is done.
+
+use release::hash::Hash32;
+use release::id::{ChannelName, GameId, Version};
+use serde::Serialize;
+
+/// What is being done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Reading and hashing every file.
+    Hashing,
+    /// Compressing files that the repository does not hold yet.
+    Compressing,
+}
+
+/// How far a phase has come, in bytes of the build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Progress {
+    /// Phase.
+    pub phase: Phase,
+    /// Bytes done.
+    pub done_bytes: u64,
+    /// Bytes in all.
+    pub total_bytes: u64,
+}
+
+/// What was published, or with `dry_run` would be.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PublishReport {
+    /// Game.
+    pub game: GameId,
+    /// Version.
+    pub version: Version,
+    /// Channel that now points at it.
+    pub channel: ChannelName,
+    /// The channel's number.
+    pub sequence: u64,
+    /// Infohash of the release torrent.
+    pub infohash: Hash32,
+    /// Nothing was written, because nothing was to be.
+    pub dry_run: bool,
+    /// The same release was there already, and nothing about it changed.
+    pub already_published: bool,
+    /// Files of the release.
+    pub files: u64,
+    /// Their bytes.
+    pub raw_bytes: u64,
+    /// Bytes of a piece.
+    pub piece_length: u32,
+    /// Files whose content was not in the repository before.
+    pub content_files_new: u64,
+    /// Bytes that the origin stores for them.
+    pub content_bytes_new: u64,
+    /// What a player without any release downloads from an origin.
+    pub fresh_download_bytes: u64,
+    /// What a player with an older release downloads from an origin, newest release first.
+    pub updates: Vec<UpdateCost>,
+    /// How long it took.
+    pub seconds: f64,
+    /// What the publisher should know, in sentences.
+    pub warnings: Vec<String>,
+}
+
+/// What an update from an older release costs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UpdateCost {
+    /// The older release.
+    pub from: Version,
+    /// Bytes of files that it does not hold under any path.
+    pub changed_bytes: u64,
+    /// The same, as downloaded from an origin.
+    pub download_bytes: u64,
+}
+
+/// Counts bytes and passes progress on.
+pub(crate) struct Meter<'a> {
+    listener: &'a mut dyn FnMut(Progress),
+    progress: Progress,
+}
+
+impl<'a> Meter<'a> {
+    pub(crate) fn new(listener: &'a mut dyn FnMut(Progress)) -> Self {
+        Self { listener, progress: Progress { phase: Phase::Hashing, done_bytes: 0, total_bytes: 0 } }
+    }
+
+    pub(crate) fn start(&mut self, phase: Phase, total_bytes: u64) {
+        self.progress = Progress { phase, done_bytes: 0, total_bytes };
+        (self.listener)(self.progress);
+    }
+
+    pub(crate) fn advance(&mut self, bytes: u64) {
+        self.progress.done_bytes += bytes;
+        (self.listener)(self.progress);
+    }
+}
