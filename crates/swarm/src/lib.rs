@@ -1,19 +1,34 @@
 //! Which block next, from whom, and whom do we serve: the swarm core of BitTorrent v2 (BEP 3, 6, 10, 11, 21, 52, 54).
 //!
-//! Sans-IO: a driver tells a `Swarm` what happened and when ([`Input`]), and does what it asks for ([`Output`]).
+//! Sans-IO: a driver tells a [`Swarm`] what happened and when ([`Input`]), and does what it asks for ([`Output`]).
 //! Invariant: the same configuration, seed and inputs give the same outputs. The core has no clock, no sockets, no
 //! files and no threads; it never sees bytes of verified pieces, only their hashes.
 
 pub mod bandwidth;
 mod bitfield;
+mod choker;
 mod config;
+mod connections;
+mod hashes;
 mod io;
+mod messages;
+mod origin;
+mod partial;
+mod peer;
+mod picker;
+mod rate;
+mod requests;
 mod stats;
+mod swarm;
 mod time;
+mod totals;
+mod upload;
+mod verify;
 pub mod wire;
 
 pub use bitfield::Bitfield;
 pub use config::Config;
 pub use io::{Class, CloseReason, Event, Input, Output, PeerKey, PeerSource};
 pub use stats::{BySource, PeerStats, Stats};
+pub use swarm::Swarm;
 pub use time::Time;

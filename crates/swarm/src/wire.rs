@@ -13,6 +13,7 @@ pub use extended::{
     ExtendedError, ExtendedHandshake, LT_DONTHAVE, MAX_PEX_PEERS, Pex, UT_PEX, lost_piece, lost_piece_payload,
 };
 pub use handshake::{HANDSHAKE_LEN, Handshake, HandshakeError, RESERVED};
+pub(crate) use handshake::{speaks_extensions, speaks_fast};
 pub use message::{HashRange, MAX_HASHES, Message, encode};
 
 /// The length of a block, in bytes; the last block of a file may be shorter (BEP 52 fixes it for the leaves).

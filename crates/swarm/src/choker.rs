@@ -1,0 +1,138 @@
+//! Whom do we serve? A swarm of players is no barter: nobody earns a slot by giving.
+//!
+//! Few slots, dealt in turn: a peer keeps its slot for a while, then goes to the end of the line if others wait. Those
+//! who have nothing yet come first, because what they get they can pass on. Slots are added while the given ones do
+//! not use up the upload.
+
+use std::time::Duration;
+
+use crate::peer::Peer;
+use crate::swarm::Swarm;
+use crate::wire::Message;
+use crate::{Config, PeerKey, Time};
+
+#[derive(Debug)]
+pub(crate) struct Choker {
+    next_deal: Time,
+    slots: usize,
+    ticks: u32,
+    /// Ticks in which no peer with a slot had anything waiting here.
+    idle_ticks: u32,
+}
+
+impl Choker {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self { next_deal: Time::ZERO, slots: config.upload_slots_min, ticks: 0, idle_ticks: 0 }
+    }
+
+    /// More slots if the upload stood idle for a third of the time, fewer if it never did.
+    fn size(&mut self, somebody_waits: bool, config: &Config) {
+        if somebody_waits && self.idle_ticks * 3 > self.ticks {
+            self.slots += 1;
+        } else if self.idle_ticks == 0 && self.slots > config.upload_slots_min {
+            self.slots -= 1;
+        }
+        self.slots =
+            self.slots.clamp(config.upload_slots_min, config.upload_slots_max.max(config.upload_slots_min));
+        (self.ticks, self.idle_ticks) = (0, 0);
+    }
+}
+
+/// A peer's place in the line; the lowest come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    turn: Turn,
+    /// Those who had their slot longest ago come first, those who never had one before all.
+    slot_ended: Option<Time>,
+    lot: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    /// Has a slot, wants it, and has not had it for long.
+    Keeps,
+    /// Has no piece yet.
+    Newcomer,
+    Waits,
+    /// Had its slot for its time; keeps it if nobody else wants it.
+    Spent,
+    /// Has a slot but wants nothing now.
+    Unused,
+}
+
+fn turn(peer: &Peer, now: Time, slot_time: Duration) -> Turn {
+    match (peer.choked, peer.interested) {
+        (false, false) => Turn::Unused,
+        (false, true) if now.since(peer.slot_since) < slot_time => Turn::Keeps,
+        (false, true) => Turn::Spent,
+        (true, _) if peer.pieces.is_empty() => Turn::Newcomer,
+        (true, _) => Turn::Waits,
+    }
+}
+
+impl Swarm {
+    pub(crate) fn on_interest(&mut self, key: PeerKey, interested: bool) {
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        if peer.interested != interested {
+            peer.interested = interested;
+            self.deal();
+        }
+    }
+
+    pub(crate) fn set_upload(&mut self, enabled: bool) {
+        self.upload = enabled;
+        self.deal();
+    }
+
+    pub(crate) fn check_choker(&mut self) {
+        let busy = |peer: &Peer| !peer.choked && !(peer.queue.is_empty() && peer.sending.is_empty());
+        let idle = !self.peers.values().any(busy);
+        self.choker.ticks += 1;
+        self.choker.idle_ticks += u32::from(idle);
+        if self.now < self.choker.next_deal {
+            return;
+        }
+        self.choker.next_deal = self.now + self.config.rechoke_interval;
+        let waits = self.peers.values().any(|peer| peer.choked && peer.interested);
+        self.choker.size(waits, &self.config);
+        self.deal();
+    }
+
+    /// Deals the slots anew.
+    pub(crate) fn deal(&mut self) {
+        let slots = if self.upload { self.choker.slots } else { 0 };
+        let mut line: Vec<(Place, PeerKey)> = Vec::new();
+        for (key, peer) in &self.peers {
+            if peer.interested || !peer.choked {
+                let turn = turn(peer, self.now, self.config.slot_time);
+                let place = Place { turn, slot_ended: peer.slot_ended, lot: self.rng.u32(..) };
+                line.push((place, *key));
+            }
+        }
+        line.sort_unstable();
+        let (served, rest) = line.split_at(slots.min(line.len()));
+        rest.iter().for_each(|(_, key)| self.choke(*key));
+        served.iter().for_each(|(_, key)| self.unchoke(*key));
+    }
+
+    fn choke(&mut self, key: PeerKey) {
+        let now = self.now;
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        if !peer.choked {
+            peer.choked = true;
+            peer.slot_ended = Some(now);
+            self.send(key, Message::Choke);
+            self.reject_queued(key, |_| true);
+        }
+    }
+
+    fn unchoke(&mut self, key: PeerKey) {
+        let now = self.now;
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        if peer.choked {
+            peer.choked = false;
+            peer.slot_since = now;
+            self.send(key, Message::Unchoke);
+        }
+    }
+}

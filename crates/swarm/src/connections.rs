@@ -1,0 +1,368 @@
+//! Whom to connect to, whom to let in, whom never again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::partial::Source;
+use crate::peer::Peer;
+use crate::swarm::Swarm;
+use crate::wire::{MAX_PEX_PEERS, Message, Pex};
+use crate::{CloseReason, Event, Input, Output, PeerKey, PeerSource, Stats, Time};
+
+/// Addresses that are remembered.
+const KNOWN_MAX: usize = 2_000;
+/// Peers that left and whose blocks are not judged yet.
+const DEPARTED_MAX: usize = 4_096;
+const RETRY_MIN: Duration = Duration::from_secs(5);
+const RETRY_MAX: Duration = Duration::from_secs(600);
+/// The retry delay of an address a person gave is doubled no further.
+const RETRY_MANUAL_MAX: Duration = Duration::from_secs(30);
+/// An address that failed so often is forgotten, unless a person gave it.
+const FAILURES_MAX: u32 = 6;
+/// A peer that says nothing at all for so long is gone; a keep-alive is due every two minutes (BEP 3).
+const SILENCE_MAX: Duration = Duration::from_secs(150);
+const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(100);
+/// BEP 11: no more than one peer exchange message a minute.
+const PEX_INTERVAL: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Default)]
+pub(crate) struct Connections {
+    known: BTreeMap<SocketAddr, Known>,
+    connecting: BTreeSet<SocketAddr>,
+    departed: BTreeMap<PeerKey, Identity>,
+    banned: BTreeSet<Ban>,
+    banned_keys: BTreeSet<PeerKey>,
+    banned_count: usize,
+}
+
+#[derive(Debug)]
+struct Known {
+    source: PeerSource,
+    failures: u32,
+    not_before: Time,
+    is_ourselves: bool,
+    is_seed: bool,
+}
+
+/// By what a banned peer is known again. An address of the internet is one household; on loopback and in private
+/// networks many peers share one, so there the port counts too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Ban {
+    Ip(IpAddr),
+    Addr(SocketAddr),
+    Id([u8; 20]),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Identity {
+    addr: SocketAddr,
+    listens: Option<SocketAddr>,
+    peer_id: [u8; 20],
+}
+
+impl Identity {
+    fn of(peer: &Peer) -> Self {
+        Self { addr: peer.addr, listens: peer.listens, peer_id: peer.peer_id }
+    }
+
+    fn bans(&self) -> impl Iterator<Item = Ban> {
+        let by_address = match address_class(self.addr.ip()) {
+            AddressClass::Global => Ban::Ip(self.addr.ip()),
+            AddressClass::Loopback | AddressClass::Private => Ban::Addr(self.addr),
+        };
+        [Some(by_address), self.listens.map(Ban::Addr), Some(Ban::Id(self.peer_id))].into_iter().flatten()
+    }
+}
+
+/// From where an address can be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AddressClass {
+    Loopback,
+    Private,
+    Global,
+}
+
+impl AddressClass {
+    /// Whether somebody reached over `source` can mean an address of this class.
+    pub(crate) fn is_reachable_from(self, source: Self) -> bool {
+        self == Self::Global || self == source
+    }
+}
+
+pub(crate) fn address_class(ip: IpAddr) -> AddressClass {
+    let private = match ip {
+        IpAddr::V4(ip) => ip.is_private() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
+    };
+    match (ip.is_loopback(), private) {
+        (true, _) => AddressClass::Loopback,
+        (_, true) => AddressClass::Private,
+        _ => AddressClass::Global,
+    }
+}
+
+impl Connections {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    pub(crate) fn connecting(&self) -> usize {
+        self.connecting.len()
+    }
+
+    /// An attempt failed: the next one waits longer.
+    pub(crate) fn failed(&mut self, addr: SocketAddr, now: Time) {
+        self.connecting.remove(&addr);
+        let Some(known) = self.known.get_mut(&addr) else { return };
+        known.failures += 1;
+        let manual = known.source == PeerSource::Manual;
+        let longest = if manual { RETRY_MANUAL_MAX } else { RETRY_MAX };
+        let delay = RETRY_MIN * 2_u32.pow(known.failures.min(8) - 1);
+        known.not_before = now + delay.min(longest);
+        if known.failures >= FAILURES_MAX && !manual {
+            self.known.remove(&addr);
+        }
+    }
+
+    pub(crate) fn is_seed(&mut self, addr: Option<SocketAddr>) {
+        if let Some(known) = addr.and_then(|addr| self.known.get_mut(&addr)) {
+            known.is_seed = true;
+        }
+    }
+
+    pub(crate) fn is_banned_key(&self, key: PeerKey) -> bool {
+        self.banned_keys.contains(&key)
+    }
+
+    pub(crate) fn report(&self, stats: &mut Stats) {
+        stats.peers_known = self.known.len();
+        stats.peers_connecting = self.connecting.len();
+        stats.peers_banned = self.banned_count;
+    }
+
+    fn is_banned(&self, identity: &Identity) -> bool {
+        identity.bans().any(|ban| self.banned.contains(&ban))
+    }
+
+    fn may_connect(&self, addr: SocketAddr) -> bool {
+        !self.banned.contains(&Ban::Addr(addr)) && !self.banned.contains(&Ban::Ip(addr.ip()))
+    }
+
+    fn departed(&mut self, key: PeerKey, peer: &Peer, now: Time) {
+        if peer.downloaded > 0 {
+            self.departed.insert(key, Identity::of(peer));
+        }
+        if self.departed.len() > DEPARTED_MAX {
+            self.departed.pop_first();
+        }
+        if let Some(known) = peer.listens.and_then(|addr| self.known.get_mut(&addr)) {
+            known.failures = 0;
+            known.not_before = now + RETRY_MIN;
+        }
+    }
+}
+
+impl Swarm {
+    pub(crate) fn on_peers_found(&mut self, addrs: &[SocketAddr], source: PeerSource) {
+        let not_before = self.now;
+        for &addr in addrs {
+            let known = Known { source, failures: 0, not_before, is_ourselves: false, is_seed: false };
+            if addr.port() != 0
+                && self.connections.known.len() < KNOWN_MAX
+                && self.connections.may_connect(addr)
+            {
+                self.connections.known.entry(addr).or_insert(known);
+            }
+        }
+        self.drive_connections();
+    }
+
+    pub(crate) fn on_connected(&mut self, key: PeerKey, input: &Input) {
+        let Some(peer) = Peer::connected(input, self.have.len(), self.now, &self.config) else { return };
+        if peer.outgoing {
+            self.connections.connecting.remove(&peer.addr);
+        }
+        if let Some(reason) = self.objection(&peer) {
+            if let (CloseReason::Own, Some(known)) = (reason, self.connections.known.get_mut(&peer.addr)) {
+                known.is_ourselves = true;
+            }
+            return self.put(Output::Close { peer: key, reason });
+        }
+        let double = self.peers.iter().find(|(_, other)| other.peer_id == peer.peer_id);
+        if let Some((old, other)) = double.map(|(old, other)| (*old, other.outgoing)) {
+            // Both ends must keep the same connection: the one that the smaller peer id opened.
+            let we_are_smaller = self.config.peer_id < peer.peer_id;
+            if other == peer.outgoing || peer.outgoing != we_are_smaller {
+                return self.put(Output::Close { peer: key, reason: CloseReason::Duplicate });
+            }
+            self.close(old, CloseReason::Duplicate);
+        }
+        self.peers.insert(key, peer);
+        self.greet(key);
+    }
+
+    fn objection(&self, peer: &Peer) -> Option<CloseReason> {
+        let same_ip = |other: &&Peer| other.addr.ip() == peer.addr.ip();
+        let counted =
+            peer.class == crate::Class::Internet && address_class(peer.addr.ip()) == AddressClass::Global;
+        if peer.peer_id == self.config.peer_id {
+            Some(CloseReason::Own)
+        } else if self.connections.is_banned(&Identity::of(peer)) {
+            Some(CloseReason::Banned)
+        } else if self.peers.len() >= self.config.connections_max
+            || (counted && self.peers.values().filter(same_ip).count() >= self.config.connections_per_ip)
+        {
+            Some(CloseReason::Limit)
+        } else {
+            None
+        }
+    }
+
+    /// Opens connections while we want more.
+    pub(crate) fn drive_connections(&mut self) {
+        let wanted = self.config.connections_wanted.min(self.config.connections_max);
+        let missing = wanted.saturating_sub(self.peers.len() + self.connections.connecting.len());
+        let room = missing.min(self.config.connecting_max.saturating_sub(self.connections.connecting.len()));
+        let idle = !self.have.is_full() && !self.download;
+        if room == 0 || idle || (self.have.is_full() && !self.upload) {
+            return;
+        }
+        let connected: BTreeSet<SocketAddr> =
+            self.peers.values().flat_map(|peer| [Some(peer.addr), peer.listens]).flatten().collect();
+        let done = self.have.is_full();
+        let mut due: Vec<((u32, u8, u32), SocketAddr)> = Vec::new();
+        for (addr, known) in &self.connections.known {
+            let useful = !known.is_ourselves && !(done && known.is_seed) && known.not_before <= self.now;
+            let free = !connected.contains(addr) && !self.connections.connecting.contains(addr);
+            if useful && free && self.connections.may_connect(*addr) {
+                due.push(((known.failures, rank(known.source), self.rng.u32(..)), *addr));
+            }
+        }
+        due.sort_unstable();
+        for (_, addr) in due.into_iter().take(room) {
+            self.connections.connecting.insert(addr);
+            self.put(Output::Connect { addr });
+        }
+    }
+
+    pub(crate) fn close(&mut self, peer: PeerKey, reason: CloseReason) {
+        if self.peers.contains_key(&peer) {
+            self.put(Output::Close { peer, reason });
+            self.drop_peer(peer);
+        }
+    }
+
+    /// Forgets a peer that is gone and gives its blocks to others.
+    pub(crate) fn drop_peer(&mut self, key: PeerKey) {
+        let Some(peer) = self.peers.remove(&key) else { return };
+        self.connections.departed(key, &peer, self.now);
+        self.forget_pieces(&peer);
+        self.forget_hash_questions(key);
+        for (piece, block) in peer.out.keys() {
+            self.unask(Source::Peer(key), *piece, *block);
+        }
+        for range in peer.hashes_out.into_keys() {
+            self.hash_request_ended(key, range);
+        }
+        if !peer.choked {
+            self.deal();
+        }
+        self.refill_others();
+        self.drive_origin();
+    }
+
+    /// A peer lied: it goes, all it gave goes, and it is not let in again.
+    pub(crate) fn ban(&mut self, key: PeerKey) {
+        let peer = self.peers.get(&key).map(Identity::of);
+        let Some(identity) = peer.or_else(|| self.connections.departed.get(&key).copied()) else { return };
+        if !self.connections.banned_keys.insert(key) {
+            return;
+        }
+        self.connections.banned.extend(identity.bans());
+        self.connections.banned_count += 1;
+        if let Some(listens) = identity.listens {
+            self.connections.known.remove(&listens);
+        }
+        self.event(Event::PeerBanned { addr: identity.addr });
+        self.close(key, CloseReason::Banned);
+        let alike: Vec<PeerKey> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| self.connections.is_banned(&Identity::of(peer)))
+            .map(|(key, _)| *key)
+            .collect();
+        alike.into_iter().for_each(|key| self.close(key, CloseReason::Banned));
+        self.discard_all_from(key);
+    }
+
+    pub(crate) fn check_silence(&mut self) {
+        let silent = |peer: &Peer| self.now.since(peer.heard_at) >= SILENCE_MAX;
+        let gone: Vec<PeerKey> = self.peers.iter().filter(|(_, p)| silent(p)).map(|(key, _)| *key).collect();
+        gone.into_iter().for_each(|key| self.close(key, CloseReason::Silent));
+        let quiet = |peer: &Peer| self.now.since(peer.said_at) >= KEEP_ALIVE_AFTER;
+        let due: Vec<PeerKey> = self.peers.iter().filter(|(_, p)| quiet(p)).map(|(key, _)| *key).collect();
+        due.into_iter().for_each(|key| self.send(key, Message::KeepAlive));
+    }
+
+    /// Tells peers of peers (BEP 11).
+    pub(crate) fn exchange_peers(&mut self) {
+        let now = self.now;
+        let due = |peer: &Peer| {
+            peer.ut_pex.is_some() && (peer.pex_told.is_empty() || now.since(peer.pex_at) >= PEX_INTERVAL)
+        };
+        let keys: Vec<PeerKey> = self.peers.iter().filter(|(_, p)| due(p)).map(|(key, _)| *key).collect();
+        if keys.is_empty() {
+            return;
+        }
+        let reachable: BTreeSet<SocketAddr> = self.peers.values().filter_map(|peer| peer.listens).collect();
+        for key in keys {
+            self.exchange_with(key, &reachable);
+        }
+    }
+
+    fn exchange_with(&mut self, key: PeerKey, reachable: &BTreeSet<SocketAddr>) {
+        let now = self.now;
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        let Some(id) = peer.ut_pex else { return };
+        let class = address_class(peer.addr.ip());
+        let (own, listens) = (peer.addr, peer.listens);
+        let fits = |addr: &&SocketAddr| {
+            address_class(addr.ip()).is_reachable_from(class) && **addr != own && Some(**addr) != listens
+        };
+        let current: BTreeSet<SocketAddr> = reachable.iter().filter(fits).copied().collect();
+        let added: Vec<_> = current.difference(&peer.pex_told).take(MAX_PEX_PEERS).copied().collect();
+        let dropped: Vec<_> = peer.pex_told.difference(&current).take(MAX_PEX_PEERS).copied().collect();
+        if added.is_empty() && dropped.is_empty() {
+            return;
+        }
+        peer.pex_at = now;
+        peer.pex_told.extend(&added);
+        peer.pex_told.retain(|addr| !dropped.contains(addr));
+        let payload = Pex { added, dropped }.encode();
+        self.send(key, Message::Extended { id, payload });
+    }
+}
+
+fn rank(source: PeerSource) -> u8 {
+    match source {
+        PeerSource::Lan => 0,
+        PeerSource::Manual => 1,
+        PeerSource::Tracker => 2,
+        PeerSource::Pex => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_accepted_only_from_their_own_class_or_if_global() {
+        let class = |ip: &str| address_class(ip.parse().unwrap());
+        let (global, private, own) = (class("203.0.113.7"), class("192.168.1.2"), class("127.0.0.1"));
+        assert_eq!(class("fe80::1"), AddressClass::Private);
+        assert!(global.is_reachable_from(own) && private.is_reachable_from(private));
+        assert!(!private.is_reachable_from(global) && !own.is_reachable_from(private));
+    }
+}

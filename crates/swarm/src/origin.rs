@@ -1,0 +1,275 @@
+//! When the publisher's web server helps: only the starving, and only as much as they starve.
+//!
+//! A player starves if nobody gives or everybody together gives too little. Without any peer that has something for
+//! us the origin is asked at once and at full speed; with peers, after a delay, one piece at a time more. The last
+//! pieces never wait long for a slow peer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::partial::{Only, Partial, Source};
+use crate::swarm::Swarm;
+use crate::{Event, Output, Time};
+
+const BACKOFF_MIN: Duration = Duration::from_secs(1);
+const BACKOFF_DOUBLINGS_MAX: u32 = 6;
+/// An origin that says so often in a row that it does not have a piece has none.
+const REFUSALS_MAX: u32 = 8;
+
+#[derive(Debug, Default)]
+pub(crate) struct Origin {
+    available: bool,
+    fetches: BTreeMap<u64, Fetch>,
+    last_fetch: u64,
+    failures: u32,
+    refusals: u32,
+    not_before: Time,
+    /// Pieces the origin does not have or has wrong.
+    refused: BTreeSet<u32>,
+    starving_since: Option<Time>,
+}
+
+#[derive(Debug)]
+struct Fetch {
+    piece: u32,
+    left: BTreeSet<u32>,
+    bytes: u64,
+    heard_at: Time,
+}
+
+/// How urgently the origin is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Need {
+    None,
+    /// Peers give too little for so many delays.
+    Some(usize),
+    Full,
+}
+
+impl Origin {
+    pub(crate) fn fetch_count(&self) -> usize {
+        self.fetches.len()
+    }
+
+    /// Blocks awaited from the origin for at least `age`.
+    pub(crate) fn waiting(&self, now: Time, age: Duration) -> impl Iterator<Item = (Time, u32, u32)> + '_ {
+        let old = self.fetches.values().filter(move |fetch| now.since(fetch.heard_at) >= age);
+        old.flat_map(|fetch| fetch.left.iter().map(|block| (fetch.heard_at, fetch.piece, *block)))
+    }
+
+    fn bytes(&self) -> u64 {
+        self.fetches.values().map(|fetch| fetch.bytes).sum()
+    }
+
+    fn fetches_piece(&self, piece: u32) -> bool {
+        self.fetches.values().any(|fetch| fetch.piece == piece)
+    }
+}
+
+impl Swarm {
+    pub(crate) fn set_origin(&mut self, available: bool) {
+        self.origin.available = available;
+        if available {
+            (self.origin.failures, self.origin.refusals, self.origin.not_before) = (0, 0, self.now);
+            self.drive_origin();
+        } else {
+            self.cancel_origin();
+            self.refill_others();
+        }
+    }
+
+    /// Starts as many fetches as are needed.
+    pub(crate) fn drive_origin(&mut self) {
+        self.check_origin_stalls();
+        let usable = self.origin.available && self.download && !self.have.is_full();
+        if !usable || self.now < self.origin.not_before {
+            self.origin.starving_since = None;
+            return;
+        }
+        let need = self.need();
+        while self.origin_has_room(need) {
+            let Some(piece) = self.choose_for_origin() else { break };
+            self.fetch_from_origin(piece);
+        }
+        self.rescue_last_pieces();
+    }
+
+    fn need(&mut self) -> Need {
+        // Who has not told yet what it has may have something.
+        let promising = |peer: &crate::peer::Peer| peer.interesting > 0 || !peer.pieces_told;
+        if !self.peers.values().any(promising) && self.connections.connecting() == 0 {
+            self.origin.starving_since = Some(self.now);
+            return Need::Full;
+        }
+        let served = self.peers.values().any(|peer| !peer.out.is_empty() && !peer.snubbed);
+        let floor = self.config.origin_floor_bytes_per_second;
+        if served && self.totals.rate_from_peers(self.now) >= floor {
+            self.origin.starving_since = None;
+            return Need::None;
+        }
+        let since = *self.origin.starving_since.get_or_insert(self.now);
+        let delay = self.config.origin_delay.as_micros().max(1);
+        let delays = self.now.since(since).as_micros() / delay;
+        match usize::try_from(delays) {
+            Ok(0) => Need::None,
+            Ok(_) if !served => Need::Full,
+            Ok(delays) => Need::Some(delays),
+            Err(_) => Need::Full,
+        }
+    }
+
+    fn origin_has_room(&self, need: Need) -> bool {
+        let (count, bytes) = (self.origin.fetches.len(), self.origin.bytes());
+        match need {
+            Need::None => false,
+            Need::Some(delays) => count < delays.min(self.config.origin_fetches),
+            Need::Full => {
+                count < self.config.origin_fetches
+                    || (bytes < self.config.origin_window_bytes && count < self.config.origin_fetches_max)
+            }
+        }
+    }
+
+    /// Pieces begun and left come first, then those that no peer has, then the rarest.
+    fn choose_for_origin(&self) -> Option<u32> {
+        let left = |piece: &u32| {
+            let admits = |p: &Partial| p.admits(Source::Origin) && !p.anything_asked();
+            self.partials.get(piece).is_some_and(admits) && !self.origin.refused.contains(piece)
+        };
+        let begun = self.open.iter().copied().find(left);
+        begun.or_else(|| self.picker.rarest(|piece| !self.origin.refused.contains(&piece)))
+    }
+
+    fn fetch_from_origin(&mut self, piece: u32) {
+        self.touch(piece);
+        let Some(partial) = self.partials.get_mut(&piece) else { return };
+        if partial.only == Only::One {
+            partial.only = Only::This(Source::Origin);
+        }
+        let blocks: Range<u32> = partial.wanted();
+        let left: BTreeSet<u32> = blocks.clone().filter(|block| partial.wants(*block)).collect();
+        left.iter().for_each(|block| partial.ask(*block));
+        let bytes = left.iter().map(|block| u64::from(self.layout.block_length(piece, *block))).sum();
+        self.origin.last_fetch += 1;
+        let fetch = self.origin.last_fetch;
+        self.origin.fetches.insert(fetch, Fetch { piece, left, bytes, heard_at: self.now });
+        self.settle(piece);
+        self.put(Output::FetchOrigin { fetch, piece, blocks });
+    }
+
+    /// Once everything is asked for, pieces that peers make wait are asked of the origin too.
+    fn rescue_last_pieces(&mut self) {
+        if !self.picker.reachable_is_empty() || self.origin.fetches.len() >= self.config.origin_fetches {
+            return;
+        }
+        let patience = self.config.last_piece_patience;
+        let waits = |piece: &u32, partial: &Partial| {
+            !partial.wanted().is_empty()
+                && partial.admits(Source::Origin)
+                && self.now.since(partial.progress_at) >= patience
+                && !self.origin.fetches_piece(*piece)
+                && !self.origin.refused.contains(piece)
+        };
+        let waiting = self.partials.iter().filter(|(piece, partial)| waits(piece, partial));
+        let room = self.config.origin_fetches - self.origin.fetches.len();
+        let pieces: Vec<u32> = waiting.map(|(piece, _)| *piece).take(room).collect();
+        pieces.into_iter().for_each(|piece| self.fetch_from_origin(piece));
+    }
+
+    pub(crate) fn on_origin_block(&mut self, fetch: u64, block: u32, data: Bytes) {
+        let bytes = data.len() as u64;
+        self.totals.came_from_origin(self.now, bytes);
+        let Some(known) = self.origin.fetches.get_mut(&fetch) else {
+            self.totals.wasted_bytes += bytes;
+            return;
+        };
+        let piece = known.piece;
+        if bytes == 0 || bytes != u64::from(self.layout.block_length(piece, block)) {
+            self.put(Output::CancelOrigin { fetch });
+            return self.on_origin_failed(fetch, None, true);
+        }
+        known.heard_at = self.now;
+        known.left.remove(&block);
+        let done = known.left.is_empty();
+        if done {
+            self.origin.fetches.remove(&fetch);
+            (self.origin.failures, self.origin.refusals) = (0, 0);
+        }
+        self.take_block(Source::Origin, piece, block, data);
+        if done {
+            self.drive_origin();
+        }
+    }
+
+    pub(crate) fn on_origin_failed(&mut self, fetch: u64, retry_after: Option<Duration>, permanent: bool) {
+        let Some(piece) = self.end_fetch(fetch) else { return };
+        if permanent {
+            self.origin.refused.insert(piece);
+            self.origin.refusals += 1;
+            self.origin.available &= self.origin.refusals < REFUSALS_MAX;
+        } else {
+            let backoff = BACKOFF_MIN * 2_u32.pow(self.origin.failures.min(BACKOFF_DOUBLINGS_MAX));
+            self.origin.failures += 1;
+            let until = self.now + retry_after.unwrap_or(backoff);
+            self.origin.not_before = self.origin.not_before.max(until);
+        }
+        self.refill_others();
+        self.drive_origin();
+    }
+
+    /// The origin gave false bytes for a piece.
+    pub(crate) fn origin_was_false(&mut self, piece: u32) {
+        if self.origin.refused.insert(piece) {
+            self.event(Event::OriginFalse { piece });
+        }
+    }
+
+    /// A peer was faster with a block; a fetch that brings nothing else is not needed.
+    pub(crate) fn origin_need_not(&mut self, piece: u32, block: u32) {
+        let Some((id, fetch)) = self.origin.fetches.iter_mut().find(|(_, fetch)| fetch.piece == piece) else {
+            return;
+        };
+        let id = *id;
+        fetch.left.remove(&block);
+        if fetch.left.is_empty() {
+            self.cancel_fetch(id);
+        }
+    }
+
+    pub(crate) fn cancel_origin(&mut self) {
+        let fetches: Vec<u64> = self.origin.fetches.keys().copied().collect();
+        fetches.into_iter().for_each(|fetch| self.cancel_fetch(fetch));
+    }
+
+    pub(crate) fn cancel_origin_of(&mut self, piece: u32) {
+        let of_piece = |(_, fetch): &(&u64, &Fetch)| fetch.piece == piece;
+        let fetches: Vec<u64> = self.origin.fetches.iter().filter(of_piece).map(|(id, _)| *id).collect();
+        fetches.into_iter().for_each(|fetch| self.cancel_fetch(fetch));
+    }
+
+    fn cancel_fetch(&mut self, fetch: u64) {
+        if self.end_fetch(fetch).is_some() {
+            self.put(Output::CancelOrigin { fetch });
+        }
+    }
+
+    /// Gives a fetch's blocks back; its piece.
+    fn end_fetch(&mut self, fetch: u64) -> Option<u32> {
+        let Fetch { piece, left, .. } = self.origin.fetches.remove(&fetch)?;
+        left.into_iter().for_each(|block| self.unask(Source::Origin, piece, block));
+        Some(piece)
+    }
+
+    fn check_origin_stalls(&mut self) {
+        let (now, stall) = (self.now, self.config.origin_stall);
+        let stalled = |(_, fetch): &(&u64, &Fetch)| now.since(fetch.heard_at) >= stall;
+        let fetches: Vec<u64> = self.origin.fetches.iter().filter(stalled).map(|(id, _)| *id).collect();
+        for fetch in fetches {
+            self.put(Output::CancelOrigin { fetch });
+            self.on_origin_failed(fetch, None, false);
+        }
+    }
+}

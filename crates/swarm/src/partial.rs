@@ -1,0 +1,266 @@
+//! A piece on its way: what is known of each of its blocks.
+//!
+//! Invariant: a block is in exactly one state, and `free` and `stored` count them.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use release::hash::Hash32;
+
+use crate::{PeerKey, Time};
+
+/// Who gave a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Source {
+    Origin,
+    Peer(PeerKey),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Block {
+    /// Nobody was asked.
+    Free,
+    /// So many sources were asked.
+    Asked(u8),
+    /// It came and the driver is writing it.
+    Storing(Source),
+    /// It is written and has this leaf.
+    Stored(Source, Hash32),
+}
+
+/// What the piece waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Blocks.
+    Fetching,
+    /// It is whole, but its file's piece layer is not known yet.
+    AwaitingLayer,
+    /// It is whole and false; peers are asked for its leaves.
+    Blaming { asked: Option<PeerKey>, since: Time, tried: BTreeSet<PeerKey> },
+}
+
+/// From whom blocks may come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Only {
+    Anyone,
+    /// One source alone, whoever asks first: if the piece is false again we know who it was.
+    One,
+    This(Source),
+}
+
+/// A block of a false piece, whose giver is judged once the true leaf is known.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Suspect {
+    pub(crate) block: u32,
+    pub(crate) source: Source,
+    pub(crate) leaf: Hash32,
+}
+
+/// What an arriving block was worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// It is to be stored; so many others were asked for it too.
+    Fresh { also_asked: u8 },
+    /// It is here already.
+    Twice,
+}
+
+#[derive(Debug)]
+pub(crate) struct Partial {
+    blocks: Vec<Block>,
+    free: u32,
+    stored: u32,
+    pub(crate) progress_at: Time,
+    /// The true leaves, once a peer proved them.
+    pub(crate) leaves: Option<Vec<Hash32>>,
+    pub(crate) suspects: Vec<Suspect>,
+    pub(crate) only: Only,
+    pub(crate) stage: Stage,
+}
+
+impl Partial {
+    pub(crate) fn new(blocks: u32, now: Time) -> Self {
+        Self {
+            blocks: vec![Block::Free; blocks as usize],
+            free: blocks,
+            stored: 0,
+            progress_at: now,
+            leaves: None,
+            suspects: Vec::new(),
+            only: Only::Anyone,
+            stage: Stage::Fetching,
+        }
+    }
+
+    /// Marks a block as asked of one more source.
+    pub(crate) fn ask(&mut self, block: u32) {
+        let state = &mut self.blocks[block as usize];
+        match state {
+            Block::Free => {
+                *state = Block::Asked(1);
+                self.free -= 1;
+            }
+            Block::Asked(count) => *count = count.saturating_add(1),
+            Block::Storing(_) | Block::Stored(..) => {}
+        }
+    }
+
+    /// One source that was asked will not deliver; true if the block is free now.
+    pub(crate) fn unask(&mut self, block: u32) -> bool {
+        match &mut self.blocks[block as usize] {
+            Block::Asked(count) if *count > 1 => *count -= 1,
+            state @ Block::Asked(_) => {
+                *state = Block::Free;
+                self.free += 1;
+                return true;
+            }
+            _ => {}
+        }
+        false
+    }
+
+    /// A block came.
+    pub(crate) fn arrive(&mut self, block: u32, source: Source, now: Time) -> Arrival {
+        let state = &mut self.blocks[block as usize];
+        let also_asked = match *state {
+            Block::Free => {
+                self.free -= 1;
+                0
+            }
+            Block::Asked(count) => count.saturating_sub(1),
+            Block::Storing(_) | Block::Stored(..) => return Arrival::Twice,
+        };
+        *state = Block::Storing(source);
+        self.progress_at = now;
+        Arrival::Fresh { also_asked }
+    }
+
+    /// A block was written; its source, if it was awaited.
+    pub(crate) fn store(&mut self, block: u32, leaf: Hash32) -> Option<Source> {
+        let Some(Block::Storing(source)) = self.blocks.get(block as usize).copied() else { return None };
+        self.blocks[block as usize] = Block::Stored(source, leaf);
+        self.stored += 1;
+        Some(source)
+    }
+
+    /// Forgets a block that came.
+    pub(crate) fn discard(&mut self, block: u32) {
+        let Some(state) = self.blocks.get_mut(block as usize) else { return };
+        match state {
+            Block::Stored(..) => self.stored -= 1,
+            Block::Storing(_) => {}
+            Block::Free | Block::Asked(_) => return,
+        }
+        *state = Block::Free;
+        self.free += 1;
+    }
+
+    /// Forgets every written block from these sources, or all of them.
+    pub(crate) fn discard_from(&mut self, from: impl Fn(Source) -> bool) {
+        for block in 0..self.blocks.len() as u32 {
+            if matches!(self.blocks[block as usize], Block::Stored(source, _) if from(source)) {
+                self.discard(block);
+            }
+        }
+    }
+
+    pub(crate) fn block_count(&self) -> u32 {
+        self.blocks.len() as u32
+    }
+
+    pub(crate) fn free(&self) -> u32 {
+        self.free
+    }
+
+    pub(crate) fn next_free(&self) -> Option<u32> {
+        if self.free == 0 {
+            return None;
+        }
+        self.blocks.iter().position(|block| *block == Block::Free).map(|at| at as u32)
+    }
+
+    /// How many sources are asked for a block.
+    pub(crate) fn asked(&self, block: u32) -> u8 {
+        if let Some(Block::Asked(count)) = self.blocks.get(block as usize) { *count } else { 0 }
+    }
+
+    pub(crate) fn is_whole(&self) -> bool {
+        self.stored == self.block_count()
+    }
+
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.free == self.block_count() && self.suspects.is_empty() && self.leaves.is_none()
+    }
+
+    pub(crate) fn anything_asked(&self) -> bool {
+        self.blocks.iter().any(|block| matches!(block, Block::Asked(_)))
+    }
+
+    /// The smallest range that holds every block that did not come.
+    pub(crate) fn wanted(&self) -> Range<u32> {
+        let open = |block: &Block| matches!(block, Block::Free | Block::Asked(_));
+        let first = self.blocks.iter().position(open).unwrap_or(self.blocks.len());
+        let end = self.blocks.iter().rposition(open).map_or(first, |last| last + 1);
+        first as u32..end as u32
+    }
+
+    pub(crate) fn wants(&self, block: u32) -> bool {
+        matches!(self.blocks.get(block as usize), Some(Block::Free | Block::Asked(_)))
+    }
+
+    /// The leaves of a whole piece.
+    pub(crate) fn stored_leaves(&self) -> Vec<Hash32> {
+        self.stored_blocks().map(|suspect| suspect.leaf).collect()
+    }
+
+    pub(crate) fn stored_blocks(&self) -> impl Iterator<Item = Suspect> + '_ {
+        (0u32..).zip(&self.blocks).filter_map(|(block, state)| match *state {
+            Block::Stored(source, leaf) => Some(Suspect { block, source, leaf }),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn sources(&self) -> BTreeSet<Source> {
+        self.stored_blocks().map(|stored| stored.source).collect()
+    }
+
+    /// Whether blocks may be asked of this source.
+    pub(crate) fn admits(&self, source: Source) -> bool {
+        self.stage == Stage::Fetching
+            && match self.only {
+                Only::Anyone | Only::One => true,
+                Only::This(one) => one == source,
+            }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: Source = Source::Peer(PeerKey(1));
+
+    #[test]
+    fn a_block_goes_from_free_to_stored_and_back() {
+        let mut partial = Partial::new(3, Time::ZERO);
+        partial.ask(1);
+        partial.ask(1);
+        assert_eq!((partial.free(), partial.next_free(), partial.asked(1)), (2, Some(0), 2));
+        assert_eq!(partial.arrive(1, A, Time::ZERO), Arrival::Fresh { also_asked: 1 });
+        assert_eq!(partial.arrive(1, Source::Origin, Time::ZERO), Arrival::Twice);
+        assert_eq!(partial.store(1, Hash32::ZERO), Some(A));
+        assert_eq!(partial.store(1, Hash32::ZERO), None);
+        assert_eq!((partial.wanted(), partial.wants(1)), (0..3, false));
+        partial.discard_from(|source| source == A);
+        assert!(partial.is_untouched() && partial.free() == 3);
+    }
+
+    #[test]
+    fn an_asked_block_is_free_when_the_last_asked_gives_up() {
+        let mut partial = Partial::new(1, Time::ZERO);
+        partial.ask(0);
+        partial.ask(0);
+        assert!(!partial.unask(0) && partial.unask(0) && !partial.unask(0));
+        assert_eq!(partial.free(), 1);
+    }
+}

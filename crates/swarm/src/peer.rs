@@ -1,0 +1,203 @@
+//! What the core knows of one connected peer.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+
+use crate::rate::Rate;
+use crate::wire::{self, BLOCK_LENGTH, HashRange};
+use crate::{Bitfield, Class, Config, PeerStats, Time};
+use crate::{PeerKey, io::Input};
+
+/// A range somebody asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Request {
+    pub(crate) piece: u32,
+    pub(crate) begin: u32,
+    pub(crate) length: u32,
+}
+
+/// Requests assumed to be kept by a peer that does not say (`reqq`), as libtorrent assumes.
+const REQQ_DEFAULT: u32 = 250;
+/// Fewer outstanding requests than this starve a connection with any delay.
+const WINDOW_MIN: usize = 4;
+
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) addr: SocketAddr,
+    /// Where it can be reached; known of incoming peers once they say their port.
+    pub(crate) listens: Option<SocketAddr>,
+    pub(crate) outgoing: bool,
+    pub(crate) class: Class,
+    pub(crate) peer_id: [u8; 20],
+    pub(crate) fast: bool,
+    pub(crate) extensions: bool,
+    pub(crate) client: Option<String>,
+    pub(crate) ut_pex: Option<u8>,
+    pub(crate) lt_donthave: Option<u8>,
+    pub(crate) reqq: u32,
+    pub(crate) upload_only: bool,
+
+    pub(crate) pieces: Bitfield,
+    pub(crate) pieces_told: bool,
+    /// Counted as a seed in the picker, not piece by piece.
+    pub(crate) counted_as_seed: bool,
+    /// Pieces it has and we lack.
+    pub(crate) interesting: u32,
+
+    pub(crate) choked: bool,
+    pub(crate) chokes_us: bool,
+    pub(crate) interested: bool,
+    pub(crate) interests_us: bool,
+
+    /// Blocks asked of it, and when.
+    pub(crate) out: BTreeMap<(u32, u32), Time>,
+    /// Blocks asked of it that were given to others since, but may still come.
+    pub(crate) late: BTreeSet<(u32, u32)>,
+    pub(crate) unsolicited: u32,
+    pub(crate) last_block_at: Time,
+    pub(crate) snubbed: bool,
+    pub(crate) proven: bool,
+    pub(crate) current_piece: Option<u32>,
+    /// The state of the picker in which nothing was found for it.
+    pub(crate) dry_at: Option<u64>,
+    window: usize,
+    slow_start: bool,
+    slow_start_rate: u64,
+    slow_start_checked: Time,
+    pub(crate) down: Rate,
+    pub(crate) downloaded: u64,
+
+    pub(crate) queue: VecDeque<Request>,
+    pub(crate) sending: Vec<Request>,
+    pub(crate) up: Rate,
+    pub(crate) uploaded: u64,
+    pub(crate) slot_since: Time,
+    pub(crate) slot_ended: Option<Time>,
+
+    pub(crate) hashes_out: BTreeMap<HashRange, Time>,
+    /// It refuses hash requests.
+    pub(crate) hash_rejects: u32,
+    pub(crate) heard_at: Time,
+    pub(crate) said_at: Time,
+    pub(crate) pex_at: Time,
+    pub(crate) pex_told: BTreeSet<SocketAddr>,
+}
+
+impl Peer {
+    /// A peer from [`Input::PeerConnected`]; `None` for any other input.
+    pub(crate) fn connected(input: &Input, pieces: u32, now: Time, config: &Config) -> Option<Self> {
+        let Input::PeerConnected { addr, outgoing, class, peer_id, reserved, .. } = *input else {
+            return None;
+        };
+        Some(Self {
+            addr,
+            listens: outgoing.then_some(addr),
+            outgoing,
+            class,
+            peer_id,
+            fast: wire::speaks_fast(&reserved),
+            extensions: wire::speaks_extensions(&reserved),
+            client: None,
+            ut_pex: None,
+            lt_donthave: None,
+            reqq: REQQ_DEFAULT,
+            upload_only: false,
+            pieces: Bitfield::empty(pieces),
+            pieces_told: false,
+            counted_as_seed: false,
+            interesting: 0,
+            choked: true,
+            chokes_us: true,
+            interested: false,
+            interests_us: false,
+            out: BTreeMap::new(),
+            late: BTreeSet::new(),
+            unsolicited: 0,
+            last_block_at: now,
+            snubbed: false,
+            proven: false,
+            current_piece: None,
+            dry_at: None,
+            window: config.requests_unproven_max,
+            slow_start: true,
+            slow_start_rate: 0,
+            slow_start_checked: now,
+            down: Rate::default(),
+            downloaded: 0,
+            queue: VecDeque::new(),
+            sending: Vec::new(),
+            up: Rate::default(),
+            uploaded: 0,
+            slot_since: now,
+            slot_ended: None,
+            hashes_out: BTreeMap::new(),
+            hash_rejects: 0,
+            heard_at: now,
+            said_at: now,
+            pex_at: now,
+            pex_told: BTreeSet::new(),
+        })
+    }
+
+    /// A block came: the window of outstanding requests grows while the connection is being felt out.
+    pub(crate) fn block_came(&mut self, now: Time, bytes: u64) {
+        self.down.add(now, bytes);
+        self.downloaded += bytes;
+        self.last_block_at = now;
+        self.snubbed = false;
+        if self.slow_start {
+            self.window += 1;
+        }
+    }
+
+    /// Sizes the window by rate; ends the slow start once the rate stops rising.
+    pub(crate) fn size_window(&mut self, now: Time, config: &Config) {
+        let rate = self.down.per_second(now);
+        if self.slow_start && !self.out.is_empty() && now.since(self.slow_start_checked).as_secs() >= 1 {
+            self.slow_start = rate == 0 || rate > self.slow_start_rate + self.slow_start_rate / 20;
+            self.slow_start_rate = rate;
+            self.slow_start_checked = now;
+        }
+        if !self.slow_start {
+            let bytes = u128::from(rate) * config.request_queue.as_micros() / 1_000_000;
+            self.window = usize::try_from(bytes / u128::from(BLOCK_LENGTH)).unwrap_or(usize::MAX);
+        }
+        self.window = self.window.clamp(WINDOW_MIN, config.requests_out_max);
+    }
+
+    /// How many more requests it may be sent.
+    pub(crate) fn room(&self, config: &Config) -> usize {
+        let window = match (self.snubbed, self.proven) {
+            (true, _) => 1,
+            (false, false) => self.window.min(config.requests_unproven_max),
+            (false, true) => self.window,
+        };
+        window.min(config.requests_out_max).min(self.reqq as usize).saturating_sub(self.out.len())
+    }
+
+    pub(crate) fn has(&self, piece: u32) -> bool {
+        self.pieces.get(piece)
+    }
+
+    pub(crate) fn stats(&self, peer: PeerKey, now: Time) -> PeerStats {
+        PeerStats {
+            peer,
+            addr: self.addr,
+            class: self.class,
+            outgoing: self.outgoing,
+            client: self.client.clone(),
+            pieces: self.pieces.count(),
+            downloaded: self.downloaded,
+            uploaded: self.uploaded,
+            download_rate: self.down.per_second(now),
+            upload_rate: self.up.per_second(now),
+            requests_out: self.out.len(),
+            requests_in: self.queue.len() + self.sending.len(),
+            unchokes_us: !self.chokes_us,
+            interests_us: self.interests_us,
+            unchoked: !self.choked,
+            interested: self.interested,
+            snubbed: self.snubbed,
+        }
+    }
+}

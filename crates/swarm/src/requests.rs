@@ -1,0 +1,335 @@
+//! What to ask of whom: partial pieces first, then the rarest; windows by rate; timeouts; the endgame.
+//!
+//! Invariant: a block is asked of one source at a time, except in the endgame, when every reachable missing block is
+//! asked for already.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::partial::{Arrival, Only, Partial, Source, Stage};
+use crate::peer::Peer;
+use crate::swarm::Swarm;
+use crate::wire::{BLOCK_LENGTH, Message};
+use crate::{CloseReason, Output, PeerKey};
+
+/// Pieces picked at random before rarity counts, so that a newcomer soon has something to give.
+const RANDOM_FIRST: u32 = 4;
+/// Sources of one block in the endgame.
+const ENDGAME_SOURCES: u8 = 2;
+/// A block asked for so long ago may be asked of another in the endgame.
+const ENDGAME_AGE: Duration = Duration::from_secs(1);
+/// Blocks a peer may send that nobody asked it for (cancels cross blocks on the way).
+const UNSOLICITED_MAX: u32 = 512;
+/// Blocks given to others that a peer may still deliver.
+const LATE_MAX: usize = 1024;
+
+impl Swarm {
+    /// Sends a peer as many requests as its window takes.
+    pub(crate) fn fill(&mut self, key: PeerKey) {
+        loop {
+            let Some(peer) = self.peers.get(&key) else { return };
+            if peer.chokes_us || !peer.interests_us || peer.dry_at == Some(self.generation) {
+                return;
+            }
+            let room = peer.room(&self.config);
+            if room == 0 {
+                return;
+            }
+            match self.choose(key) {
+                Some(piece) => self.ask(key, piece, room),
+                None => {
+                    let generation = self.generation;
+                    if let Some(peer) = self.peers.get_mut(&key) {
+                        peer.dry_at = Some(generation);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    pub(crate) fn fill_all(&mut self) {
+        let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
+        for key in keys {
+            if let Some(peer) = self.peers.get_mut(&key) {
+                peer.size_window(self.now, &self.config);
+            }
+            self.fill(key);
+        }
+    }
+
+    /// The piece to ask a peer for next; touched or not, it has a free block.
+    fn choose(&mut self, key: PeerKey) -> Option<u32> {
+        let peer = self.peers.get(&key)?;
+        let admits = |piece: &u32| {
+            peer.has(*piece) && self.partials.get(piece).is_some_and(|p| p.admits(Source::Peer(key)))
+        };
+        if let Some(piece) = peer.current_piece.filter(|piece| self.open.contains(piece) && admits(piece)) {
+            return Some(piece);
+        }
+        let partial = self.open.iter().copied().filter(admits).min_by_key(|piece| {
+            (self.picker.availability(*piece), self.partials.get(piece).map(Partial::free))
+        });
+        if partial.is_some() {
+            return partial;
+        }
+        if self.have.count() < RANDOM_FIRST {
+            return self.picker.random(&mut self.rng, |piece| peer.has(piece));
+        }
+        self.picker.rarest(|piece| peer.has(piece))
+    }
+
+    fn ask(&mut self, key: PeerKey, piece: u32, room: usize) {
+        self.touch(piece);
+        for _ in 0..room {
+            let Some(block) = self.partials.get(&piece).and_then(Partial::next_free) else { break };
+            self.ask_block(key, piece, block);
+        }
+        self.settle(piece);
+    }
+
+    fn ask_block(&mut self, key: PeerKey, piece: u32, block: u32) {
+        let (Some(partial), Some(peer)) = (self.partials.get_mut(&piece), self.peers.get_mut(&key)) else {
+            return;
+        };
+        if partial.only == Only::One {
+            partial.only = Only::This(Source::Peer(key));
+        }
+        partial.ask(block);
+        if peer.out.is_empty() {
+            peer.last_block_at = self.now;
+        }
+        peer.out.insert((piece, block), self.now);
+        peer.late.remove(&(piece, block));
+        peer.current_piece = Some(piece);
+        let length = self.layout.block_length(piece, block);
+        self.send(key, Message::Request { index: piece, begin: block * BLOCK_LENGTH, length });
+    }
+
+    /// Makes an untouched piece a partial one.
+    pub(crate) fn touch(&mut self, piece: u32) {
+        if !self.partials.contains_key(&piece) {
+            self.picker.remove(piece);
+            self.partials.insert(piece, Partial::new(self.layout.block_count(piece), self.now));
+        }
+    }
+
+    /// Brings `open` and the picker up to date with a partial that changed.
+    pub(crate) fn settle(&mut self, piece: u32) {
+        let Some(partial) = self.partials.get_mut(&piece) else {
+            self.open.remove(&piece);
+            return;
+        };
+        if partial.free() == 0 || partial.stage != Stage::Fetching {
+            self.open.remove(&piece);
+            return;
+        }
+        if matches!(partial.only, Only::This(_)) && partial.free() == partial.block_count() {
+            partial.only = Only::One;
+        }
+        if partial.is_untouched() {
+            self.partials.remove(&piece);
+            self.open.remove(&piece);
+            self.picker.add(piece, &mut self.rng);
+        } else {
+            self.open.insert(piece);
+        }
+    }
+
+    /// A source that was asked for a block will not deliver it.
+    pub(crate) fn unask(&mut self, source: Source, piece: u32, block: u32) {
+        let Some(partial) = self.partials.get_mut(&piece) else { return };
+        if !partial.unask(block) {
+            return;
+        }
+        if partial.only == Only::This(source) {
+            // Its blocks are of no use without the rest from the same hand.
+            partial.discard_from(|_| true);
+            partial.only = Only::One;
+        }
+        self.generation += 1;
+        self.settle(piece);
+    }
+
+    /// A block came from a peer.
+    pub(crate) fn on_block(&mut self, key: PeerKey, piece: u32, begin: u32, data: Bytes) {
+        let (block, bytes) = (begin / BLOCK_LENGTH, data.len() as u64);
+        let fits = piece < self.have.len()
+            && begin.is_multiple_of(BLOCK_LENGTH)
+            && bytes == u64::from(self.layout.block_length(piece, block));
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        if !fits {
+            return self.close(key, CloseReason::Protocol);
+        }
+        self.totals.came(self.now, peer.class, bytes);
+        let asked = peer.out.remove(&(piece, block)).is_some();
+        let late = peer.late.remove(&(piece, block));
+        peer.block_came(self.now, bytes);
+        if asked || late {
+            self.take_block(Source::Peer(key), piece, block, data);
+        } else {
+            self.totals.wasted_bytes += bytes;
+            peer.unsolicited += 1;
+            if peer.unsolicited > UNSOLICITED_MAX {
+                return self.close(key, CloseReason::Protocol);
+            }
+        }
+        self.fill(key);
+    }
+
+    /// A block came that was asked for: it is stored, unless another was faster.
+    pub(crate) fn take_block(&mut self, source: Source, piece: u32, block: u32, data: Bytes) {
+        let bytes = data.len() as u64;
+        let arrival = match self.partials.get_mut(&piece) {
+            Some(partial) if partial.admits(source) => partial.arrive(block, source, self.now),
+            _ => Arrival::Twice,
+        };
+        let Arrival::Fresh { also_asked } = arrival else {
+            self.totals.wasted_bytes += bytes;
+            return;
+        };
+        self.put(Output::StoreBlock { piece, block, data });
+        self.settle(piece);
+        if also_asked > 0 {
+            self.cancel_block(piece, block);
+            if source != Source::Origin {
+                self.origin_need_not(piece, block);
+            }
+        }
+    }
+
+    /// Takes a block back from every peer that was asked for it.
+    fn cancel_block(&mut self, piece: u32, block: u32) {
+        let asked = |peer: &Peer| peer.out.contains_key(&(piece, block));
+        let keys: Vec<PeerKey> =
+            self.peers.iter().filter(|(_, peer)| asked(peer)).map(|(key, _)| *key).collect();
+        for key in keys {
+            self.take_back(key, piece, block);
+            self.fill(key);
+        }
+    }
+
+    /// Cancels one request; the block may still come and is then welcome if it is missing.
+    pub(crate) fn take_back(&mut self, key: PeerKey, piece: u32, block: u32) {
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        if peer.out.remove(&(piece, block)).is_none() {
+            return;
+        }
+        if peer.late.len() < LATE_MAX {
+            peer.late.insert((piece, block));
+        }
+        let length = self.layout.block_length(piece, block);
+        self.send(key, Message::Cancel { index: piece, begin: block * BLOCK_LENGTH, length });
+        self.unask(Source::Peer(key), piece, block);
+    }
+
+    pub(crate) fn cancel_all_requests(&mut self) {
+        let all: Vec<(PeerKey, u32, u32)> = self
+            .peers
+            .iter()
+            .flat_map(|(key, peer)| peer.out.keys().map(|(piece, block)| (*key, *piece, *block)))
+            .collect();
+        for (key, piece, block) in all {
+            self.take_back(key, piece, block);
+        }
+    }
+
+    /// A choke ends all requests, but a peer with BEP 6 rejects each of them by itself.
+    pub(crate) fn on_choke(&mut self, key: PeerKey) {
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        peer.chokes_us = true;
+        if peer.fast {
+            return;
+        }
+        for (piece, block) in std::mem::take(&mut peer.out).into_keys() {
+            self.unask(Source::Peer(key), piece, block);
+        }
+        self.refill_others();
+    }
+
+    /// A request was rejected (BEP 6). From a peer that does not choke us it means the piece is gone.
+    pub(crate) fn on_reject(&mut self, key: PeerKey, piece: u32, begin: u32) {
+        let block = begin / BLOCK_LENGTH;
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        let asked = peer.out.remove(&(piece, block)).is_some();
+        let taken_back = peer.late.remove(&(piece, block));
+        let chokes_us = peer.chokes_us;
+        if asked {
+            self.unask(Source::Peer(key), piece, block);
+            if !chokes_us {
+                self.on_peer_lost(key, piece);
+            }
+        }
+        if asked || taken_back {
+            self.fill(key);
+            self.refill_others();
+        }
+    }
+
+    /// Blocks have become free: peers with room may take them.
+    pub(crate) fn refill_others(&mut self) {
+        if self.open.is_empty() && self.picker.reachable_is_empty() {
+            return;
+        }
+        let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
+        keys.into_iter().for_each(|key| self.fill(key));
+    }
+
+    /// Gives the requests of silent peers to others.
+    pub(crate) fn check_requests(&mut self) {
+        let (now, config) = (self.now, &self.config);
+        let mut back = Vec::new();
+        for (key, peer) in &mut self.peers {
+            let Some(oldest) = peer.out.values().min().copied() else { continue };
+            let silent = now.since(peer.last_block_at.max(oldest)) >= config.snub_after;
+            peer.snubbed |= silent;
+            let overdue = |asked| silent || now.since(asked) >= config.request_timeout;
+            back.extend(
+                peer.out
+                    .iter()
+                    .filter(|(_, asked)| overdue(**asked))
+                    .map(|((piece, block), _)| (*key, *piece, *block)),
+            );
+        }
+        for (key, piece, block) in back {
+            self.take_back(key, piece, block);
+        }
+    }
+
+    /// Asks a second peer for blocks that make us wait, once nothing else is left to ask for.
+    pub(crate) fn endgame(&mut self) {
+        if !self.open.is_empty() || !self.picker.reachable_is_empty() || self.partials.is_empty() {
+            return;
+        }
+        let mut waiting: Vec<(crate::Time, u32, u32)> = Vec::new();
+        for peer in self.peers.values() {
+            let old = peer.out.iter().filter(|(_, asked)| self.now.since(**asked) >= ENDGAME_AGE);
+            waiting.extend(old.map(|((piece, block), asked)| (*asked, *piece, *block)));
+        }
+        waiting.extend(self.origin.waiting(self.now, ENDGAME_AGE));
+        waiting.sort_unstable();
+        let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
+        for key in keys {
+            self.endgame_of(key, &waiting);
+        }
+    }
+
+    fn endgame_of(&mut self, key: PeerKey, waiting: &[(crate::Time, u32, u32)]) {
+        for &(_, piece, block) in waiting {
+            let (Some(peer), Some(partial)) = (self.peers.get(&key), self.partials.get(&piece)) else {
+                continue;
+            };
+            if peer.chokes_us || !peer.interests_us || peer.room(&self.config) == 0 {
+                return;
+            }
+            let useful = peer.has(piece)
+                && !peer.out.contains_key(&(piece, block))
+                && partial.admits(Source::Peer(key))
+                && (1..ENDGAME_SOURCES).contains(&partial.asked(block));
+            if useful {
+                self.ask_block(key, piece, block);
+            }
+        }
+    }
+}

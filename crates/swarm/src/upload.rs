@@ -1,0 +1,103 @@
+//! Serving: bounded queues of requests, few blocks at the driver at a time, rejects for what will not be served.
+
+use std::collections::VecDeque;
+
+use crate::peer::Request;
+use crate::swarm::Swarm;
+use crate::wire::{BLOCK_LENGTH, Message};
+use crate::{CloseReason, Output, PeerKey};
+
+impl Swarm {
+    pub(crate) fn on_request(&mut self, key: PeerKey, piece: u32, begin: u32, length: u32) {
+        let fits = piece < self.have.len()
+            && (1..=BLOCK_LENGTH).contains(&length)
+            && begin.checked_add(length).is_some_and(|end| end <= self.layout.piece_bytes(piece));
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        if !fits {
+            return self.close(key, CloseReason::Protocol);
+        }
+        let request = Request { piece, begin, length };
+        let kept = peer.queue.len() + peer.sending.len();
+        if peer.choked || !self.have.get(piece) || kept >= self.config.requests_kept_max {
+            return self.reject(key, request);
+        }
+        if !peer.queue.contains(&request) && !peer.sending.contains(&request) {
+            peer.queue.push_back(request);
+            self.serve(key);
+        }
+    }
+
+    /// Gives the driver blocks to send, as many as may be on their way.
+    fn serve(&mut self, peer: PeerKey) {
+        while let Some(known) = self.peers.get_mut(&peer) {
+            if known.sending.len() >= self.config.sending_max {
+                return;
+            }
+            let Some(request) = known.queue.pop_front() else { return };
+            known.sending.push(request);
+            let Request { piece, begin, length } = request;
+            self.put(Output::SendBlock { peer, piece, begin, length });
+        }
+    }
+
+    /// A block went out.
+    pub(crate) fn on_sent(&mut self, key: PeerKey, piece: u32, begin: u32, length: u32) {
+        let now = self.now;
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        if !take(&mut peer.sending, Request { piece, begin, length }) {
+            return;
+        }
+        peer.said_at = now;
+        peer.uploaded += u64::from(length);
+        peer.up.add(now, u64::from(length));
+        self.totals.went(now, peer.class, u64::from(length));
+        self.serve(key);
+    }
+
+    /// A block could not or need not be sent.
+    pub(crate) fn on_unsent(&mut self, key: PeerKey, piece: u32, begin: u32, length: u32) {
+        let request = Request { piece, begin, length };
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        if take(&mut peer.sending, request) {
+            self.reject(key, request);
+            self.serve(key);
+        }
+    }
+
+    /// BEP 6: a cancel is answered too, by the block or by a reject.
+    pub(crate) fn on_cancel(&mut self, peer: PeerKey, piece: u32, begin: u32, length: u32) {
+        let request = Request { piece, begin, length };
+        let Some(known) = self.peers.get_mut(&peer) else { return };
+        if let Some(at) = known.queue.iter().position(|queued| *queued == request) {
+            known.queue.remove(at);
+            self.reject(peer, request);
+        } else if known.sending.contains(&request) {
+            self.put(Output::CancelBlock { peer, piece, begin, length });
+        }
+    }
+
+    /// Rejects what waits and fits; what is at the driver goes out.
+    pub(crate) fn reject_queued(&mut self, key: PeerKey, fits: impl Fn(&Request) -> bool) {
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        let (gone, kept) = std::mem::take(&mut peer.queue).into_iter().partition(fits);
+        peer.queue = kept;
+        let gone: VecDeque<Request> = gone;
+        gone.into_iter().for_each(|request| self.reject(key, request));
+    }
+
+    /// Peers without BEP 6 learn of it by silence.
+    fn reject(&mut self, key: PeerKey, request: Request) {
+        if self.peers.get(&key).is_some_and(|peer| peer.fast) {
+            let Request { piece: index, begin, length } = request;
+            self.send(key, Message::Reject { index, begin, length });
+        }
+    }
+}
+
+fn take(requests: &mut Vec<Request>, request: Request) -> bool {
+    let at = requests.iter().position(|r| *r == request);
+    if let Some(at) = at {
+        requests.remove(at);
+    }
+    at.is_some()
+}
