@@ -7,5 +7,7 @@
 
 pub mod child;
 pub mod libtorrent;
+pub mod muster;
 pub mod programs;
 pub mod tree;
+pub mod web;

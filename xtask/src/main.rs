@@ -4,6 +4,8 @@
 //! at any time. Nothing here is needed at run time.
 #![expect(clippy::print_stdout, reason = "speaking to the person at the terminal is this program's work")]
 
+mod bench;
+mod demo;
 mod failure;
 mod place;
 mod process;
@@ -19,6 +21,11 @@ cargo xtask COMMAND
 
   setup [--unprivileged]    bring everything that build, test and demo need
   test [--unprivileged]     every check there is; --unprivileged leaves out what needs root
+  demo [--once]             publish the demo game on loopback and open the launcher
+                            (--once: end after the first picture of the window)
+  demo --release-next       publish version 1.1 into the demo that is running
+  bench [NAME]              print the figures of docs/bench.md, or one of:
+                            origin, speed, publish, launcher
   fmt-check                 formatting alone
 ";
 
@@ -40,6 +47,11 @@ fn dispatch(words: &[&str]) -> Result<(), Failure> {
         ["setup", "--unprivileged"] => setup::command(false),
         ["test"] => test::everything(true),
         ["test", "--unprivileged"] => test::everything(false),
+        ["demo"] => demo::command(false),
+        ["demo", "--once"] => demo::command(true),
+        ["demo", "--release-next"] => demo::release_next(),
+        ["bench"] => bench::measure_all(None),
+        ["bench", name] => bench::measure_all(Some(name)),
         ["fmt-check"] => test::format_check(),
         _ => {
             println!("{USAGE}");

@@ -30,3 +30,13 @@ pub(crate) fn built(profile: &str, program: &str) -> PathBuf {
 pub(crate) fn from_venv(program: &str) -> PathBuf {
     target().join("xtask/venv/bin").join(program)
 }
+
+/// Lets a program find only `home` for whatever it keeps.
+pub(crate) fn at_home(command: &mut std::process::Command, home: &Path) {
+    command.env("HOME", home);
+    for (name, folder) in
+        [("CONFIG", ".config"), ("STATE", ".local/state"), ("DATA", ".local/share"), ("CACHE", ".cache")]
+    {
+        command.env(format!("XDG_{name}_HOME"), home.join(folder));
+    }
+}

@@ -1,0 +1,83 @@
+//! Files to move: random bytes from a fixed seed, a few large ones and many small ones, as games have.
+
+use crate::{
+    failure::{AtPath, Failure},
+    place,
+};
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+/// A folder for the run, removed at its end; on a RAM disk where there is one.
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    /// Empty, for the benchmark `name`.
+    pub(crate) fn new(name: &str) -> Result<Self, Failure> {
+        let ram = Path::new("/dev/shm");
+        let base = if ram.is_dir() { ram.join("muster-bench") } else { place::ours("bench")? };
+        let dir = base.join(name);
+        let _absent_at_first = fs::remove_dir_all(&dir);
+        fs::create_dir_all(&dir).at(&dir)?;
+        Ok(Self(dir))
+    }
+
+    /// A folder in it, made.
+    pub(crate) fn folder(&self, name: &str) -> Result<PathBuf, Failure> {
+        let dir = self.0.join(name);
+        fs::create_dir_all(&dir).at(&dir)?;
+        Ok(dir)
+    }
+
+    /// A path in it.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _best_effort = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Fills `dir` with `total` bytes: seven eighths in four large files, the rest in files of 64 KiB.
+pub(crate) fn fill(dir: &Path, total: u64) -> Result<u64, Failure> {
+    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+    let small = 64 * 1024;
+    for index in 0..4 {
+        write(&dir.join(format!("large/{index}.pak")), total / 8 * 7 / 4, &mut random)?;
+    }
+    for index in 0..total / 8 / small {
+        write(&dir.join(format!("small/{}/{index}.dat", index % 16)), small, &mut random)?;
+    }
+    Ok(total / 8 * 7 / 4 * 4 + total / 8 / small * small)
+}
+
+/// Xorshift: bytes that no compressor shortens, the same on every machine.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+}
+
+fn write(path: &Path, length: u64, random: &mut Random) -> Result<(), Failure> {
+    let folder = path.parent().unwrap_or(path);
+    fs::create_dir_all(folder).at(folder)?;
+    let mut file = fs::File::create(path).at(path)?;
+    let mut left = length;
+    while left > 0 {
+        let block: Vec<u8> = (0..8192).flat_map(|_| random.next().to_le_bytes()).collect();
+        let now = left.min(block.len() as u64);
+        file.write_all(&block[..now as usize]).at(path)?;
+        left -= now;
+    }
+    Ok(())
+}
