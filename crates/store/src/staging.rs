@@ -1,0 +1,303 @@
+//! Where new bytes wait until a release is complete: `.muster/staging/<pieces root>`, one file for
+//! each distinct content, written at any offset.
+//!
+//! Invariant: what [`Staging::has`] says after a restart was synced before it was written down
+//! ([`log`]). Unverified bytes may lie in the files, but nobody gets to read them. The engine says
+//! what is verified; the whole file is read back and hashed again before it is applied.
+
+pub(crate) mod log;
+
+use crate::{
+    disk::{Disk, read_full},
+    error::{At, Result, StoreError},
+    folder::GameFolder,
+    fs::File,
+    ranges::Ranges,
+    tree::Tree,
+};
+use log::Log;
+use release::{hash::Hash32, layout::Layout, manifest::Manifest};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    str::FromStr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// Name of the folder under `.muster`.
+pub(crate) const DIR: &str = "staging";
+/// Files held open: enough for the pieces in flight, few beside the system's bound.
+const OPEN_MAX: usize = 64;
+
+/// The staged files of one wanted release. Shared between threads behind an [`Arc`].
+#[derive(Debug)]
+pub struct Staging {
+    disk: Disk,
+    dir: PathBuf,
+    sizes: BTreeMap<Hash32, u64>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    log: Log,
+    /// Verified bytes by content.
+    have: BTreeMap<Hash32, Ranges>,
+    /// The part of `have` that a kill would lose.
+    unflushed: BTreeMap<Hash32, Ranges>,
+    /// Bytes found bad since the last flush.
+    lost: Vec<(Hash32, u64, u64)>,
+    /// Files written since they were last synced.
+    dirty: BTreeSet<Hash32>,
+    names_dirty: bool,
+    open: BTreeMap<Hash32, (Arc<dyn File>, u64)>,
+    clock: u64,
+}
+
+impl Staging {
+    /// Opens what is staged for `wanted`; what is staged for nothing in it is removed.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub fn open(folder: &GameFolder, wanted: &Manifest) -> Result<Self> {
+        let tree = folder.tree();
+        let (disk, dir) = (tree.disk.clone(), tree.state(DIR));
+        let sizes: BTreeMap<Hash32, u64> =
+            wanted.files.iter().filter_map(|file| Some((file.pieces_root?, file.size))).collect();
+        if disk.ensure_dir(&dir)? {
+            disk.sync_dir(&tree.state(""))?;
+        }
+        let mut have = Log::read(&disk, &dir)?;
+        have.retain(|root, _| sizes.contains_key(root));
+        clip(&disk, &dir, &mut have)?;
+        remove_others(&disk, &dir, &sizes)?;
+        let log = Log::rewrite(&disk, &dir, &have)?;
+        let inner = Inner {
+            log,
+            have,
+            unflushed: BTreeMap::new(),
+            lost: Vec::new(),
+            dirty: BTreeSet::new(),
+            names_dirty: false,
+            open: BTreeMap::new(),
+            clock: 0,
+        };
+        Ok(Self { disk, dir, sizes, inner: Mutex::new(inner) })
+    }
+
+    /// Writes bytes of the content with this pieces root; they count for nothing until
+    /// [`Staging::verified`].
+    ///
+    /// # Errors
+    /// [`StoreError::NotVerified`] where the bytes lie outside the content; as the disk says.
+    pub fn write_at(&self, root: &Hash32, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.check_range(root, offset, bytes.len() as u64)?;
+        let path = self.path(root);
+        let file = {
+            let mut inner = self.lock();
+            inner.dirty.insert(*root);
+            inner.open(*root, || self.disk.open_write(&path), true)?
+        };
+        file.write_at(bytes, offset).at(&path)
+    }
+
+    /// Reads verified bytes, for other players or for a patch.
+    ///
+    /// # Errors
+    /// [`StoreError::NotVerified`] for bytes that are not; as the disk says.
+    pub fn read_at(&self, root: &Hash32, offset: u64, length: u32) -> Result<Vec<u8>> {
+        if !self.has(root, offset, u64::from(length)) {
+            return Err(not_verified(root, offset, u64::from(length)));
+        }
+        let path = self.path(root);
+        let file = self.lock().open(*root, || self.disk.open_write(&path), false)?;
+        let mut bytes = vec![0; length as usize];
+        let read = read_full(&*file, &mut bytes, offset).at(&path)?;
+        if read < bytes.len() {
+            // Somebody cut the file.
+            self.lost(root, offset, u64::from(length));
+            return Err(not_verified(root, offset, u64::from(length)));
+        }
+        Ok(bytes)
+    }
+
+    /// These bytes, written before this call, hash to what the release says. Others may read them
+    /// now; a restart believes them after the next [`Staging::flush`].
+    pub fn verified(&self, root: &Hash32, offset: u64, length: u64) {
+        let mut inner = self.lock();
+        // A flush may have synced between the write's beginning and its end: sync once more.
+        inner.dirty.insert(*root);
+        inner.have.entry(*root).or_default().insert(offset, offset + length);
+        inner.unflushed.entry(*root).or_default().insert(offset, offset + length);
+    }
+
+    /// These bytes are bad after all.
+    pub fn lost(&self, root: &Hash32, offset: u64, length: u64) {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        for set in [&mut inner.have, &mut inner.unflushed] {
+            if let Some(ranges) = set.get_mut(root) {
+                ranges.remove(offset, offset + length);
+            }
+        }
+        inner.lost.push((*root, offset, offset + length));
+    }
+
+    /// Makes everything verified so far survive a power cut: syncs the files written since the
+    /// last flush, then writes down what they hold. The driver calls it often enough to lose no
+    /// more than 16 MiB or 2 s of work.
+    ///
+    /// # Errors
+    /// As the disk says. What could not be synced is no longer had: bytes that a failed sync
+    /// dropped look written to every later call.
+    pub fn flush(&self) -> Result<()> {
+        let mut inner = self.lock();
+        let dirty = std::mem::take(&mut inner.dirty);
+        for root in &dirty {
+            if let Err(error) = self.sync(&mut inner, root) {
+                inner.dirty.extend(dirty.iter().filter(|other| *other > root));
+                inner.distrust(root);
+                return Err(error);
+            }
+        }
+        if inner.names_dirty {
+            self.disk.sync_dir(&self.dir)?;
+            inner.names_dirty = false;
+        }
+        let Inner { log, lost, unflushed, .. } = &mut *inner;
+        log.append(lost, unflushed)?;
+        lost.clear();
+        unflushed.clear();
+        Ok(())
+    }
+
+    /// Whether these bytes are verified.
+    #[must_use]
+    pub fn has(&self, root: &Hash32, offset: u64, length: u64) -> bool {
+        let end = offset.checked_add(length);
+        end.is_some_and(|end| self.lock().have.get(root).is_some_and(|have| have.contains(offset, end)))
+    }
+
+    /// Whether the whole content is verified.
+    #[must_use]
+    pub fn is_complete(&self, root: &Hash32) -> bool {
+        self.sizes.get(root).is_some_and(|size| self.has(root, 0, *size))
+    }
+
+    /// Whether this content belongs to the wanted release.
+    #[must_use]
+    pub fn knows(&self, root: &Hash32) -> bool {
+        self.sizes.contains_key(root)
+    }
+
+    /// Verified bytes of one content.
+    #[must_use]
+    pub fn staged_bytes_of(&self, root: &Hash32) -> u64 {
+        self.lock().have.get(root).map_or(0, Ranges::total)
+    }
+
+    /// Verified bytes of all contents.
+    #[must_use]
+    pub fn staged_bytes(&self) -> u64 {
+        self.lock().have.values().map(Ranges::total).sum()
+    }
+
+    /// Pieces of `layout` that are wholly staged, ascending. Files with equal roots share.
+    #[must_use]
+    pub fn pieces(&self, layout: &Layout) -> Vec<u32> {
+        let inner = self.lock();
+        let staged = |index: &u32| {
+            let piece = layout.piece(*index);
+            let have = layout.files()[piece.file].pieces_root.and_then(|root| inner.have.get(&root));
+            have.is_some_and(|have| have.contains(piece.offset, piece.offset + u64::from(piece.length)))
+        };
+        (0..layout.piece_count()).filter(staged).collect()
+    }
+
+    /// Where a content is staged.
+    pub(crate) fn path(&self, root: &Hash32) -> PathBuf {
+        self.dir.join(root.to_string())
+    }
+
+    /// Lets go of every open file, so that it can be renamed on any system.
+    pub(crate) fn close(&self) {
+        self.lock().open.clear();
+    }
+
+    fn sync(&self, inner: &mut Inner, root: &Hash32) -> Result<()> {
+        let path = self.path(root);
+        inner.open(*root, || self.disk.open_write(&path), false)?.sync().at(&path)
+    }
+
+    fn check_range(&self, root: &Hash32, offset: u64, length: u64) -> Result<()> {
+        let end = offset.checked_add(length);
+        let inside = self.sizes.get(root).is_some_and(|size| end.is_some_and(|end| end <= *size));
+        if inside { Ok(()) } else { Err(not_verified(root, offset, length)) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // No code that holds the lock leaves it half changed, so a panic elsewhere does no harm.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn open(
+        &mut self,
+        root: Hash32,
+        open: impl FnOnce() -> Result<Box<dyn File>>,
+        may_create: bool,
+    ) -> Result<Arc<dyn File>> {
+        self.clock += 1;
+        if let Some((file, used)) = self.open.get_mut(&root) {
+            *used = self.clock;
+            return Ok(Arc::clone(file));
+        }
+        if self.open.len() >= OPEN_MAX {
+            let oldest = self.open.iter().min_by_key(|(_, (_, used))| *used).map(|(root, _)| *root);
+            oldest.and_then(|root| self.open.remove(&root));
+        }
+        let file: Arc<dyn File> = open()?.into();
+        self.names_dirty |= may_create;
+        self.open.insert(root, (Arc::clone(&file), self.clock));
+        Ok(file)
+    }
+
+    /// Forgets what a failed sync may have dropped.
+    fn distrust(&mut self, root: &Hash32) {
+        self.open.remove(root);
+        let doubtful = self.unflushed.remove(root).unwrap_or_default();
+        if let Some(have) = self.have.get_mut(root) {
+            doubtful.iter().for_each(|(start, end)| have.remove(start, end));
+        }
+    }
+}
+
+/// Drops what the files are too short to hold.
+fn clip(disk: &Disk, dir: &std::path::Path, have: &mut BTreeMap<Hash32, Ranges>) -> Result<()> {
+    for (root, ranges) in have.iter_mut() {
+        let size = disk.lstat(&dir.join(root.to_string()))?.map_or(0, |meta| meta.stamp.size);
+        ranges.remove(size, u64::MAX);
+    }
+    have.retain(|_, ranges| ranges.total() > 0);
+    Ok(())
+}
+
+fn remove_others(disk: &Disk, dir: &std::path::Path, wanted: &BTreeMap<Hash32, u64>) -> Result<()> {
+    for name in disk.names(dir)? {
+        let root = name.to_str().and_then(|name| Hash32::from_str(name).ok());
+        if root.is_none_or(|root| !wanted.contains_key(&root)) && name != log::FILE {
+            disk.remove_tree(&dir.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Bytes that staging holds now, whatever release they are for.
+pub(crate) fn remove_all(tree: &Tree) -> Result<()> {
+    tree.disk.remove_tree(&tree.state(DIR))
+}
+
+fn not_verified(root: &Hash32, offset: u64, length: u64) -> StoreError {
+    StoreError::NotVerified { what: root.to_string(), offset, length }
+}

@@ -1,0 +1,71 @@
+//! Game paths on the disk: never through a link, never outside the game folder.
+//!
+//! A path whose folders are not all real folders counts as absent, so nothing behind a link is
+//! read, served, replaced or deleted.
+
+use crate::{
+    disk::Disk,
+    error::Result,
+    fs::{Kind, Meta},
+};
+use release::path::GamePath;
+use std::path::{Path, PathBuf};
+
+/// Our folder inside a game folder.
+pub(crate) const STATE_DIR: &str = ".muster";
+
+/// A game folder's tree of files.
+#[derive(Debug, Clone)]
+pub(crate) struct Tree {
+    pub(crate) disk: Disk,
+    dir: PathBuf,
+}
+
+impl Tree {
+    pub(crate) fn new(disk: Disk, dir: PathBuf) -> Self {
+        Self { disk, dir }
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// A file of our own state.
+    pub(crate) fn state(&self, name: &str) -> PathBuf {
+        self.dir.join(STATE_DIR).join(name)
+    }
+
+    /// Where a game path lies, whatever stands there.
+    pub(crate) fn at(&self, path: &GamePath) -> PathBuf {
+        path.components().fold(self.dir.clone(), |dir, part| dir.join(part))
+    }
+
+    /// What stands at a game path; `None` also where a folder on the way is not a real one.
+    pub(crate) fn lstat(&self, path: &GamePath) -> Result<Option<Meta>> {
+        if self.blocked_at(path)?.is_some() { Ok(None) } else { self.disk.lstat(&self.at(path)) }
+    }
+
+    /// As [`Tree::lstat`], regular files only.
+    pub(crate) fn file(&self, path: &GamePath) -> Result<Option<Meta>> {
+        Ok(self.lstat(path)?.filter(|meta| meta.kind == Kind::File))
+    }
+
+    /// The outermost folder on the way to `path` that is something else (a file, a link).
+    pub(crate) fn blocked_at(&self, path: &GamePath) -> Result<Option<GamePath>> {
+        for folder in ancestors(path) {
+            match self.disk.kind(&self.at(&folder))? {
+                Some(Kind::Dir) => {}
+                None => return Ok(None),
+                Some(_) => return Ok(Some(folder)),
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The folders that `path` lies in, outermost first.
+pub(crate) fn ancestors(path: &GamePath) -> Vec<GamePath> {
+    let mut folders: Vec<GamePath> = std::iter::successors(path.parent(), GamePath::parent).collect();
+    folders.reverse();
+    folders
+}

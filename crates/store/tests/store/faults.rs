@@ -1,0 +1,179 @@
+//! Faults at every single call of apply and of recovery: afterwards the folder holds exactly the
+//! old release or the new one.
+
+use crate::world::*;
+use std::io::ErrorKind;
+use store::{Staging, apply::apply, fs::fault::Fault, verify::verify};
+
+const CUTS: [Fault; 3] = [Fault::Kill, Fault::PowerCut { names: false }, Fault::PowerCut { names: true }];
+
+struct Scene {
+    world: World,
+    folder: store::GameFolder,
+    staging: Staging,
+    old: Release,
+    new: Release,
+    trees: [Tree; 2],
+}
+
+/// 1.0 stands, with foreign files, and 1.1 is staged.
+fn scene() -> Scene {
+    let (old, new) = two_releases();
+    let world = World::new();
+    let mut folder = world.create();
+    install(&mut folder, &old).unwrap();
+    world.write("mods/foreign.pak", b"mine");
+    world.write("shape/folder/mine.txt", b"in the way");
+    world.write("save/settings.cfg", b"volume=1");
+    let (staging, _) = stage(&mut folder, &new).unwrap();
+    let before = world.look();
+    let mut after = tree_of(&new);
+    for path in ["mods", "mods/foreign.pak", "save/settings.cfg"] {
+        after.insert(path.into(), before[path].clone());
+    }
+    let aside = "muster-moved-2026-11-23";
+    for dir in ["", "/shape", "/shape/folder"] {
+        after.insert(format!("{aside}{dir}"), Node::Dir);
+    }
+    after.insert(format!("{aside}/shape/folder/mine.txt"), before["shape/folder/mine.txt"].clone());
+    Scene { world, folder, staging, old, new, trees: [before, after] }
+}
+
+impl Scene {
+    fn apply(&mut self) -> store::Result<()> {
+        apply(&mut self.folder, &self.staging, &self.new.manifest, &self.new.layers, now(), &job())
+            .map(|_| ())
+    }
+
+    /// As after a new start: what stands must be one of the two, and say so itself.
+    fn check(self, what: &str, again: bool) -> bool {
+        let Self { world, folder, staging, old, new, trees } = self;
+        drop((folder, staging));
+        world.fs.revive();
+        let mut folder = world.open().unwrap_or_else(|error| panic!("{what}: {error}"));
+        let look = world.look();
+        let is_new = look == trees[1];
+        assert!(is_new || look == trees[0], "{what}: neither old nor new: {:?}", look.keys());
+        let release = if is_new { &new } else { &old };
+        assert_eq!(folder.installed(), Some(&release.manifest), "{what}");
+        assert!(
+            verify(&mut folder, &release.manifest, &release.layers, &job()).unwrap().is_clean(),
+            "{what}"
+        );
+        // And an update still works from there, without another download.
+        if !again {
+            return is_new;
+        }
+        let (_, fetched) = install(&mut folder, &new).unwrap();
+        assert_eq!((fetched, world.look() == trees[1]), (0, true), "{what}");
+        is_new
+    }
+}
+
+/// Calls of a whole apply.
+fn calls() -> u64 {
+    let mut scene = scene();
+    let before = scene.world.fs.calls();
+    scene.apply().unwrap();
+    let calls = scene.world.fs.calls() - before;
+    assert!(scene.check("no fault", true));
+    calls
+}
+
+#[test]
+fn killed_or_cut_at_every_call_of_apply() {
+    let calls = calls();
+    for fault in CUTS {
+        let mut new = 0;
+        for at in 1..=calls {
+            let mut scene = scene();
+            scene.world.fs.arm(at, fault);
+            let outcome = scene.apply();
+            let is_new = scene.check(&format!("{fault:?} at call {at}"), at % 4 == 0);
+            assert!(is_new || outcome.is_err(), "an update shown as done is done: {fault:?} at {at}");
+            new += u64::from(is_new);
+        }
+        assert!(new > 0 && new < calls, "both outcomes are met");
+        println!("{fault:?}: faults survived {calls}/{calls}, {new} with the new release");
+    }
+}
+
+#[test]
+fn full_disk_or_broken_disk_at_every_call_of_apply() {
+    let calls = calls();
+    for kind in [ErrorKind::StorageFull, ErrorKind::Other] {
+        let mut old = 0;
+        for at in 1..=calls {
+            let mut scene = scene();
+            scene.world.fs.arm(at, Fault::Error(kind));
+            let outcome = scene.apply();
+            let committed = scene.world.dir.join(".muster/journal.json").exists();
+            if outcome.is_err() && !committed && scene.world.look() != scene.trees[1] {
+                assert_eq!(
+                    scene.world.look(),
+                    scene.trees[0],
+                    "before the commit, the old game is untouched: {at}"
+                );
+                old += 1;
+            }
+            if let Err(error) = &outcome {
+                assert!(["DISK_FULL", "DISK_ERROR", "STATE_BROKEN"].contains(&error.code()), "{error}");
+            }
+            scene.check(&format!("{kind:?} at call {at}"), at % 4 == 0);
+        }
+        assert!(old > 0);
+        println!("{kind:?}: faults survived {calls}/{calls}, {old} with the old release untouched");
+    }
+}
+
+#[test]
+fn killed_or_cut_again_at_every_call_of_recovery() {
+    let calls = calls();
+    let mut survived = 0;
+    for share in [0, 4, 8] {
+        for fault in CUTS {
+            for at in 1.. {
+                let Scene { world, folder, staging, old, new, trees } = killed(share, calls);
+                drop((folder, staging));
+                world.fs.revive();
+                world.fs.arm(at, fault);
+                let Err(error) = world.open() else { break };
+                assert_eq!(error.code(), "DISK_ERROR", "{error}");
+                world.fs.revive();
+                let folder = world.open().unwrap();
+                let staging = Staging::open(&folder, &new.manifest).unwrap();
+                let scene = Scene { world, folder, staging, old, new, trees };
+                assert!(
+                    scene.check(&format!("{fault:?} at call {at} of recovery from {share}"), false),
+                    "recovery rolls forward"
+                );
+                survived += 1;
+            }
+        }
+    }
+    println!("faults in recovery survived {survived}/{survived}");
+}
+
+/// A scene whose apply was killed that many tenths of the way from its commit to its end.
+fn killed(share: u64, calls: u64) -> Scene {
+    static COMMIT: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
+    let commit = *COMMIT.get_or_init(|| {
+        let committed = |at: &u64| {
+            let mut scene = scene();
+            scene.world.fs.arm(*at, Fault::Kill);
+            scene.apply().unwrap_err();
+            scene.world.dir.join(".muster/journal.json").exists()
+        };
+        // Bisected: once there, the journal stays there until the end.
+        let (mut low, mut high) = (1, calls * 3 / 4);
+        while low < high {
+            let middle = low.midpoint(high);
+            if committed(&middle) { high = middle } else { low = middle + 1 }
+        }
+        low
+    });
+    let mut scene = scene();
+    scene.world.fs.arm(commit + (calls - commit) * share / 10, Fault::Kill);
+    scene.apply().unwrap_err();
+    scene
+}

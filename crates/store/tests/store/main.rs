@@ -1,0 +1,16 @@
+//! What the store promises, proved on real files with faults put in.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    missing_docs,
+    reason = "tests may panic, and look at the disk behind the store's back"
+)]
+
+mod faults;
+mod folders;
+mod life;
+mod random;
+mod serving;
+mod staged;
+mod world;
