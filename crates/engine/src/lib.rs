@@ -3,4 +3,10 @@
 //! Everything that waits is here: sockets, HTTP, timers, the disk threads. What happens is decided in
 //! `swarm` and `release`, what stands on the disk is `store`'s, whom to believe `trust`'s.
 
+pub mod game;
+pub mod http;
+pub mod piece_store;
+pub mod session;
 pub mod snapshot;
+pub mod torrent_folder;
+mod transport;

@@ -1,0 +1,197 @@
+//! One game's life: opened, checked, brought to a release, verified, played, passed on.
+//!
+//! A [`Game`] is a handle on an actor. It never fails to open: whatever is wrong with the folder or the
+//! repository is a phase of its snapshot, with words. One job at a time.
+
+mod actor;
+mod control;
+mod error;
+mod fetch;
+mod jobs;
+mod launch;
+mod offer;
+mod release_store;
+mod roots;
+mod view;
+mod watch;
+
+pub use error::GameError;
+pub use launch::platform;
+
+use crate::{
+    session::Session,
+    snapshot::{Action, Available, BySource, Failure, Limits, SharingMode, Snapshot},
+};
+use release::{
+    hash::Hash32,
+    id::{ChannelName, GameId},
+};
+use serde::Serialize;
+use std::{path::PathBuf, time::Duration};
+use store::place::Places;
+use tokio::sync::{mpsc, oneshot, watch as tokio_watch};
+use url::Url;
+
+/// Where a game comes from.
+#[derive(Debug, Clone)]
+pub struct GameLink {
+    /// The repository's URL; made to end in `/`.
+    pub repository: Url,
+    /// The game.
+    pub game: GameId,
+    /// The channel followed.
+    pub channel: ChannelName,
+    /// What its trust begins with.
+    pub root: TrustedRoot,
+}
+
+/// What the trust in a repository begins with.
+#[derive(Debug, Clone)]
+pub enum TrustedRoot {
+    /// This root, which came with the launcher or from the publisher.
+    Given(Vec<u8>),
+    /// The root with this SHA-256, pinned earlier.
+    Pinned(Hash32),
+    /// The first one found, over https or on this machine.
+    PinOnFirstUse,
+}
+
+/// How a game is opened.
+#[derive(Debug, Clone)]
+pub struct GameConfig {
+    /// The game folder, absolute.
+    pub dir: PathBuf,
+    /// Where the game comes from; `None`: the folder says.
+    pub link: Option<GameLink>,
+    /// The user's state folder, where trust is remembered.
+    pub state_dir: PathBuf,
+    /// When bytes are passed on.
+    pub sharing: SharingMode,
+    /// Caps in force, for the snapshot; the session enforces them.
+    pub limits: Limits,
+    /// How often the channel is read by itself; `None`: only when asked.
+    pub check_interval: Option<Duration>,
+    /// This user's own folders, where no game goes.
+    pub places: Places,
+    /// What the transfer does while the game runs.
+    pub while_playing: WhilePlaying,
+    /// The game's name before a manifest says it.
+    pub title: String,
+    /// The caller knows that a game stood in `dir`: a folder that is gone is then a missing drive, not
+    /// a game that is not installed yet.
+    pub known_installed: bool,
+}
+
+/// What transfers do while the game runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WhilePlaying {
+    /// Nothing is downloaded or passed on.
+    #[default]
+    Pause,
+    /// Everything goes on.
+    Ignore,
+}
+
+/// What a job came to.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Outcome {
+    /// The version that stands now.
+    pub release: Option<String>,
+    /// The version that is offered, where it is another.
+    pub available: Option<Available>,
+    /// Bytes that came, by source; metadata counts as origin.
+    pub downloaded_bytes: BySource,
+    /// Bytes passed on meanwhile.
+    pub uploaded_bytes: u64,
+    /// How long it took.
+    pub seconds: f64,
+    /// Whether anything in the folder changed.
+    pub changed: bool,
+    /// Files found missing or damaged.
+    pub bad_files: Vec<String>,
+    /// Where foreign files that stood in the way are now.
+    pub moved_aside: Vec<String>,
+    /// What an uninstall left.
+    pub left: Vec<String>,
+    /// The game's own exit code.
+    pub exit_code: Option<i32>,
+    /// SHA-256 of the root that was pinned on first use just now.
+    pub root_pinned_first_use: Option<String>,
+}
+
+pub(crate) enum Command {
+    Act(Action, Option<oneshot::Sender<Result<Outcome, Failure>>>),
+    SetSharing(SharingMode),
+    SetLimits(Limits),
+    SetWhilePlaying(WhilePlaying),
+    Close(oneshot::Sender<()>),
+}
+
+/// The handle on a game.
+#[derive(Debug, Clone)]
+pub struct Game {
+    commands: mpsc::UnboundedSender<Command>,
+    snapshot: tokio_watch::Receiver<Snapshot>,
+}
+
+impl Game {
+    /// Opens the game in the background; the snapshot says how it goes.
+    #[must_use]
+    pub fn open(mut config: GameConfig, session: Session) -> Self {
+        if let Some(link) = &mut config.link
+            && !link.repository.path().ends_with('/')
+        {
+            link.repository.set_path(&format!("{}/", link.repository.path()));
+        }
+        let (commands, receiver) = mpsc::unbounded_channel();
+        let (sender, snapshot) = tokio_watch::channel(view::starting(&config));
+        tokio::spawn(actor::run(config, session, receiver, sender));
+        Self { commands, snapshot }
+    }
+
+    /// The last snapshot, and every later one.
+    #[must_use]
+    pub fn snapshot(&self) -> tokio_watch::Receiver<Snapshot> {
+        self.snapshot.clone()
+    }
+
+    /// Asks for something; the snapshot shows what comes of it.
+    pub fn act(&self, action: Action) {
+        let _ = self.commands.send(Command::Act(action, None));
+    }
+
+    /// Asks for something and waits until it is done.
+    ///
+    /// # Errors
+    /// Why it was not done, with a stable code.
+    pub async fn perform(&self, action: Action) -> Result<Outcome, Failure> {
+        let (reply, outcome) = oneshot::channel();
+        let gone =
+            || Failure { code: "CLOSED".into(), message: "the game was closed".into(), can_retry: false };
+        self.commands.send(Command::Act(action, Some(reply))).map_err(|_| gone())?;
+        outcome.await.map_err(|_| gone())?
+    }
+
+    /// Changes when bytes are passed on.
+    pub fn set_sharing(&self, mode: SharingMode) {
+        let _ = self.commands.send(Command::SetSharing(mode));
+    }
+
+    /// Changes the caps.
+    pub fn set_limits(&self, limits: Limits) {
+        let _ = self.commands.send(Command::SetLimits(limits));
+    }
+
+    /// Changes what transfers do while the game runs.
+    pub fn set_while_playing(&self, rule: WhilePlaying) {
+        let _ = self.commands.send(Command::SetWhilePlaying(rule));
+    }
+
+    /// Stops every transfer, keeps what came, lets go of the folder.
+    pub async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.commands.send(Command::Close(done)).is_ok() {
+            let _ = closed.await;
+        }
+    }
+}

@@ -1,0 +1,500 @@
+//! The actor of one game: takes commands, runs one job at a time, watches the folder and the game's
+//! process, and tells a snapshot a few times a second.
+
+mod playing;
+mod sharing;
+mod telling;
+
+use super::{
+    Command, GameConfig, GameLink, Outcome, TrustedRoot, WhilePlaying,
+    control::Control,
+    error::GameError,
+    jobs::{self, Kind, Work},
+    offer::Offer,
+    view,
+    watch::Watcher,
+};
+use crate::session::{Session, TorrentHandle};
+use crate::snapshot::{
+    Action, BySource, Failure, LastExit, Limits, PauseReason, Phase, SharingMode, Snapshot,
+};
+use chrono::{DateTime, Utc};
+use release::{layout::Layout, manifest::Manifest, path::GamePath};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use store::{GameFolder, InstalledTree, StoreError, fs::RealFs};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+/// How often a snapshot is told; fewer when nothing changed.
+const SNAPSHOT_INTERVAL: Duration = Duration::from_millis(200);
+
+type Reply = oneshot::Sender<Result<Outcome, Failure>>;
+
+/// What reaches the actor from its own tasks.
+enum Happened {
+    JobEnded { work: Box<Work>, kind: Kind, result: Result<(), GameError>, reply: Option<Reply> },
+    GameExited { code: Option<i32> },
+    Touched,
+    Changed(Vec<GamePath>),
+}
+
+struct Job {
+    kind: Kind,
+    /// Nobody asked for it.
+    quiet: bool,
+    control: Arc<Control>,
+}
+
+struct Running {
+    since: Instant,
+    stop: Arc<Notify>,
+    reply: Option<Reply>,
+}
+
+/// The installed release as it is passed on and watched.
+struct Standing {
+    manifest: Arc<Manifest>,
+    layout: Arc<Layout>,
+    tree: Arc<InstalledTree>,
+    seeding: Option<TorrentHandle>,
+    _watcher: Option<Watcher>,
+}
+
+struct Actor {
+    config: Arc<GameConfig>,
+    session: Session,
+    link: Option<GameLink>,
+    sharing: SharingMode,
+    limits: Limits,
+    while_playing: WhilePlaying,
+    folder: Option<GameFolder>,
+    /// The manifest that stands, also while a job holds the folder.
+    installed: Option<Arc<Manifest>>,
+    standing: Option<Standing>,
+    offer: Option<Offer>,
+    offline: bool,
+    last_check: Option<DateTime<Utc>>,
+    failure: Option<(Kind, Phase)>,
+    job: Option<Job>,
+    pending: Option<(Kind, Option<Reply>)>,
+    running: Option<Running>,
+    last_exit: Option<LastExit>,
+    changed: Vec<GamePath>,
+    /// Files whose pieces were taken back already.
+    taken_back: BTreeSet<GamePath>,
+    sharing_stopped: bool,
+    last_counts: BySource,
+    uploaded_before: u64,
+    happened: mpsc::UnboundedSender<Happened>,
+    snapshot: watch::Sender<Snapshot>,
+}
+
+pub(super) async fn run(
+    config: GameConfig,
+    session: Session,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+    snapshot: watch::Sender<Snapshot>,
+) {
+    let (happened, mut happenings) = mpsc::unbounded_channel();
+    let check_interval = config.check_interval;
+    let mut actor = Actor::new(config, session, happened, snapshot);
+    actor.open_folder().await;
+    actor.take_standing();
+    actor.tell();
+    let mut tick = tokio::time::interval(SNAPSHOT_INTERVAL);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut checks = tokio::time::interval(check_interval.unwrap_or(Duration::from_secs(3600)));
+    checks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            command = commands.recv() => match command {
+                Some(Command::Close(done)) => {
+                    actor.close(&mut happenings).await;
+                    let _ = done.send(());
+                    return;
+                }
+                Some(command) => actor.command(command).await,
+                None => return actor.close(&mut happenings).await,
+            },
+            Some(happened) = happenings.recv() => actor.happened(happened).await,
+            _ = tick.tick() => {}
+            _ = checks.tick(), if check_interval.is_some() => actor.check_quietly(),
+        }
+        actor.tell();
+    }
+}
+
+impl Actor {
+    fn new(
+        config: GameConfig,
+        session: Session,
+        happened: mpsc::UnboundedSender<Happened>,
+        snapshot: watch::Sender<Snapshot>,
+    ) -> Self {
+        Self {
+            link: config.link.clone(),
+            sharing: config.sharing,
+            limits: config.limits,
+            while_playing: config.while_playing,
+            config: Arc::new(config),
+            session,
+            folder: None,
+            installed: None,
+            standing: None,
+            offer: None,
+            offline: false,
+            last_check: None,
+            failure: None,
+            job: None,
+            pending: None,
+            running: None,
+            last_exit: None,
+            changed: Vec::new(),
+            taken_back: BTreeSet::new(),
+            sharing_stopped: false,
+            last_counts: BySource::default(),
+            uploaded_before: 0,
+            happened,
+            snapshot,
+        }
+    }
+
+    async fn open_folder(&mut self) {
+        let dir = self.config.dir.clone();
+        let opened = jobs::blocking(move || GameFolder::open(Arc::new(RealFs), &dir)).await;
+        match opened.and_then(|opened| opened.map_err(GameError::Store)) {
+            Ok(folder) => {
+                self.failure = None;
+                self.installed = folder.installed().cloned().map(Arc::new);
+                let state = folder.state();
+                if self.link.is_none()
+                    && let Ok(repository) = state.repository_url.parse()
+                {
+                    self.link = Some(GameLink {
+                        repository,
+                        game: state.game.clone(),
+                        channel: state.channel.clone(),
+                        root: TrustedRoot::Pinned(state.root_sha256),
+                    });
+                }
+                self.folder = Some(folder);
+            }
+            // A launcher that knows where the game comes from can install into a folder that is not there.
+            Err(GameError::Store(StoreError::FolderMissing { .. }))
+                if self.link.is_some() && !self.config.known_installed => {}
+            Err(error) => self.failure = Some((Kind::Check, view::failure_phase(&error))),
+        }
+    }
+
+    async fn command(&mut self, command: Command) {
+        match command {
+            Command::Act(action, reply) => self.act(action, reply).await,
+            Command::SetSharing(mode) => {
+                self.sharing = mode;
+                self.share().await;
+            }
+            Command::SetLimits(limits) => self.limits = limits,
+            Command::SetWhilePlaying(rule) => {
+                self.while_playing = rule;
+                self.hold_for_game();
+                self.share().await;
+            }
+            // Handled by the loop.
+            Command::Close(_) => {}
+        }
+    }
+
+    async fn act(&mut self, action: Action, reply: Option<Reply>) {
+        match action {
+            Action::Install => self.start_job(Kind::Install, reply).await,
+            Action::Update => self.start_job(Kind::Update, reply).await,
+            Action::Repair => self.start_job(Kind::Repair, reply).await,
+            Action::Verify => self.start_job(Kind::Verify, reply).await,
+            Action::Uninstall => self.start_job(Kind::Uninstall, reply).await,
+            Action::Retry => self.retry(reply).await,
+            Action::Play => self.play(reply).await,
+            Action::Pause => self.pause(Some(PauseReason::User), reply),
+            Action::Resume => self.pause(None, reply),
+            Action::Cancel => {
+                if let Some(job) = &self.job {
+                    job.control.cancel();
+                }
+                answer(reply, Ok(Outcome::default()));
+            }
+            Action::StopGame => {
+                if let Some(running) = &self.running {
+                    running.stop.notify_one();
+                }
+                answer(reply, Ok(Outcome::default()));
+            }
+            Action::StopSharing | Action::StartSharing => {
+                self.sharing_stopped = action == Action::StopSharing;
+                self.share().await;
+                answer(reply, Ok(Outcome::default()));
+            }
+        }
+    }
+
+    fn pause(&self, reason: Option<PauseReason>, reply: Option<Reply>) {
+        if let Some(job) = &self.job {
+            job.control.pause.send_replace(reason);
+        }
+        answer(reply, Ok(Outcome::default()));
+    }
+
+    /// The failed job again; a folder that could not be opened is opened again first.
+    async fn retry(&mut self, reply: Option<Reply>) {
+        let failed = self.failure.take().map(|(kind, _)| kind);
+        if self.folder.is_none() && self.job.is_none() {
+            self.open_folder().await;
+            self.take_standing();
+        }
+        self.start_job(failed.unwrap_or(Kind::Check), reply).await;
+    }
+
+    fn check_quietly(&mut self) {
+        if self.job.is_none() && self.running.is_none() && self.link.is_some() {
+            let known = self.offer.is_some() || self.installed.is_some();
+            self.spawn_job(Kind::Check, known, None);
+        }
+    }
+
+    async fn start_job(&mut self, kind: Kind, reply: Option<Reply>) {
+        if self.running.is_some() && kind != Kind::Check {
+            return answer(reply, Err(Failure::from(&GameError::Running)));
+        }
+        if let Some(job) = &self.job {
+            if job.quiet || (job.kind == Kind::Check && kind != Kind::Check) {
+                job.control.cancel();
+                self.pending = Some((kind, reply));
+            } else {
+                answer(reply, Err(Failure::from(&GameError::Busy)));
+            }
+            return;
+        }
+        if kind == Kind::Install && self.folder.is_none() {
+            self.failure = None;
+        }
+        if let Some((_, phase)) = self.failure.as_ref().filter(|_| self.folder.is_none()) {
+            // The folder itself could not be opened; that is the answer.
+            let failure = folder_failure(phase);
+            return answer(reply, Err(failure));
+        }
+        if !matches!(kind, Kind::Check | Kind::Verify) {
+            self.stop_seeding().await;
+            self.standing = None;
+        }
+        self.failure = None;
+        self.spawn_job(kind, false, reply);
+    }
+
+    fn spawn_job(&mut self, kind: Kind, quiet: bool, reply: Option<Reply>) {
+        let control = Arc::new(Control::new(self.may_share()));
+        let mut work = Box::new(Work {
+            config: Arc::clone(&self.config),
+            session: self.session.clone(),
+            control: Arc::clone(&control),
+            sharing: self.sharing,
+            folder: self.folder.take(),
+            link: self.link.clone(),
+            offer: self.offer.clone(),
+            outcome: Outcome::default(),
+        });
+        self.job = Some(Job { kind, quiet, control });
+        let happened = self.happened.clone();
+        tokio::spawn(async move {
+            let result = work.run(kind).await;
+            let _ = happened.send(Happened::JobEnded { work, kind, result, reply });
+        });
+    }
+
+    async fn happened(&mut self, happened: Happened) {
+        match happened {
+            Happened::JobEnded { work, kind, result, reply } => {
+                self.job_ended(*work, kind, result, reply).await
+            }
+            Happened::GameExited { code } => self.game_exited(code).await,
+            Happened::Touched => self.look_at_files(),
+            Happened::Changed(files) => self.files_changed(files),
+        }
+    }
+
+    async fn job_ended(
+        &mut self,
+        work: Work,
+        kind: Kind,
+        result: Result<(), GameError>,
+        reply: Option<Reply>,
+    ) {
+        let job = self.job.take();
+        let quiet = job.as_ref().is_some_and(|job| job.quiet);
+        let (downloaded, uploaded) = work.control.counts();
+        if kind != Kind::Check {
+            self.last_counts = downloaded;
+        }
+        self.uploaded_before += uploaded;
+        self.folder = work.folder;
+        if kind == Kind::Uninstall {
+            (self.installed, self.standing) = (None, None);
+        } else if self.folder.is_none() {
+            self.open_folder().await;
+        }
+        self.installed = self.folder.as_ref().and_then(|folder| folder.installed().cloned()).map(Arc::new);
+        match &result {
+            Ok(()) => self.job_succeeded(kind, work.offer),
+            Err(error) => self.job_failed(kind, quiet, error),
+        }
+        self.take_standing();
+        self.share().await;
+        let seconds = work.control.started.elapsed().as_secs_f64();
+        let outcome =
+            Outcome { downloaded_bytes: downloaded, uploaded_bytes: uploaded, seconds, ..work.outcome };
+        answer(reply, result.map(|()| outcome).map_err(|error| Failure::from(&error)));
+        if let Some((kind, reply)) = self.pending.take() {
+            self.start_job(kind, reply).await;
+        }
+    }
+
+    fn job_succeeded(&mut self, kind: Kind, offer: Option<Offer>) {
+        if matches!(kind, Kind::Check | Kind::Install | Kind::Update | Kind::Repair) {
+            (self.offline, self.last_check) = (false, Some(Utc::now()));
+            self.offer = offer;
+        }
+        if kind != Kind::Check {
+            (self.changed, self.taken_back) = (Vec::new(), BTreeSet::new());
+        }
+        if kind == Kind::Uninstall {
+            self.offer = None;
+        }
+        // What stands is not an offer.
+        let stands = self.installed.as_ref().map(|manifest| manifest.version.clone());
+        if let Some(offer) = &mut self.offer
+            && stands.as_ref() == Some(&offer.channel.version)
+        {
+            offer.release = None;
+        }
+    }
+
+    fn job_failed(&mut self, kind: Kind, quiet: bool, error: &GameError) {
+        tracing::warn!(?kind, code = error.code(), %error, "job failed");
+        if matches!(error, GameError::Cancelled) {
+            return;
+        }
+        self.offline |= error.is_offline();
+        // Nobody asked, or the banner says it already: an installed game stays playable.
+        if !(kind == Kind::Check && (error.is_offline() || (quiet && self.installed.is_some()))) {
+            self.failure = Some((kind, view::failure_phase(error)));
+        }
+    }
+
+    /// Looks at what stands and watches it.
+    fn take_standing(&mut self) {
+        if self.standing.is_some() && self.job.is_some() {
+            return;
+        }
+        let seeding = self.standing.take().and_then(|standing| standing.seeding);
+        let (Some(folder), Some(manifest)) = (&self.folder, &self.installed) else { return };
+        let opened = InstalledTree::open(folder, manifest)
+            .map_err(GameError::Store)
+            .and_then(|tree| Ok((tree, jobs::layout(manifest)?)));
+        let (tree, layout) = match opened {
+            Ok(opened) => opened,
+            Err(error) => return tracing::warn!(%error, "the installed files cannot be looked at"),
+        };
+        let happened = self.happened.clone();
+        let watcher = Watcher::start(folder.dir(), move || {
+            let _ = happened.send(Happened::Touched);
+        });
+        let watcher = watcher.map_err(|error| tracing::warn!(%error, "the game folder is not watched")).ok();
+        self.standing = Some(Standing {
+            manifest: Arc::clone(manifest),
+            layout: Arc::new(layout),
+            tree: Arc::new(tree),
+            seeding,
+            _watcher: watcher,
+        });
+        self.look_at_files();
+    }
+
+    fn look_at_files(&self) {
+        let Some(standing) = self.standing.as_ref().filter(|_| self.job.as_ref().is_none_or(|job| job.quiet))
+        else {
+            return;
+        };
+        let (tree, happened) = (Arc::clone(&standing.tree), self.happened.clone());
+        tokio::task::spawn_blocking(move || match tree.changed() {
+            Ok(files) => drop(happened.send(Happened::Changed(files))),
+            Err(error) => tracing::warn!(%error, "the installed files cannot be looked at"),
+        });
+    }
+
+    /// A changed file is taken back from the swarm (BEP 54) until it was checked again.
+    fn files_changed(&mut self, files: Vec<GamePath>) {
+        let Some(standing) = &self.standing else { return };
+        for path in &files {
+            if self.taken_back.contains(path) {
+                continue;
+            }
+            self.taken_back.insert(path.clone());
+            let index = standing.manifest.files.iter().position(|file| file.path == *path);
+            if let (Some(index), Some(handle)) = (index, &standing.seeding) {
+                handle.pieces_lost(standing.layout.pieces_of(index).collect());
+            }
+        }
+        self.changed = files;
+    }
+
+    async fn close(&mut self, happenings: &mut mpsc::UnboundedReceiver<Happened>) {
+        self.pending = None;
+        if let Some(job) = &self.job {
+            job.control.cancel();
+        }
+        while self.job.is_some() {
+            match happenings.recv().await {
+                Some(Happened::JobEnded { work, result, reply, .. }) => {
+                    let Work { folder, outcome, .. } = *work;
+                    (self.job, self.folder) = (None, folder);
+                    answer(reply, result.map(|()| outcome).map_err(|error| Failure::from(&error)));
+                }
+                Some(_) => {}
+                None => break,
+            }
+        }
+        self.stop_seeding().await;
+        (self.standing, self.folder) = (None, None);
+    }
+
+    fn tell(&mut self) {
+        let snapshot = self.view();
+        self.snapshot.send_if_modified(|last| {
+            let changed = *last != snapshot;
+            if changed {
+                *last = snapshot;
+            }
+            changed
+        });
+    }
+}
+
+fn answer(reply: Option<Reply>, result: Result<Outcome, Failure>) {
+    if let Some(reply) = reply {
+        let _ = reply.send(result);
+    }
+}
+
+/// The failure behind a phase that says why the folder could not be opened.
+fn folder_failure(phase: &Phase) -> Failure {
+    let failure = |code: &str, message: String| Failure { code: code.to_owned(), message, can_retry: true };
+    match phase {
+        Phase::Failed { failure } => failure.clone(),
+        Phase::Blocked { by } => failure("LOCKED", format!("another Muster works in {by}")),
+        Phase::FolderMissing { dir } => {
+            failure("FOLDER_MISSING", format!("{dir} is missing: is its drive connected?"))
+        }
+        Phase::NeedsSpace { dir, .. } => failure("NO_SPACE", format!("{dir} has too little space")),
+        _ => failure("INTERNAL", "the folder could not be opened".to_owned()),
+    }
+}

@@ -1,0 +1,94 @@
+//! The game's process: started, followed, ended; transfers rest meanwhile.
+
+use super::{Actor, Happened, Reply, Running, answer};
+use crate::game::{
+    Outcome, WhilePlaying,
+    error::GameError,
+    jobs::{self, Kind},
+    launch, view,
+};
+use crate::snapshot::{Failure, LastExit, PauseReason};
+use std::{sync::Arc, time::Instant};
+use tokio::sync::Notify;
+
+impl Actor {
+    pub(super) async fn play(&mut self, reply: Option<Reply>) {
+        match self.start_game().await {
+            Ok((stop, since)) => {
+                self.running = Some(Running { since, stop, reply });
+                self.hold_for_game();
+                self.share().await;
+            }
+            Err(error) => {
+                // A game that runs already is no failure of the one that runs.
+                if !matches!(error, GameError::Running | GameError::Busy) {
+                    self.failure = Some((Kind::Check, view::failure_phase(&error)));
+                }
+                answer(reply, Err(Failure::from(&error)));
+            }
+        }
+    }
+
+    async fn start_game(&mut self) -> Result<(Arc<Notify>, Instant), GameError> {
+        if self.running.is_some() {
+            return Err(GameError::Running);
+        }
+        if let Some(job) = self.job.as_ref().filter(|job| job.kind == Kind::Check) {
+            // The check lets go of the folder at once; the player goes first.
+            job.control.cancel();
+        }
+        let folder = self.folder.take().ok_or(if self.job.is_some() {
+            GameError::Busy
+        } else {
+            GameError::NotInstalled
+        })?;
+        let manifest = self.installed.clone();
+        let (folder, program) = jobs::blocking(move || {
+            let program = manifest.ok_or(GameError::NotInstalled).and_then(|m| launch::program(&folder, &m));
+            (folder, program)
+        })
+        .await?;
+        self.folder = Some(folder);
+        let mut child = launch::start(&program?)?;
+        let (stop, happened) = (Arc::new(Notify::new()), self.happened.clone());
+        let stopped = Arc::clone(&stop);
+        tokio::spawn(async move {
+            let exit = tokio::select! {
+                exit = child.wait() => exit,
+                () = stopped.notified() => {
+                    if let Err(error) = child.start_kill() {
+                        tracing::warn!(%error, "the game could not be ended");
+                    }
+                    child.wait().await
+                }
+            };
+            let code = exit.ok().and_then(|status| status.code());
+            let _ = happened.send(Happened::GameExited { code });
+        });
+        Ok((stop, Instant::now()))
+    }
+
+    pub(super) async fn game_exited(&mut self, code: Option<i32>) {
+        let Some(running) = self.running.take() else { return };
+        let seconds = running.since.elapsed();
+        self.last_exit = Some(LastExit { code, seconds: seconds.as_secs() });
+        self.hold_for_game();
+        self.share().await;
+        self.look_at_files();
+        let release = self.installed.as_ref().map(|manifest| manifest.version.to_string());
+        let outcome =
+            Outcome { release, exit_code: code, seconds: seconds.as_secs_f64(), ..Outcome::default() };
+        answer(running.reply, Ok(outcome));
+    }
+
+    /// A transfer that runs is held while the game does, and goes on afterwards.
+    pub(super) fn hold_for_game(&self) {
+        let Some(job) = &self.job else { return };
+        let hold = self.running.is_some() && self.while_playing == WhilePlaying::Pause;
+        job.control.pause.send_if_modified(|pause| match (*pause, hold) {
+            (None, true) => pause.replace(PauseReason::Game).is_none(),
+            (Some(PauseReason::Game), false) => pause.take().is_some(),
+            _ => false,
+        });
+    }
+}

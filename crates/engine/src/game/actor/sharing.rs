@@ -1,0 +1,71 @@
+//! When the installed release is passed on, and when it rests.
+
+use super::Actor;
+use crate::game::{WhilePlaying, jobs, release_store::ReleaseStore};
+use crate::session::Torrent;
+use crate::snapshot::SharingMode;
+use std::sync::Arc;
+
+impl Actor {
+    pub(super) fn may_share(&self) -> bool {
+        let playing = self.running.is_some() && self.while_playing == WhilePlaying::Pause;
+        let mode = matches!(self.sharing, SharingMode::WhileDownloading | SharingMode::WhileOpen);
+        mode && !self.sharing_stopped && !playing
+    }
+
+    /// Brings what is passed on in line with what may be.
+    pub(super) async fn share(&mut self) {
+        let upload = self.may_share();
+        if let Some(job) = &self.job {
+            job.control.upload.send_replace(upload);
+        }
+        if self.sharing != SharingMode::WhileOpen {
+            return self.stop_seeding().await;
+        }
+        if let Some(handle) = self.standing.as_ref().and_then(|standing| standing.seeding.as_ref()) {
+            return handle.set_upload(upload);
+        }
+        if upload && self.job.as_ref().is_none_or(|job| job.quiet) {
+            self.start_seeding();
+        }
+    }
+
+    fn start_seeding(&mut self) {
+        let (Some(standing), Some(offer), Some(folder)) = (&mut self.standing, &self.offer, &self.folder)
+        else {
+            return;
+        };
+        let prepared = jobs::kept_layers(folder, &standing.manifest)
+            .and_then(|layers| Ok((layers, standing.manifest.infohash()?)));
+        let (layers, infohash) = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => return tracing::warn!(%error, "nothing can be passed on"),
+        };
+        let store = ReleaseStore::seeding(Arc::clone(&standing.layout), Arc::clone(&standing.tree));
+        let (handle, _) = self.session.add(Torrent {
+            infohash,
+            layout: Arc::clone(&standing.layout),
+            layers,
+            have: store.have(),
+            store: Arc::new(store),
+            trackers: offer.sources.trackers.clone(),
+            origins: Vec::new(),
+            peers: Vec::new(),
+            peers_enabled: true,
+            upload: true,
+        });
+        // Damage is for a repair to mend, asked for by the player.
+        handle.set_download(false);
+        standing.seeding = Some(handle);
+        self.taken_back.clear();
+        self.look_at_files();
+    }
+
+    pub(super) async fn stop_seeding(&mut self) {
+        let handle = self.standing.as_mut().and_then(|standing| standing.seeding.take());
+        if let Some(handle) = handle {
+            self.uploaded_before += handle.status().borrow().stats.uploaded.total();
+            handle.stop().await;
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The snapshot of what the actor knows now.
+
+use super::Actor;
+use crate::game::{
+    WhilePlaying,
+    jobs::{self, Kind},
+    view::{self, Facts, JobFacts},
+};
+use crate::session::TorrentStatus;
+use crate::snapshot::{Rates, Sharing, SharingMode, SharingPause, Snapshot};
+
+impl Actor {
+    fn facts(&self) -> Facts {
+        let job = self.job.as_ref().map(|job| JobFacts {
+            step: job.control.step(),
+            repair: job.kind == Kind::Repair,
+            pause: *job.control.pause.borrow(),
+            quiet: job.quiet,
+        });
+        Facts {
+            opening: false,
+            installed: self.installed.is_some(),
+            update: self.offer.as_ref().is_some_and(|offer| offer.release.is_some()),
+            offline: self.offline,
+            job,
+            failure: self.failure.as_ref().map(|(_, phase)| phase.clone()),
+            running_seconds: self.running.as_ref().map(|running| running.since.elapsed().as_secs()),
+            damaged: !self.changed.is_empty(),
+        }
+    }
+
+    pub(super) fn view(&self) -> Snapshot {
+        let facts = self.facts();
+        let phase = view::phase(&facts);
+        let (primary, secondary) = view::buttons(&phase, &facts);
+        let mut snapshot = Snapshot { phase, primary, secondary, ..view::starting(&self.config) };
+        if let Some(manifest) = &self.installed {
+            snapshot.installed = Some(manifest.version.to_string());
+            snapshot.game.title.clone_from(&manifest.title);
+        }
+        if let Some(link) = &self.link {
+            snapshot.game.id = link.game.to_string();
+            snapshot.game.channel = link.channel.to_string();
+        }
+        snapshot.available = self.offer.as_ref().and_then(|offer| {
+            let release = offer.release.as_ref()?;
+            Some(jobs::available(release, self.installed.as_deref(), offer))
+        });
+        snapshot.limits = self.limits;
+        snapshot.repair_offered = self.changed.iter().map(ToString::to_string).collect();
+        snapshot.offline = self.offline;
+        snapshot.last_check = self.last_check.map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
+        snapshot.last_exit = self.last_exit;
+        snapshot.warnings = self.offer.as_ref().map(|offer| offer.warnings.clone()).unwrap_or_default();
+        self.view_transfer(&mut snapshot);
+        snapshot
+    }
+
+    fn view_transfer(&self, snapshot: &mut Snapshot) {
+        let seeding = self.standing.as_ref().and_then(|standing| standing.seeding.as_ref());
+        let seeding = seeding.map(|handle| handle.status().borrow().clone());
+        let fetching = self.job.as_ref().and_then(|job| job.control.status());
+        let status: Option<TorrentStatus> = fetching.or(seeding.clone());
+        snapshot.downloaded = self.last_counts;
+        snapshot.uploaded_bytes = self.uploaded_before + seeding.map_or(0, |s| s.stats.uploaded.total());
+        if let Some(job) = self.job.as_ref().filter(|job| !job.quiet) {
+            let (downloaded, uploaded) = job.control.counts();
+            (snapshot.downloaded, snapshot.uploaded_bytes) = (downloaded, snapshot.uploaded_bytes + uploaded);
+            snapshot.progress = job.control.progress();
+        }
+        let sharing = self.may_share();
+        if let Some(status) = &status {
+            let rate = status.stats.download_rate;
+            snapshot.rates = Rates {
+                down: rate.total(),
+                up: status.stats.upload_rate.total(),
+                origin: rate.origin,
+                players: rate.players,
+                lan: rate.lan,
+            };
+            let listen = self.session.local_addr().to_string();
+            snapshot.transfer = view::transfer(status, Some(listen));
+        }
+        let playing = self.running.is_some() && self.while_playing == WhilePlaying::Pause;
+        let wanted = matches!(self.sharing, SharingMode::WhileDownloading | SharingMode::WhileOpen);
+        snapshot.sharing = Sharing {
+            mode: self.sharing,
+            active: sharing && status.is_some(),
+            paused_reason: match (wanted, playing, self.sharing_stopped) {
+                (true, true, _) => Some(SharingPause::Playing),
+                (true, false, true) => Some(SharingPause::User),
+                _ => None,
+            },
+        };
+    }
+}

@@ -1,0 +1,155 @@
+//! Why a job on a game failed, each with the stable code that people and programs get.
+
+use crate::{http::HttpError, snapshot::Failure};
+use release::{channel::ChannelError, manifest::ManifestError, metainfo::MetainfoError};
+use store::StoreError;
+
+/// See the module.
+#[derive(Debug, thiserror::Error)]
+pub enum GameError {
+    /// The folder.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// The signed repository.
+    #[error("{0}")]
+    Trust(#[from] trust::Error),
+    /// HTTP outside the repository's metadata.
+    #[error("{0}")]
+    Http(#[from] HttpError),
+    /// A signed document that this program cannot accept.
+    #[error("{0}")]
+    Channel(#[from] ChannelError),
+    /// Likewise.
+    #[error("{0}")]
+    Manifest(#[from] ManifestError),
+    /// Likewise.
+    #[error("{0}")]
+    Metainfo(#[from] MetainfoError),
+    /// A document that speaks of another game, version or torrent than asked for.
+    #[error("{what} does not belong to this release")]
+    Mismatch {
+        /// Which document.
+        what: String,
+    },
+    /// The channel is older than one accepted before.
+    #[error("the channel went back from {seen} to {found}: an old copy is being replayed")]
+    ChannelRollback {
+        /// Sequence accepted before.
+        seen: u64,
+        /// Sequence found now.
+        found: u64,
+    },
+    /// Without a root given, only https or loopback is taken.
+    #[error("{url}: without --root, a repository is trusted on first use only over https or on this machine")]
+    InsecureFirstUse {
+        /// The repository.
+        url: String,
+    },
+    /// The root found is not the one that was pinned.
+    #[error("the repository's first root is not the one that was pinned")]
+    RootChanged,
+    /// Nothing is installed here, so there is nothing to do this with.
+    #[error("no game is installed in this folder")]
+    NotInstalled,
+    /// The folder has no game and no repository was named.
+    #[error("this folder does not say where its game comes from")]
+    NoLink,
+    /// Another job is under way.
+    #[error("another job is under way")]
+    Busy,
+    /// The player stopped it.
+    #[error("stopped")]
+    Cancelled,
+    /// Swarm and origin failed to store what came.
+    #[error("{message}")]
+    Transfer {
+        /// Stable code.
+        code: &'static str,
+        /// In words.
+        message: String,
+    },
+    /// Content stays false after it was fetched again.
+    #[error("{files} file(s) are still damaged after repair")]
+    StillBad {
+        /// How many.
+        files: usize,
+    },
+    /// The release names no launch command for this system.
+    #[error("this release has no launch command for {platform}")]
+    NoLaunch {
+        /// The platform.
+        platform: String,
+    },
+    /// The game's program is not what was published.
+    #[error("{path} is damaged; repair the game first")]
+    ExecutableBad {
+        /// The program.
+        path: String,
+    },
+    /// The system did not start it.
+    #[error("{path} could not be started: {source}")]
+    Start {
+        /// The program.
+        path: String,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// The game runs.
+    #[error("the game is running")]
+    Running,
+    /// A task of ours ended unexpectedly.
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+impl GameError {
+    /// Stable code for people and programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.code(),
+            Self::Trust(error) => error.code(),
+            Self::Http(error) => error.code(),
+            Self::Channel(_) => "CHANNEL_INVALID",
+            Self::Manifest(_) | Self::Metainfo(_) => "MANIFEST_INVALID",
+            Self::Mismatch { .. } => "MANIFEST_MISMATCH",
+            Self::ChannelRollback { .. } => "META_ROLLBACK",
+            Self::InsecureFirstUse { .. } => "ROOT_NEEDED",
+            Self::RootChanged => "ROOT_CHANGED",
+            Self::NotInstalled => "NOT_INSTALLED",
+            Self::NoLink => "FOLDER_NOT_OURS",
+            Self::Busy => "BUSY",
+            Self::Cancelled => "CANCELLED",
+            Self::Transfer { code, .. } => code,
+            Self::StillBad { .. } => "CONTENT_BAD",
+            Self::NoLaunch { .. } => "NO_LAUNCH",
+            Self::ExecutableBad { .. } => "EXECUTABLE_BAD",
+            Self::Start { .. } => "START_FAILED",
+            Self::Running => "GAME_RUNNING",
+            Self::Internal(_) => "INTERNAL",
+        }
+    }
+
+    /// Whether trying again can help without changing anything.
+    #[must_use]
+    pub fn can_retry(&self) -> bool {
+        match self {
+            Self::Store(error) => error.can_retry(),
+            Self::Http(_) | Self::Busy | Self::Cancelled | Self::Transfer { .. } | Self::Running => true,
+            Self::Trust(error) => matches!(error.code(), "NETWORK" | "ORIGIN_HTML" | "ORIGIN_NOT_FOUND"),
+            _ => false,
+        }
+    }
+
+    /// Whether it means that the repository cannot be reached.
+    #[must_use]
+    pub fn is_offline(&self) -> bool {
+        matches!(self.code(), "NETWORK" | "ORIGIN_HTML")
+    }
+}
+
+impl From<&GameError> for Failure {
+    fn from(error: &GameError) -> Self {
+        Self { code: error.code().to_owned(), message: error.to_string(), can_retry: error.can_retry() }
+    }
+}

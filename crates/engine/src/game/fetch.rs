@@ -1,0 +1,69 @@
+//! The transfer of one job: a torrent over a release's store, until every piece is there.
+
+use super::{control::Control, error::GameError, offer::Sources, release_store::ReleaseStore};
+use crate::session::{Session, Torrent, TorrentEvent, TorrentHandle};
+use crate::snapshot::SharingMode;
+use release::{hash::Hash32, layout::Layout, layout::PieceLayers};
+use std::sync::Arc;
+
+/// What is to be fetched.
+pub(crate) struct Wanted {
+    pub(crate) infohash: Hash32,
+    pub(crate) layout: Arc<Layout>,
+    pub(crate) layers: PieceLayers,
+    pub(crate) store: ReleaseStore,
+    pub(crate) sources: Sources,
+    /// Bytes to be staged in all, those already there included.
+    pub(crate) total: u64,
+    pub(crate) sharing: SharingMode,
+}
+
+/// Fetches until all is there. A held transfer waits here.
+pub(crate) async fn fetch(session: &Session, control: &Control, wanted: Wanted) -> Result<(), GameError> {
+    let have = wanted.store.have();
+    if have.is_full() {
+        return Ok(());
+    }
+    let upload = *control.upload.borrow();
+    let torrent = Torrent {
+        infohash: wanted.infohash,
+        layout: wanted.layout,
+        layers: wanted.layers,
+        have,
+        store: Arc::new(wanted.store),
+        trackers: wanted.sources.trackers,
+        origins: wanted.sources.origins,
+        peers: Vec::new(),
+        // Without discovery on the local network, "LAN only" takes nothing from players yet.
+        peers_enabled: matches!(wanted.sharing, SharingMode::WhileDownloading | SharingMode::WhileOpen),
+        upload,
+    };
+    let (handle, mut events) = session.add(torrent);
+    control.fetching(handle.clone(), wanted.total);
+    let (mut pause, mut upload) = (control.pause.subscribe(), control.upload.subscribe());
+    steer(&handle, pause.borrow_and_update().is_none(), *upload.borrow_and_update());
+    let outcome = loop {
+        tokio::select! {
+            event = events.recv() => match event {
+                Some(TorrentEvent::Complete) => break Ok(()),
+                Some(TorrentEvent::StoreFailed { code, message }) => {
+                    break Err(GameError::Transfer { code, message });
+                }
+                None => break Err(GameError::Internal("the transfer ended by itself".into())),
+            },
+            Ok(()) = pause.changed() => {}
+            Ok(()) = upload.changed() => {}
+            () = control.cancelled.cancelled() => break Err(GameError::Cancelled),
+        }
+        steer(&handle, pause.borrow().is_none(), *upload.borrow());
+    };
+    handle.stop().await;
+    control.fetched();
+    outcome
+}
+
+/// Held means held: nothing is fetched and nothing passed on.
+fn steer(handle: &TorrentHandle, running: bool, upload: bool) {
+    handle.set_download(running);
+    handle.set_upload(running && upload);
+}

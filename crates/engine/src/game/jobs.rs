@@ -1,0 +1,305 @@
+//! The jobs: check, bring to a release (install, update, repair), verify, uninstall.
+//!
+//! A job owns the game folder while it runs and gives it back when it ends, however it ends.
+
+use super::{
+    GameConfig, GameLink, Outcome,
+    control::{Control, Step},
+    error::GameError,
+    fetch::{self, Wanted},
+    offer::{self, Ask, Offer, Release},
+    release_store::ReleaseStore,
+};
+use crate::session::Session;
+use crate::snapshot::{Available, SharingMode};
+use release::{layout::PieceLayers, manifest::Manifest};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::Ordering},
+    time::SystemTime,
+};
+use store::{
+    GameFolder, InstalledTree, Job, Staging, StoreError, apply, fs::RealFs, prepare, state::FolderState,
+    uninstall, verify,
+};
+
+/// How often content that reads back wrong is fetched again before we give up.
+const APPLY_TRIES: u32 = 3;
+
+/// What a job works with.
+pub(crate) struct Work {
+    pub(crate) config: Arc<GameConfig>,
+    pub(crate) session: Session,
+    pub(crate) control: Arc<Control>,
+    pub(crate) sharing: SharingMode,
+    pub(crate) folder: Option<GameFolder>,
+    pub(crate) link: Option<GameLink>,
+    pub(crate) offer: Option<Offer>,
+    pub(crate) outcome: Outcome,
+}
+
+/// What kind of job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Check,
+    Install,
+    Update,
+    Repair,
+    Verify,
+    Uninstall,
+}
+
+impl Work {
+    /// Does the job and says how it went; `self` holds what it found.
+    pub(crate) async fn run(&mut self, kind: Kind) -> Result<(), GameError> {
+        match kind {
+            Kind::Check => self.check().await,
+            Kind::Install | Kind::Update => self.bring().await,
+            Kind::Repair => self.repair().await,
+            Kind::Verify => self.verify().await.map(|_| ()),
+            Kind::Uninstall => self.uninstall().await,
+        }
+    }
+
+    async fn check(&mut self) -> Result<(), GameError> {
+        self.control.enter(Step::Checking);
+        let link = self.link.clone().ok_or(GameError::NoLink)?;
+        let installed = self.folder.as_ref().and_then(|folder| folder.installed().cloned());
+        let seen_sequence = self.folder.as_ref().map_or(0, |folder| folder.state().seen.channel_sequence);
+        let ask = Ask {
+            client: self.session.http(),
+            link: &link,
+            state_dir: &self.config.state_dir,
+            installed: installed.as_ref(),
+            seen_sequence,
+        };
+        let offer = tokio::select! {
+            offer = offer::read(ask) => offer?,
+            () = self.control.cancelled.cancelled() => return Err(GameError::Cancelled),
+        };
+        self.control.metadata_bytes.fetch_add(offer.metadata_bytes, Ordering::Relaxed);
+        self.outcome.available =
+            offer.release.as_ref().map(|release| available(release, installed.as_ref(), &offer));
+        self.outcome.release = installed.map(|manifest| manifest.version.to_string());
+        if matches!(link.root, super::TrustedRoot::PinOnFirstUse) {
+            self.outcome.root_pinned_first_use = Some(offer.root_sha256.to_string());
+        }
+        self.offer = Some(offer);
+        Ok(())
+    }
+
+    /// Installs or updates to what the channel says; nothing to do is fine.
+    async fn bring(&mut self) -> Result<(), GameError> {
+        self.check().await?;
+        let Some(release) = self.offer.as_ref().and_then(|offer| offer.release.clone()) else {
+            return Ok(());
+        };
+        if self.folder.is_none() {
+            self.create_folder().await?;
+        }
+        self.stand(release).await?;
+        self.outcome.available = None;
+        Ok(())
+    }
+
+    async fn create_folder(&mut self) -> Result<(), GameError> {
+        let link = self.link.clone().ok_or(GameError::NoLink)?;
+        let root = self.offer.as_ref().map(|offer| offer.root_sha256).unwrap_or_default();
+        let state = FolderState::new(link.repository.to_string(), root, link.game, link.channel);
+        let config = Arc::clone(&self.config);
+        let created =
+            blocking(move || GameFolder::create(Arc::new(RealFs), &config.dir, &config.places, &state));
+        self.folder = Some(created.await??);
+        Ok(())
+    }
+
+    async fn verify(&mut self) -> Result<Vec<String>, GameError> {
+        let manifest = self.installed()?;
+        self.control.enter(Step::Verifying);
+        let bad = self
+            .in_folder(move |folder, control| {
+                let layers = folder.layers(&layout(&manifest)?)?;
+                let progress = |done| control.hashed(done);
+                let job =
+                    Job { progress: &progress, cancel: &control.cancel, threads: store::hashing::THREADS };
+                let report = verify::verify(folder, &manifest, &layers, &job)?;
+                Ok(report.faults().map(|file| file.path.to_string()).collect::<Vec<_>>())
+            })
+            .await?;
+        self.outcome.bad_files.clone_from(&bad);
+        self.outcome.release = Some(self.installed()?.version.to_string());
+        Ok(bad)
+    }
+
+    /// Brings back what is missing or damaged, and only that.
+    async fn repair(&mut self) -> Result<(), GameError> {
+        // Where content comes from is asked first: a folder that cannot be repaired now is not hashed.
+        self.check().await?;
+        let bad = self.verify().await?;
+        if bad.is_empty() {
+            return Ok(());
+        }
+        let manifest = self.installed()?;
+        let stood = Arc::clone(&manifest);
+        let layers = self.in_folder(move |folder, _| Ok(folder.layers(&layout(&stood)?)?)).await?;
+        self.stand(Release { manifest, layers }).await?;
+        self.outcome.bad_files = bad;
+        Ok(())
+    }
+
+    /// Makes `release` the one that stands.
+    async fn stand(&mut self, release: Release) -> Result<(), GameError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.fetch_and_apply(&release).await {
+                Err(GameError::Store(StoreError::ContentBad { files })) if tries == APPLY_TRIES => {
+                    return Err(GameError::StillBad { files: files.len() });
+                }
+                Err(GameError::Store(StoreError::ContentBad { .. })) => {}
+                Err(error) => return Err(error),
+                Ok(()) => break,
+            }
+        }
+        let layers = release.layers;
+        let seen = self.offer.as_ref().map(|offer| (offer.channel.sequence, offer.root_version));
+        self.in_folder(move |folder, _| {
+            folder.save_layers(&layers)?;
+            if let Some((sequence, root)) = seen {
+                folder.update_state(|state| {
+                    state.seen.channel_sequence = sequence;
+                    state.seen.root = root;
+                })?;
+            }
+            Ok(())
+        })
+        .await?;
+        self.outcome.release = Some(release.manifest.version.to_string());
+        self.outcome.changed = true;
+        Ok(())
+    }
+
+    async fn fetch_and_apply(&mut self, release: &Release) -> Result<(), GameError> {
+        self.control.enter(Step::Preparing);
+        let (wanted, layers) = (Arc::clone(&release.manifest), release.layers.clone());
+        let (prepared, staging, tree, old) = self
+            .in_folder(move |folder, control| {
+                let staging = Arc::new(Staging::open(folder, &wanted)?);
+                let progress = |done| control.hashed(done);
+                let job =
+                    Job { progress: &progress, cancel: &control.cancel, threads: store::hashing::THREADS };
+                let prepared = prepare::prepare(folder, &wanted, &layers, &staging, &job)?;
+                let old = folder.installed().cloned();
+                let tree = old.as_ref().map(|old| InstalledTree::open(folder, old)).transpose()?;
+                Ok((prepared, staging, tree.map(Arc::new), old))
+            })
+            .await?;
+        if prepared.fetch_bytes > 0 {
+            self.control.enter(Step::Downloading);
+            let layout = Arc::new(layout(&release.manifest)?);
+            let standing = old.as_ref().zip(tree.clone());
+            let wanted = Wanted {
+                infohash: release.manifest.infohash()?,
+                store: ReleaseStore::fetching(Arc::clone(&layout), standing, Arc::clone(&staging)),
+                layout,
+                layers: release.layers.clone(),
+                sources: self.offer.as_ref().map(|offer| offer.sources.clone()).unwrap_or_default(),
+                total: prepared.plan.fetch_bytes,
+                sharing: self.sharing,
+            };
+            fetch::fetch(&self.session, &self.control, wanted).await?;
+        }
+        if let Some(tree) = tree {
+            tree.close();
+        }
+        self.apply(release, staging).await
+    }
+
+    async fn apply(&mut self, release: &Release, staging: Arc<Staging>) -> Result<(), GameError> {
+        if self.control.is_cancelled() {
+            return Err(GameError::Cancelled);
+        }
+        self.control.enter(Step::Applying);
+        let (wanted, layers) = (Arc::clone(&release.manifest), release.layers.clone());
+        let applied = self
+            .in_folder(move |folder, control| {
+                let progress = |done| control.hashed(done);
+                let job =
+                    Job { progress: &progress, cancel: &control.cancel, threads: store::hashing::THREADS };
+                Ok(apply::apply(folder, &staging, &wanted, &layers, SystemTime::now(), &job)?)
+            })
+            .await?;
+        self.outcome.moved_aside =
+            applied.moved_aside.iter().map(|(from, to)| format!("{from} -> {to}")).collect();
+        Ok(())
+    }
+
+    async fn uninstall(&mut self) -> Result<(), GameError> {
+        let folder = self.folder.take().ok_or(GameError::NotInstalled)?;
+        let gone = blocking(move || uninstall::uninstall(folder)).await??;
+        self.outcome.left = gone.left.iter().map(|path| path.display().to_string()).collect();
+        self.outcome.changed = true;
+        Ok(())
+    }
+
+    fn installed(&self) -> Result<Arc<Manifest>, GameError> {
+        let manifest = self.folder.as_ref().and_then(GameFolder::installed);
+        manifest.cloned().map(Arc::new).ok_or(GameError::NotInstalled)
+    }
+
+    /// Blocking work on the folder, which comes back even when the work fails.
+    async fn in_folder<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut GameFolder, &Control) -> Result<T, GameError> + Send + 'static,
+    ) -> Result<T, GameError> {
+        let mut folder = self.folder.take().ok_or(GameError::NotInstalled)?;
+        let control = Arc::clone(&self.control);
+        let (folder, result) = blocking(move || {
+            let result = work(&mut folder, &control);
+            (folder, result)
+        })
+        .await?;
+        self.folder = Some(folder);
+        result.map_err(|error| match error {
+            GameError::Store(StoreError::Cancelled) => GameError::Cancelled,
+            other => other,
+        })
+    }
+}
+
+/// What an update would cost: files whose content does not stand here, each content once.
+pub(crate) fn available(release: &Release, installed: Option<&Manifest>, offer: &Offer) -> Available {
+    let standing: BTreeSet<_> =
+        installed.iter().flat_map(|m| &m.files).filter_map(|file| file.pieces_root).collect();
+    let (mut counted, mut download, mut need) = (BTreeSet::new(), 0, 0);
+    for file in &release.manifest.files {
+        let Some(root) = file.pieces_root.filter(|root| !standing.contains(root)) else { continue };
+        need += file.size;
+        if counted.insert(root) {
+            download += file.size;
+        }
+    }
+    let notes = if offer.channel.notes.is_empty() { &release.manifest.notes } else { &offer.channel.notes };
+    Available {
+        version: release.manifest.version.to_string(),
+        download_bytes: download,
+        need_bytes: need,
+        notes: notes.clone(),
+    }
+}
+
+pub(crate) fn layout(manifest: &Manifest) -> Result<release::layout::Layout, GameError> {
+    manifest.layout().map_err(|error| GameError::Manifest(error.into()))
+}
+
+/// Layers of a release as the folder keeps them, for passing it on.
+pub(crate) fn kept_layers(folder: &GameFolder, manifest: &Manifest) -> Result<PieceLayers, GameError> {
+    Ok(folder.layers(&layout(manifest)?)?)
+}
+
+/// Runs blocking work off the async threads.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, GameError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| GameError::Internal(error.to_string()))
+}

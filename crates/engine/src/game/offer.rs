@@ -1,0 +1,145 @@
+//! What a channel offers: from a repository's URL to a checked manifest, its torrent and its sources.
+
+use super::{GameLink, TrustedRoot, error::GameError, roots};
+use crate::{session::OriginSource, transport::HttpTransport};
+use chrono::Utc;
+use release::{
+    channel::Channel,
+    hash::Hash32,
+    layout::PieceLayers,
+    limits::{CHANNEL_BYTES_MAX, MANIFEST_BYTES_MAX, METAINFO_BYTES_MAX},
+    manifest::Manifest,
+    metainfo::Metainfo,
+    target,
+};
+use reqwest::Client;
+use std::{path::Path, sync::Arc};
+use trust::LoadRequest;
+use url::Url;
+
+/// What the channel says now.
+#[derive(Debug, Clone)]
+pub(crate) struct Offer {
+    pub(crate) channel: Channel,
+    /// Absent when the release offered is the one installed, which was not fetched again.
+    pub(crate) release: Option<Release>,
+    pub(crate) sources: Sources,
+    pub(crate) root_version: u64,
+    pub(crate) root_sha256: Hash32,
+    pub(crate) warnings: Vec<String>,
+    /// Bytes of signed documents that came.
+    pub(crate) metadata_bytes: u64,
+}
+
+/// A release with everything needed to fetch it.
+#[derive(Debug, Clone)]
+pub(crate) struct Release {
+    pub(crate) manifest: Arc<Manifest>,
+    pub(crate) layers: PieceLayers,
+}
+
+/// Where content comes from.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sources {
+    pub(crate) trackers: Vec<Url>,
+    pub(crate) origins: Vec<OriginSource>,
+}
+
+/// What a check starts from.
+pub(crate) struct Ask<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) link: &'a GameLink,
+    pub(crate) state_dir: &'a Path,
+    /// The release that stands, whose manifest need not come again.
+    pub(crate) installed: Option<&'a Manifest>,
+    /// Highest channel sequence accepted in this folder.
+    pub(crate) seen_sequence: u64,
+}
+
+/// Reads the repository.
+pub(crate) async fn read(ask: Ask<'_>) -> Result<Offer, GameError> {
+    let link = ask.link;
+    let transport = Arc::new(HttpTransport::new(ask.client.clone(), link.repository.clone()));
+    let trust_dir = roots::trust_dir(ask.state_dir, &link.repository);
+    let root = roots::trusted(&trust_dir, &transport, link).await?;
+    let request = LoadRequest {
+        trusted_root: &root,
+        state_dir: &trust_dir.join("tuf"),
+        now: Utc::now(),
+        built_at: None,
+        installed: ask.installed.is_some(),
+    };
+    let client = trust::Client::load(Arc::clone(&transport) as Arc<dyn trust::Transport>, request).await?;
+    let channel = read_channel(&client, link).await?;
+    if channel.sequence < ask.seen_sequence {
+        return Err(GameError::ChannelRollback { seen: ask.seen_sequence, found: channel.sequence });
+    }
+    let release = match ask.installed {
+        Some(installed) if installed.version == channel.version => None,
+        _ => Some(read_release(&client, &channel).await?),
+    };
+    let root_sha256 = release::hash::sha256(&root);
+    Ok(Offer {
+        sources: sources(&link.repository, &channel),
+        channel,
+        release,
+        root_version: client.root_version(),
+        root_sha256,
+        warnings: client.warnings().iter().map(|warning| warning.code().to_owned()).collect(),
+        metadata_bytes: transport.bytes(),
+    })
+}
+
+async fn read_channel(client: &trust::Client, link: &GameLink) -> Result<Channel, GameError> {
+    let name = target::channel(&link.game, &link.channel);
+    let channel = Channel::parse(&client.target(&name, CHANNEL_BYTES_MAX as u64).await?)?;
+    if channel.game != link.game || channel.channel != link.channel {
+        return Err(GameError::Mismatch { what: name });
+    }
+    Ok(channel)
+}
+
+async fn read_release(client: &trust::Client, channel: &Channel) -> Result<Release, GameError> {
+    let name = target::manifest(&channel.game, &channel.version);
+    let manifest = Manifest::parse(&client.target(&name, MANIFEST_BYTES_MAX as u64).await?)?;
+    if manifest.game != channel.game || manifest.version != channel.version {
+        return Err(GameError::Mismatch { what: name });
+    }
+    let name = target::torrent(&channel.game, &channel.version);
+    let torrent = Metainfo::parse(&client.target(&name, METAINFO_BYTES_MAX as u64).await?)?;
+    // The manifest is what counts; the torrent only brings the piece layers of the very same tree.
+    if torrent.infohash != manifest.infohash()? || !torrent.layers.complete(&torrent.layout) {
+        return Err(GameError::Mismatch { what: name });
+    }
+    Ok(Release { manifest: Arc::new(manifest), layers: torrent.layers })
+}
+
+/// Entries resolve against the repository's URL; what is no http address is left out and said.
+fn sources(repository: &Url, channel: &Channel) -> Sources {
+    let resolve = |entry: &String| match repository.join(entry) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Some(url),
+        _ => {
+            tracing::warn!(%entry, "the channel names a source that is no http address");
+            None
+        }
+    };
+    let folder = |mut url: Url| {
+        if !url.path().ends_with('/') {
+            url.set_path(&format!("{}/", url.path()));
+        }
+        OriginSource::Content(url)
+    };
+    Sources {
+        trackers: channel.tracker_entries().iter().filter_map(resolve).collect(),
+        origins: channel.mirror_entries().iter().filter_map(resolve).map(folder).collect(),
+    }
+}
+
+impl TrustedRoot {
+    pub(crate) fn given(&self) -> Option<&[u8]> {
+        match self {
+            Self::Given(root) => Some(root),
+            Self::Pinned(_) | Self::PinOnFirstUse => None,
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! The tokio driver around `swarm`: one listener, one bandwidth tree, an actor for each torrent.
+
+mod address;
+mod announcer;
+mod limiter;
+mod origin;
+mod peer;
+mod torrent;
+mod tracker;
+
+pub use address::may_name;
+pub use limiter::Caps;
+pub use origin::{OriginSource, OriginStatus};
+pub use torrent::{Torrent, TorrentEvent, TorrentHandle, TorrentStatus, TrackerStatus};
+
+use crate::http;
+use limiter::Limiter;
+use release::hash::Hash32;
+use reqwest::Client;
+use socket2::{Domain, Protocol, Socket, Type};
+use std::{
+    collections::BTreeMap,
+    io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use swarm::{
+    PeerKey,
+    wire::{HANDSHAKE_LEN, Handshake},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, mpsc},
+};
+use tokio_util::sync::CancellationToken;
+use torrent::Happening;
+
+/// Time to a connection, and to a whole handshake.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Incoming connections whose handshake is under way.
+const HALF_OPEN_MAX: usize = 64;
+/// Peer id prefix: `MU`, version 0.1.0.0.
+const PEER_ID_PREFIX: &[u8; 8] = b"-MU0100-";
+
+/// How a session listens and what it may use.
+#[derive(Debug, Clone)]
+pub struct SessionConfig {
+    /// Address to listen on; `None`: every interface, both families, any port.
+    pub listen: Option<SocketAddr>,
+    /// Caps at the start.
+    pub caps: Caps,
+}
+
+/// Why a session did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The port is taken.
+    #[error("address {addr} is in use")]
+    AddressInUse {
+        /// The address.
+        addr: SocketAddr,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on {addr}: {source}")]
+    Listen {
+        /// The address.
+        addr: SocketAddr,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// No HTTP client.
+    #[error("HTTP cannot be set up: {0}")]
+    Http(#[from] reqwest::Error),
+}
+
+impl SessionError {
+    /// Stable code for people and programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::AddressInUse { .. } => "ADDRESS_IN_USE",
+            Self::Listen { .. } => "LISTEN",
+            Self::Http(_) => "HTTP",
+        }
+    }
+}
+
+/// A running session. Cheap to clone; it ends with [`Session::close`].
+#[derive(Debug, Clone)]
+pub struct Session {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    limiter: Arc<Limiter>,
+    client: Client,
+    peer_id: [u8; 20],
+    local: SocketAddr,
+    next_peer: AtomicU64,
+    torrents: Mutex<BTreeMap<[u8; 20], TorrentHandle>>,
+    ended: CancellationToken,
+}
+
+impl Session {
+    /// Listens and waits for torrents. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`SessionError`].
+    pub fn start(config: &SessionConfig) -> Result<Self, SessionError> {
+        let listeners = listen(config.listen)?;
+        let local = listeners[0].local_addr().map_err(|source| SessionError::Listen {
+            addr: config.listen.unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, 0).into()),
+            source,
+        })?;
+        let mut peer_id = [0; 20];
+        peer_id[..8].copy_from_slice(PEER_ID_PREFIX);
+        peer_id[8..].fill_with(|| fastrand::alphanumeric() as u8);
+        let session = Self {
+            shared: Arc::new(Shared {
+                limiter: Arc::new(Limiter::new(config.caps)),
+                client: http::client()?,
+                peer_id,
+                local,
+                next_peer: AtomicU64::new(1),
+                torrents: Mutex::default(),
+                ended: CancellationToken::new(),
+            }),
+        };
+        let half_open = Arc::new(Semaphore::new(HALF_OPEN_MAX));
+        for listener in listeners {
+            tokio::spawn(session.clone().accept(listener, Arc::clone(&half_open)));
+        }
+        Ok(session)
+    }
+
+    /// Takes part in a torrent.
+    #[must_use]
+    pub fn add(&self, torrent: Torrent) -> (TorrentHandle, mpsc::UnboundedReceiver<TorrentEvent>) {
+        let short = torrent.infohash.truncated();
+        let (handle, events) = torrent::start(self, torrent);
+        self.torrents().insert(short, handle.clone());
+        (handle, events)
+    }
+
+    /// Changes the caps; they hold at once, for what waits already too.
+    pub fn set_caps(&self, caps: Caps) {
+        self.shared.limiter.set_caps(caps);
+    }
+
+    /// The address that peers connect to; with an unspecified IP when every interface is listened on.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.shared.local
+    }
+
+    /// The HTTP client that everything of this session shares.
+    #[must_use]
+    pub fn http(&self) -> &Client {
+        &self.shared.client
+    }
+
+    /// Stops every torrent and listens no more.
+    pub async fn close(&self) {
+        let handles: Vec<TorrentHandle> = self.torrents().values().cloned().collect();
+        futures_util::future::join_all(handles.iter().map(TorrentHandle::stop)).await;
+        self.shared.ended.cancel();
+    }
+
+    fn limiter(&self) -> &Arc<Limiter> {
+        &self.shared.limiter
+    }
+
+    fn peer_id(&self) -> [u8; 20] {
+        self.shared.peer_id
+    }
+
+    fn port(&self) -> u16 {
+        self.shared.local.port()
+    }
+
+    fn next_peer(&self) -> PeerKey {
+        PeerKey(self.shared.next_peer.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn swarm_config(&self) -> swarm::Config {
+        swarm::Config { peer_id: self.peer_id(), listen_port: Some(self.port()), ..swarm::Config::default() }
+    }
+
+    async fn ended(&self) {
+        self.shared.ended.cancelled().await;
+    }
+
+    fn torrents(&self) -> std::sync::MutexGuard<'_, BTreeMap<[u8; 20], TorrentHandle>> {
+        self.shared.torrents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn forget(&self, infohash: &Hash32) {
+        self.torrents().remove(&infohash.truncated());
+    }
+
+    async fn accept(self, listener: TcpListener, half_open: Arc<Semaphore>) {
+        loop {
+            let Ok(permit) = Arc::clone(&half_open).acquire_owned().await else { return };
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = self.ended() => return,
+            };
+            match accepted {
+                Ok((socket, addr)) => {
+                    let session = self.clone();
+                    tokio::spawn(async move {
+                        if let Err(error) = session.welcome(socket, addr).await {
+                            tracing::debug!(%addr, %error, "no handshake");
+                        }
+                        drop(permit);
+                    });
+                }
+                Err(error) => {
+                    // Out of files or memory: it passes, and until then nobody new comes in.
+                    tracing::warn!(%error, "accept");
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+            }
+        }
+    }
+
+    async fn welcome(&self, mut socket: TcpStream, addr: SocketAddr) -> io::Result<()> {
+        let theirs = read_handshake(&mut socket).await?;
+        let handle = self.torrents().get(&theirs.infohash).cloned();
+        let handle = handle.ok_or_else(|| io::Error::other("not a torrent of ours"))?;
+        socket.set_nodelay(true)?;
+        socket.write_all(&Handshake::new(theirs.infohash, self.peer_id()).encode()).await?;
+        let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
+        handle.deliver(Happening::Connected { socket, handshake: theirs, addr, outgoing: false });
+        Ok(())
+    }
+
+    fn connect(&self, addr: SocketAddr, infohash: Hash32, done: mpsc::UnboundedSender<Happening>) {
+        let session = self.clone();
+        tokio::spawn(async move {
+            let attempt = session.greet(addr, infohash.truncated());
+            let happened = match tokio::time::timeout(CONNECT_TIMEOUT, attempt).await {
+                Ok(Ok((socket, handshake))) => {
+                    Happening::Connected { socket, handshake, addr, outgoing: true }
+                }
+                Ok(Err(error)) => {
+                    tracing::debug!(%addr, %error, "no connection");
+                    Happening::ConnectFailed { addr }
+                }
+                Err(_) => Happening::ConnectFailed { addr },
+            };
+            let _ = done.send(happened);
+        });
+    }
+
+    async fn greet(&self, addr: SocketAddr, infohash: [u8; 20]) -> io::Result<(TcpStream, Handshake)> {
+        let mut socket = TcpStream::connect(addr).await?;
+        socket.set_nodelay(true)?;
+        socket.write_all(&Handshake::new(infohash, self.peer_id()).encode()).await?;
+        let theirs = read_handshake(&mut socket).await?;
+        if theirs.infohash != infohash {
+            return Err(io::Error::other("another torrent"));
+        }
+        Ok((socket, theirs))
+    }
+}
+
+async fn read_handshake(socket: &mut TcpStream) -> io::Result<Handshake> {
+    let mut bytes = [0; HANDSHAKE_LEN];
+    tokio::time::timeout(CONNECT_TIMEOUT, socket.read_exact(&mut bytes)).await??;
+    Handshake::decode(&bytes).map_err(io::Error::other)
+}
+
+/// One listener for an address given, else one for each family on the same port.
+fn listen(addr: Option<SocketAddr>) -> Result<Vec<TcpListener>, SessionError> {
+    if let Some(addr) = addr {
+        return Ok(vec![listen_on(addr)?]);
+    }
+    let v4 = listen_on((Ipv4Addr::UNSPECIFIED, 0).into())?;
+    let port = v4.local_addr().map(|addr| addr.port()).unwrap_or(0);
+    let mut listeners = vec![v4];
+    match listen_on((Ipv6Addr::UNSPECIFIED, port).into()) {
+        Ok(v6) => listeners.push(v6),
+        Err(error) => tracing::info!(%error, "IPv4 only"),
+    }
+    Ok(listeners)
+}
+
+fn listen_on(addr: SocketAddr) -> Result<TcpListener, SessionError> {
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::AddrInUse => SessionError::AddressInUse { addr },
+        _ => SessionError::Listen { addr, source },
+    };
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP)).map_err(failed)?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(true).map_err(failed)?;
+    }
+    // On Unix this lets a port be taken again right after its last owner ended; on Windows it would
+    // let two programs share one.
+    #[cfg(unix)]
+    socket.set_reuse_address(true).map_err(failed)?;
+    socket.set_nonblocking(true).map_err(failed)?;
+    socket.bind(&addr.into()).map_err(failed)?;
+    socket.listen(128).map_err(failed)?;
+    TcpListener::from_std(socket.into()).map_err(failed)
+}

@@ -1,0 +1,184 @@
+//! One connection: a reader and a writer task between the socket and the torrent's actor.
+//!
+//! The reader takes from the socket only what the download cap grants, the writer sends only what the
+//! upload cap grants; a full channel to the actor stops the reader, so a slow disk stops the socket.
+
+use super::{limiter::Limiter, torrent::Happening};
+use crate::piece_store::PieceStore;
+use bytes::BufMut;
+use std::{collections::VecDeque, io, sync::Arc, time::Duration};
+use swarm::{
+    Class, PeerKey,
+    bandwidth::{Direction, Node},
+    wire::{Decoder, Message, encode},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::tcp::{OwnedReadHalf, OwnedWriteHalf},
+    sync::mpsc,
+};
+
+/// Read from the socket at once at most.
+const READ_BYTES: u32 = 64 * 1024;
+/// A connection whose other end takes no byte for so long is dead.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Messages queued to a peer that does not read; beyond this it is closed.
+const QUEUE_MAX: usize = 200_000;
+
+/// What the actor tells a writer.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// Send a message.
+    Message(Message),
+    /// Read a block and send it.
+    Block(BlockRange),
+    /// Drop a block that was not sent yet.
+    Cancel(BlockRange),
+}
+
+/// A range of a piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BlockRange {
+    pub(crate) piece: u32,
+    pub(crate) begin: u32,
+    pub(crate) length: u32,
+}
+
+/// What both tasks of a connection share.
+#[derive(Debug, Clone)]
+pub(crate) struct Link {
+    pub(crate) peer: PeerKey,
+    pub(crate) class: Class,
+    pub(crate) limiter: Arc<Limiter>,
+    pub(crate) store: Arc<dyn PieceStore>,
+    /// Messages, bounded: back-pressure.
+    pub(crate) wire: mpsc::Sender<Happening>,
+    /// Completions.
+    pub(crate) done: mpsc::UnboundedSender<Happening>,
+}
+
+impl Link {
+    fn node(&self) -> Node {
+        match self.class {
+            Class::Internet => Node::Internet,
+            Class::Lan => Node::Lan,
+        }
+    }
+}
+
+/// Reads messages until the connection ends, then says so.
+pub(crate) async fn read(link: Link, mut socket: OwnedReadHalf, piece_count: u32) {
+    let mut decoder = Decoder::new(piece_count);
+    if let Err(error) = read_messages(&link, &mut socket, &mut decoder).await {
+        tracing::debug!(peer = link.peer.0, %error, "connection ended");
+    }
+    let _ = link.done.send(Happening::Closed { peer: link.peer });
+}
+
+async fn read_messages(link: &Link, socket: &mut OwnedReadHalf, decoder: &mut Decoder) -> io::Result<()> {
+    loop {
+        // Waiting for bytes before asking for a grant keeps an idle connection from holding a turn.
+        socket.readable().await?;
+        let granted = link.limiter.acquire(link.node(), Direction::Down, READ_BYTES).await;
+        let mut space = decoder.buffer().limit(granted as usize);
+        let read = socket.read_buf(&mut space).await;
+        let bytes = *read.as_ref().unwrap_or(&0) as u32;
+        link.limiter.give_back(link.node(), Direction::Down, granted.saturating_sub(bytes));
+        if read? == 0 {
+            return Ok(());
+        }
+        while let Some(message) = decoder.next().map_err(io::Error::other)? {
+            let received = Happening::Received { peer: link.peer, message };
+            if link.wire.send(received).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Sends what it is ordered until the connection ends.
+pub(crate) async fn write(link: Link, mut socket: OwnedWriteHalf, orders: mpsc::UnboundedReceiver<Order>) {
+    let mut writer = Writer { link: &link, orders, blocks: VecDeque::new(), buffer: Vec::new() };
+    if let Err(error) = writer.run(&mut socket).await {
+        tracing::debug!(peer = link.peer.0, %error, "connection ended");
+    }
+    let _ = link.done.send(Happening::Closed { peer: link.peer });
+}
+
+struct Writer<'a> {
+    link: &'a Link,
+    orders: mpsc::UnboundedReceiver<Order>,
+    blocks: VecDeque<BlockRange>,
+    buffer: Vec<u8>,
+}
+
+impl Writer<'_> {
+    async fn run(&mut self, socket: &mut OwnedWriteHalf) -> io::Result<()> {
+        loop {
+            if self.blocks.is_empty() && self.buffer.is_empty() {
+                match self.orders.recv().await {
+                    Some(order) => self.take(order),
+                    None => return Ok(()),
+                }
+            }
+            if self.orders.len() > QUEUE_MAX {
+                return Err(io::Error::other("the peer does not read"));
+            }
+            while let Ok(order) = self.orders.try_recv() {
+                self.take(order);
+            }
+            if !self.buffer.is_empty() {
+                let buffer = std::mem::take(&mut self.buffer);
+                send(socket, &buffer).await?;
+            }
+            if let Some(block) = self.blocks.pop_front() {
+                self.send_block(socket, block).await?;
+            }
+        }
+    }
+
+    fn take(&mut self, order: Order) {
+        match order {
+            Order::Message(message) => encode(&message, &mut self.buffer),
+            Order::Block(block) => self.blocks.push_back(block),
+            Order::Cancel(block) => {
+                if let Some(at) = self.blocks.iter().position(|queued| *queued == block) {
+                    self.blocks.remove(at);
+                    let _ = self.link.done.send(Happening::Dropped { peer: self.link.peer, block });
+                }
+            }
+        }
+    }
+
+    async fn send_block(&mut self, socket: &mut OwnedWriteHalf, block: BlockRange) -> io::Result<()> {
+        let (peer, store) = (self.link.peer, Arc::clone(&self.link.store));
+        let read = tokio::task::spawn_blocking(move || store.read(block.piece, block.begin, block.length));
+        let data = match read.await.map_err(io::Error::other)? {
+            Ok(data) if data.len() == block.length as usize => data,
+            Ok(_) => {
+                let _ = self.link.done.send(Happening::Unreadable { peer, block });
+                return Ok(());
+            }
+            Err(error) => {
+                tracing::warn!(piece = block.piece, %error, "a block could not be read for a peer");
+                let _ = self.link.done.send(Happening::Unreadable { peer, block });
+                return Ok(());
+            }
+        };
+        let mut frame = Vec::with_capacity(data.len() + 13);
+        encode(&Message::Piece { index: block.piece, begin: block.begin, data: data.into() }, &mut frame);
+        let mut rest = frame.as_slice();
+        while !rest.is_empty() {
+            let granted = self.link.limiter.acquire(self.link.node(), Direction::Up, rest.len() as u32).await;
+            let (now, later) = rest.split_at((granted as usize).min(rest.len()));
+            send(socket, now).await?;
+            rest = later;
+        }
+        let _ = self.link.done.send(Happening::Sent { peer, block });
+        Ok(())
+    }
+}
+
+async fn send(socket: &mut OwnedWriteHalf, bytes: &[u8]) -> io::Result<()> {
+    tokio::time::timeout(WRITE_TIMEOUT, socket.write_all(bytes)).await.map_err(io::Error::other)?
+}

@@ -1,0 +1,596 @@
+//! One torrent's actor: owns its core, feeds it what happens and does what it asks for.
+//!
+//! One input, then every output, then the next. Completions come before new bytes; new bytes wait
+//! while too many blocks are on their way to the disk, which in the end stops the sockets.
+
+use super::{
+    Session,
+    announcer::{self, Announced},
+    origin::{Fetch, Origin, OriginSource, OriginStatus},
+    peer::{self, BlockRange, Link, Order},
+};
+use crate::piece_store::{PieceStore, PieceStoreError};
+use bytes::Bytes;
+use release::{
+    hash::Hash32,
+    layout::{Layout, PieceLayers},
+    merkle::{BLOCK, leaf},
+};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+use swarm::{
+    Bitfield, Class, Event, Input, Output, PeerKey, PeerSource, Stats, Swarm,
+    wire::{Handshake, Message},
+};
+use tokio::{
+    net::TcpStream,
+    sync::{mpsc, oneshot, watch},
+    task::AbortHandle,
+    time::MissedTickBehavior,
+};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+/// Messages and origin blocks that wait for the actor.
+const WIRE_QUEUE: usize = 256;
+/// Blocks on their way to the disk; 16 KiB each, so 4 MiB.
+const WRITES_MAX: usize = 256;
+/// Happenings handled before timers are looked at again.
+const BATCH: usize = 64;
+/// How often the status is told.
+const STATUS_INTERVAL: Duration = Duration::from_millis(200);
+/// How often what was verified is made durable.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(2);
+
+/// A torrent to be taken part in.
+#[derive(Debug)]
+pub struct Torrent {
+    /// SHA-256 of its info dictionary.
+    pub infohash: Hash32,
+    /// Its files and pieces.
+    pub layout: Arc<Layout>,
+    /// Piece layers known; others are asked of peers.
+    pub layers: PieceLayers,
+    /// Pieces that are verified and readable from `store`.
+    pub have: Bitfield,
+    /// Where the bytes lie.
+    pub store: Arc<dyn PieceStore>,
+    /// Trackers to announce to.
+    pub trackers: Vec<Url>,
+    /// The publisher's servers.
+    pub origins: Vec<OriginSource>,
+    /// Peers known beforehand.
+    pub peers: Vec<SocketAddr>,
+    /// Take part with peers at all; off: the origin alone.
+    pub peers_enabled: bool,
+    /// Serve peers.
+    pub upload: bool,
+}
+
+/// What the owner of a torrent hears.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TorrentEvent {
+    /// Every piece is verified and durable.
+    Complete,
+    /// The store failed for good; the download is held.
+    StoreFailed {
+        /// Stable code, such as `DISK_FULL`.
+        code: &'static str,
+        /// In words.
+        message: String,
+    },
+}
+
+/// How a torrent is doing.
+#[derive(Debug, Clone, Default)]
+pub struct TorrentStatus {
+    /// The core's figures.
+    pub stats: Stats,
+    /// The publisher's servers.
+    pub origins: Vec<OriginStatus>,
+    /// The trackers.
+    pub trackers: Vec<TrackerStatus>,
+    /// Bytes that came over HTTP, as they travelled (compressed).
+    pub origin_wire_bytes: u64,
+    /// Pieces here.
+    pub have: Vec<u8>,
+}
+
+/// How a tracker is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TrackerStatus {
+    /// Its URL.
+    pub url: String,
+    /// The last announce went well.
+    pub ok: bool,
+    /// The last failure in words.
+    pub detail: String,
+    /// Complete peers it counts.
+    pub seeders: u32,
+    /// Incomplete peers it counts.
+    pub leechers: u32,
+}
+
+/// The owner's hold on a torrent; dropped, the torrent goes on until the session ends.
+#[derive(Debug, Clone)]
+pub struct TorrentHandle {
+    commands: mpsc::UnboundedSender<Happening>,
+    status: watch::Receiver<TorrentStatus>,
+}
+
+impl TorrentHandle {
+    /// The last status, renewed five times a second.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<TorrentStatus> {
+        self.status.clone()
+    }
+
+    /// Whether peers are served.
+    pub fn set_upload(&self, enabled: bool) {
+        self.input(Input::SetUpload { enabled });
+    }
+
+    /// Whether what is missing is fetched.
+    pub fn set_download(&self, enabled: bool) {
+        self.input(Input::SetDownload { enabled });
+    }
+
+    /// Pieces that are not there any more.
+    pub fn pieces_lost(&self, pieces: Vec<u32>) {
+        self.input(Input::PiecesLost { pieces });
+    }
+
+    /// A piece that was verified by other means.
+    pub fn piece_available(&self, piece: u32) {
+        self.input(Input::PieceAvailable { piece });
+    }
+
+    /// Peers from elsewhere.
+    pub fn add_peers(&self, addrs: Vec<SocketAddr>) {
+        self.input(Input::PeersFound { addrs, source: PeerSource::Manual });
+    }
+
+    /// Says goodbye to trackers and peers, makes what was verified durable and ends.
+    pub async fn stop(&self) {
+        let (done, stopped) = oneshot::channel();
+        if self.commands.send(Happening::Stop(done)).is_ok() {
+            let _ = stopped.await;
+        }
+    }
+
+    pub(super) fn deliver(&self, happening: Happening) -> bool {
+        self.commands.send(happening).is_ok()
+    }
+
+    fn input(&self, input: Input) {
+        let _ = self.commands.send(Happening::Command(input));
+    }
+}
+
+/// Everything that reaches the actor.
+#[derive(Debug)]
+pub(crate) enum Happening {
+    Connected { socket: TcpStream, handshake: Handshake, addr: SocketAddr, outgoing: bool },
+    ConnectFailed { addr: SocketAddr },
+    Received { peer: PeerKey, message: Message },
+    Closed { peer: PeerKey },
+    Stored { piece: u32, block: u32, outcome: Result<Hash32, PieceStoreError> },
+    Leaves { piece: u32, leaves: Option<Vec<Hash32>> },
+    Sent { peer: PeerKey, block: BlockRange },
+    Dropped { peer: PeerKey, block: BlockRange },
+    Unreadable { peer: PeerKey, block: BlockRange },
+    OriginBlock { fetch: u64, block: u32, data: Bytes },
+    OriginFailed { fetch: u64, retry_after: Option<Duration>, permanent: bool },
+    Announced(Announced),
+    Flushed { complete: bool, outcome: Result<(), PieceStoreError> },
+    Command(Input),
+    Stop(oneshot::Sender<()>),
+}
+
+/// Starts the actor of `torrent`.
+pub(super) fn start(
+    session: &Session,
+    torrent: Torrent,
+) -> (TorrentHandle, mpsc::UnboundedReceiver<TorrentEvent>) {
+    let (wire_sender, wire) = mpsc::channel(WIRE_QUEUE);
+    let (done_sender, done) = mpsc::unbounded_channel();
+    let (event_sender, events) = mpsc::unbounded_channel();
+    let (status_sender, status) = watch::channel(TorrentStatus::default());
+    let handle = TorrentHandle { commands: done_sender.clone(), status };
+    let actor = Actor::new(session, torrent, wire_sender, done_sender, event_sender, status_sender);
+    tokio::spawn(actor.run(wire, done));
+    (handle, events)
+}
+
+struct PeerTasks {
+    orders: mpsc::UnboundedSender<Order>,
+    tasks: [AbortHandle; 2],
+}
+
+struct Actor {
+    session: Session,
+    swarm: Swarm,
+    infohash: Hash32,
+    layout: Arc<Layout>,
+    store: Arc<dyn PieceStore>,
+    origin: Arc<Origin>,
+    peers: BTreeMap<PeerKey, PeerTasks>,
+    fetches: BTreeMap<u64, AbortHandle>,
+    writes: usize,
+    dirty: bool,
+    flushing: bool,
+    complete: bool,
+    failed: bool,
+    have: Bitfield,
+    trackers: Vec<TrackerStatus>,
+    announcers: Vec<announcer::Handle>,
+    wire: mpsc::Sender<Happening>,
+    done: mpsc::UnboundedSender<Happening>,
+    events: mpsc::UnboundedSender<TorrentEvent>,
+    status: watch::Sender<TorrentStatus>,
+    ending: CancellationToken,
+}
+
+impl Actor {
+    fn new(
+        session: &Session,
+        torrent: Torrent,
+        wire: mpsc::Sender<Happening>,
+        done: mpsc::UnboundedSender<Happening>,
+        events: mpsc::UnboundedSender<TorrentEvent>,
+        status: watch::Sender<TorrentStatus>,
+    ) -> Self {
+        let mut config = session.swarm_config();
+        if !torrent.peers_enabled {
+            (config.connections_max, config.connections_wanted) = (0, 0);
+        }
+        let have = torrent.have.clone();
+        let complete = have.is_full();
+        let layout = torrent.layout;
+        let mut swarm =
+            Swarm::new(config, Arc::clone(&layout), torrent.layers, torrent.have, fastrand::u64(..));
+        let now = session.limiter().now();
+        swarm.handle(now, Input::SetOrigin { available: !torrent.origins.is_empty() });
+        swarm.handle(now, Input::SetUpload { enabled: torrent.upload });
+        swarm.handle(now, Input::PeersFound { addrs: torrent.peers, source: PeerSource::Manual });
+        let origin = Origin::new(
+            session.http().clone(),
+            Arc::clone(&layout),
+            Arc::clone(session.limiter()),
+            torrent.origins,
+        );
+        let mut actor = Self {
+            session: session.clone(),
+            swarm,
+            infohash: torrent.infohash,
+            layout,
+            store: torrent.store,
+            origin: Arc::new(origin),
+            peers: BTreeMap::new(),
+            fetches: BTreeMap::new(),
+            writes: 0,
+            dirty: false,
+            flushing: false,
+            complete,
+            failed: false,
+            have,
+            trackers: Vec::new(),
+            announcers: Vec::new(),
+            wire,
+            done,
+            events,
+            status,
+            ending: CancellationToken::new(),
+        };
+        if torrent.peers_enabled {
+            actor.announce_to(torrent.trackers);
+        }
+        actor
+    }
+
+    fn announce_to(&mut self, trackers: Vec<Url>) {
+        for (index, url) in trackers.into_iter().enumerate() {
+            self.trackers.push(TrackerStatus { url: url.to_string(), ok: true, ..TrackerStatus::default() });
+            let task = announcer::Task {
+                client: self.session.http().clone(),
+                url,
+                index,
+                infohash: self.infohash,
+                peer_id: self.session.peer_id(),
+                port: self.session.port(),
+                status: self.status.subscribe(),
+                done: self.done.clone(),
+            };
+            self.announcers.push(announcer::start(task));
+        }
+    }
+
+    async fn run(
+        mut self,
+        mut wire: mpsc::Receiver<Happening>,
+        mut done: mpsc::UnboundedReceiver<Happening>,
+    ) {
+        let mut status_timer = tokio::time::interval(STATUS_INTERVAL);
+        let mut flush_timer = tokio::time::interval(FLUSH_INTERVAL);
+        status_timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        flush_timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.drain();
+        if self.complete {
+            let _ = self.events.send(TorrentEvent::Complete);
+        }
+        let stopped = loop {
+            let deadline = self.swarm.deadline().map(|at| self.session.limiter().instant(at));
+            let tick = async {
+                match deadline {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let first = tokio::select! {
+                biased;
+                Some(happening) = done.recv() => happening,
+                _ = status_timer.tick() => { self.tell_status(); continue }
+                _ = flush_timer.tick() => { self.flush(false); continue }
+                Some(happening) = wire.recv(), if self.writes < WRITES_MAX => happening,
+                () = tick => Happening::Command(Input::Tick),
+                () = self.session.ended() => break None,
+            };
+            if let Happening::Stop(stopped) = first {
+                break Some(stopped);
+            }
+            self.happened(first);
+            let mut batch = 0;
+            while batch < BATCH && self.writes < WRITES_MAX {
+                let Ok(happening) = wire.try_recv() else { break };
+                self.happened(happening);
+                batch += 1;
+            }
+        };
+        self.end(stopped).await;
+    }
+
+    fn happened(&mut self, happening: Happening) {
+        let input = match happening {
+            Happening::Connected { socket, handshake, addr, outgoing } => {
+                self.connected(socket, &handshake, addr, outgoing)
+            }
+            Happening::ConnectFailed { addr } => Input::ConnectFailed { addr },
+            Happening::Received { peer, message } => Input::Received { peer, message },
+            Happening::Closed { peer } => {
+                if self.forget(peer).is_none() {
+                    return;
+                }
+                Input::PeerClosed { peer }
+            }
+            Happening::Stored { piece, block, outcome } => self.stored(piece, block, outcome),
+            Happening::Leaves { piece, leaves } => Input::PieceLeaves { piece, leaves },
+            Happening::Sent { peer, block: BlockRange { piece, begin, length } } => {
+                Input::BlockSent { peer, piece, begin, length }
+            }
+            Happening::Dropped { peer, block: BlockRange { piece, begin, length } } => {
+                Input::BlockDropped { peer, piece, begin, length }
+            }
+            Happening::Unreadable { peer, block: BlockRange { piece, begin, length } } => {
+                self.have.clear(piece);
+                Input::BlockUnreadable { peer, piece, begin, length }
+            }
+            Happening::OriginBlock { fetch, block, data } => Input::OriginBlock { fetch, block, data },
+            Happening::OriginFailed { fetch, retry_after, permanent } => {
+                self.fetches.remove(&fetch);
+                Input::OriginFailed { fetch, retry_after, permanent }
+            }
+            Happening::Announced(announced) => {
+                self.trackers[announced.index] = announced.status;
+                Input::PeersFound { addrs: announced.peers, source: PeerSource::Tracker }
+            }
+            Happening::Flushed { complete, outcome } => return self.flushed(complete, outcome),
+            Happening::Command(input) => input,
+            // Handled by the loop.
+            Happening::Stop(_) => return,
+        };
+        let now = self.session.limiter().now();
+        self.swarm.handle(now, input);
+        self.drain();
+    }
+
+    fn connected(
+        &mut self,
+        socket: TcpStream,
+        handshake: &Handshake,
+        addr: SocketAddr,
+        outgoing: bool,
+    ) -> Input {
+        let peer = self.session.next_peer();
+        let (orders, orders_receiver) = mpsc::unbounded_channel();
+        let link = Link {
+            peer,
+            class: Class::Internet,
+            limiter: Arc::clone(self.session.limiter()),
+            store: Arc::clone(&self.store),
+            wire: self.wire.clone(),
+            done: self.done.clone(),
+        };
+        let (reader, writer) = socket.into_split();
+        let piece_count = self.layout.piece_count();
+        let read = tokio::spawn(peer::read(link.clone(), reader, piece_count));
+        let write = tokio::spawn(peer::write(link, writer, orders_receiver));
+        self.peers.insert(peer, PeerTasks { orders, tasks: [read.abort_handle(), write.abort_handle()] });
+        Input::PeerConnected {
+            peer,
+            addr,
+            outgoing,
+            class: Class::Internet,
+            peer_id: handshake.peer_id,
+            reserved: handshake.reserved,
+        }
+    }
+
+    fn stored(&mut self, piece: u32, block: u32, outcome: Result<Hash32, PieceStoreError>) -> Input {
+        self.writes -= 1;
+        match outcome {
+            Ok(leaf) => Input::BlockStored { piece, block, leaf },
+            Err(error) => {
+                self.store_failed(&error);
+                Input::StoreFailed { piece, block }
+            }
+        }
+    }
+
+    /// A disk that does not take what we fetch: hold the download and tell the owner, once.
+    fn store_failed(&mut self, error: &PieceStoreError) {
+        if !std::mem::replace(&mut self.failed, true) {
+            tracing::error!(%error, "the download is held");
+            let event = TorrentEvent::StoreFailed { code: error.code(), message: error.to_string() };
+            let _ = self.events.send(event);
+            let now = self.session.limiter().now();
+            self.swarm.handle(now, Input::SetDownload { enabled: false });
+        }
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.swarm.poll() {
+            self.perform(output);
+        }
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::Send { peer, message } => self.order(peer, Order::Message(message)),
+            Output::SendBlock { peer, piece, begin, length } => {
+                self.order(peer, Order::Block(BlockRange { piece, begin, length }));
+            }
+            Output::CancelBlock { peer, piece, begin, length } => {
+                self.order(peer, Order::Cancel(BlockRange { piece, begin, length }));
+            }
+            Output::Close { peer, reason } => {
+                tracing::debug!(peer = peer.0, ?reason, "closing");
+                self.forget(peer);
+            }
+            Output::Connect { addr } => self.session.connect(addr, self.infohash, self.done.clone()),
+            Output::StoreBlock { piece, block, data } => self.store_block(piece, block, data),
+            Output::ReadLeaves { piece } => self.read_leaves(piece),
+            Output::FetchOrigin { fetch, piece, blocks } => {
+                let (origin, wire) = (Arc::clone(&self.origin), self.wire.clone());
+                let order = Fetch { fetch, piece, blocks };
+                let task = tokio::spawn(async move { origin.run(order, &wire).await });
+                self.fetches.retain(|_, task| !task.is_finished());
+                self.fetches.insert(fetch, task.abort_handle());
+            }
+            Output::CancelOrigin { fetch } => {
+                if let Some(task) = self.fetches.remove(&fetch) {
+                    task.abort();
+                }
+            }
+            Output::Event(event) => self.told(event),
+        }
+    }
+
+    fn told(&mut self, event: Event) {
+        match event {
+            Event::PieceVerified { piece } => {
+                self.have.set(piece);
+                self.store.verified(piece);
+                self.dirty = true;
+            }
+            Event::PieceLost { piece } => {
+                self.have.clear(piece);
+                self.complete = false;
+            }
+            Event::Complete => self.flush(true),
+            Event::PieceFailed { piece } => tracing::info!(piece, "a piece came false"),
+            Event::PeerBanned { addr } => tracing::info!(%addr, "a peer sent false bytes and is banned"),
+            Event::OriginFalse { piece } => tracing::warn!(piece, "the origin sent false bytes"),
+            Event::LayerVerified { file } => tracing::debug!(file, "piece layer verified"),
+        }
+    }
+
+    fn order(&mut self, peer: PeerKey, order: Order) {
+        if let Some(tasks) = self.peers.get(&peer) {
+            let _ = tasks.orders.send(order);
+        }
+    }
+
+    fn forget(&mut self, peer: PeerKey) -> Option<PeerTasks> {
+        let tasks = self.peers.remove(&peer)?;
+        tasks.tasks.iter().for_each(AbortHandle::abort);
+        Some(tasks)
+    }
+
+    fn store_block(&mut self, piece: u32, block: u32, data: Bytes) {
+        self.writes += 1;
+        let (store, done) = (Arc::clone(&self.store), self.done.clone());
+        tokio::task::spawn_blocking(move || {
+            let outcome = store.write(piece, block * BLOCK, &data).map(|()| leaf(&data));
+            let _ = done.send(Happening::Stored { piece, block, outcome });
+        });
+    }
+
+    fn read_leaves(&self, piece: u32) {
+        let (store, done) = (Arc::clone(&self.store), self.done.clone());
+        let length = self.layout.piece_bytes(piece);
+        tokio::task::spawn_blocking(move || {
+            let read = store.read(piece, 0, length);
+            let leaves = read.ok().map(|data| data.chunks(BLOCK as usize).map(leaf).collect());
+            let _ = done.send(Happening::Leaves { piece, leaves });
+        });
+    }
+
+    fn flush(&mut self, complete: bool) {
+        if !complete && (!self.dirty || self.flushing) {
+            return;
+        }
+        (self.dirty, self.flushing) = (false, true);
+        let (store, done) = (Arc::clone(&self.store), self.done.clone());
+        tokio::task::spawn_blocking(move || {
+            let _ = done.send(Happening::Flushed { complete, outcome: store.flush() });
+        });
+    }
+
+    fn flushed(&mut self, complete: bool, outcome: Result<(), PieceStoreError>) {
+        self.flushing = false;
+        if let Err(error) = outcome {
+            self.dirty = true;
+            self.store_failed(&error);
+        } else if complete && !self.complete {
+            self.complete = true;
+            self.tell_status();
+            self.announcers.iter().for_each(announcer::Handle::completed);
+            let _ = self.events.send(TorrentEvent::Complete);
+        }
+    }
+
+    fn tell_status(&self) {
+        self.status.send_replace(TorrentStatus {
+            stats: self.swarm.stats(self.session.limiter().now()),
+            origins: self.origin.statuses(),
+            trackers: self.trackers.clone(),
+            origin_wire_bytes: self.origin.wire_bytes.load(Ordering::Relaxed),
+            have: self.have.as_bytes().to_vec(),
+        });
+    }
+
+    async fn end(mut self, stopped: Option<oneshot::Sender<()>>) {
+        self.ending.cancel();
+        self.session.forget(&self.infohash);
+        let peers: Vec<PeerKey> = self.peers.keys().copied().collect();
+        for peer in peers {
+            self.forget(peer);
+        }
+        self.fetches.values().for_each(AbortHandle::abort);
+        self.tell_status();
+        let goodbyes = self.announcers.drain(..).map(announcer::Handle::stop);
+        let store = Arc::clone(&self.store);
+        let flush = tokio::task::spawn_blocking(move || store.flush());
+        let (flushed, _) = tokio::join!(flush, futures_util::future::join_all(goodbyes));
+        if let Ok(Err(error)) = flushed {
+            tracing::warn!(%error, "what was verified last could not be made durable");
+        }
+        if let Some(stopped) = stopped {
+            let _ = stopped.send(());
+        }
+    }
+}
