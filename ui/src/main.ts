@@ -1,3 +1,4 @@
+import "./i18n/system-language";
 import "@fontsource-variable/archivo/wdth.css";
 import "./theme.css";
 import "./base.css";
@@ -7,9 +8,13 @@ import { I18n } from "./i18n/i18n.svelte";
 import { connect } from "./ipc/client";
 import { Launcher } from "./state/launcher.svelte";
 
-const target = document.getElementById("app");
-if (!target) throw new Error("index.html has no #app");
+// Not a top-level await: a module that is still waiting cannot be imported by the chunk it waits for.
+async function main(): Promise<void> {
+  const target = document.getElementById("app");
+  if (!target) throw new Error("index.html has no #app");
+  const launcher = new Launcher(await connect(), new I18n(navigator.language));
+  mount(App, { target, props: { launcher } });
+  await launcher.start();
+}
 
-const launcher = new Launcher(await connect(), new I18n(navigator.language));
-mount(App, { target, props: { launcher } });
-await launcher.start();
+main().catch((error: unknown) => console.error(error));

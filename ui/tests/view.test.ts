@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { RateHistory, HISTORY_SECONDS } from "../src/state/history";
 import { SNAPSHOTS } from "../src/ipc/mock/snapshots";
 import { imageUrl } from "../src/ipc/client";
+import { mendLanguage } from "../src/i18n/system-language";
 import { accentTokens, contrast } from "../src/view/accent";
 import { masked } from "../src/view/addresses";
 import { ceilRound, graphData } from "../src/view/graph";
@@ -76,3 +77,12 @@ test.each([
   [300_000, 300_000],
   [99_000_000, 100_000_000],
 ])("the axis above %d ends at %d", (value, top) => expect(ceilRound(value)).toBe(top));
+
+test("a system without a language speaks English instead of showing nothing", () => {
+  const plain = { language: "C" } as Navigator;
+  mendLanguage(plain);
+  expect(plain.language).toBe("en");
+  const german = { language: "de-AT" } as Navigator;
+  mendLanguage(german);
+  expect(german.language).toBe("de-AT");
+});

@@ -1,42 +1,628 @@
-// Shape of what crosses from Rust to the window. Field names are those of the Rust types; u64 travels as number.
-export type Phase =
-  | { kind: "starting" }
-  | { kind: "not_installed" }
-  | { kind: "checking" }
-  | { kind: "update_available" }
-  | { kind: "downloading" }
-  | { kind: "paused", reason: "user" | "game" | "space" }
-  | { kind: "verifying" }
-  | { kind: "repairing" }
-  | { kind: "applying" }
-  | { kind: "ready" }
-  | { kind: "running", since_seconds: number }
-  | { kind: "offline" }                                  // installed and playable, or not (see installed)
-  | { kind: "needs_space", need_bytes: number, have_bytes: number, dir: string }
-  | { kind: "blocked", by: string }
-  | { kind: "folder_missing", dir: string }
-  | { kind: "failed", failure: Failure };
-export type Failure = { code: string, message: string, can_retry: boolean };
-export type Action = "install" | "update" | "pause" | "resume" | "cancel" | "verify" | "repair" | "play" | "stop_game" | "retry" | "uninstall" | "stop_sharing" | "start_sharing";
-export type Button = { action: Action | null, label: string /* key: install, update, pause, resume, checking, play, play_offline, running, cancel, applying, retry, repair, try_again, locate, free_space */, enabled: boolean };
-export type BySource = { origin: number, players: number, lan: number };
-export type Progress = { done_bytes: number, total_bytes: number, files_done: number, files_total: number, percent: number /* floored 0..100, monotonic inside a phase */, rate_bytes_per_second: number, eta_seconds: number | null };
-export type Available = { version: string, download_bytes: number, need_bytes: number, notes: string };
-export type PeerRow = { address: string, client: string, class: "internet" | "lan", outgoing: boolean, down_rate: number, up_rate: number, downloaded_bytes: number, uploaded_bytes: number, percent: number, choked_by_peer: boolean, choking_peer: boolean };
-export type OriginRow = { url: string, ok: boolean, detail: string, rate: number };
-export type Transfer = { pieces_have: number, pieces_total: number, piece_map: number[] /* ≤ 160 buckets, 0..100 percent */, rarest: number, peers: PeerRow[], origins: OriginRow[], listen: string | null, trackers: { url: string, ok: boolean, detail: string, seeders: number, leechers: number }[], bad_pieces: number, wasted_bytes: number };
-export type Sharing = { mode: "off" | "lan" | "while_downloading" | "while_open", active: boolean, paused_reason: "playing" | "user" | null };
-export type Snapshot = {
-  v: 1, game: { id: string, title: string, channel: string, dir: string }, phase: Phase, primary: Button, secondary: Button | null,
-  installed: string | null, available: Available | null, progress: Progress | null,
-  downloaded: BySource, uploaded_bytes: number, rates: { down: number, up: number, origin: number, players: number, lan: number },
-  limits: { up: number | null, down: number | null }, sharing: Sharing, transfer: Transfer, repair_offered: string[] /* changed files */, offline: boolean, last_check: string | null,
-  last_exit: { code: number | null, seconds: number } | null,
-};
+// Written from the Rust types by `MUSTER_WRITE_BINDINGS=1 cargo test -p muster-launcher bindings`; do not edit.
+// Byte counts are bytes, rates bytes per second; u64 travels as number.
 
-// The launcher itself.
-export type Account = { state: "signed_out" } | { state: "waiting", url: string } | { state: "signed_in", name: string, picture: string | null, kept: "secret_store" | "memory" } | { state: "failed", failure: Failure };
-export type NewsCard = { id: string, title: string, summary: string /* plain text */, published: string | null /* RFC 3339 */, image: string | null /* muster://news/<id> */, link: boolean };
-export type News = { state: "loading" | "fresh" | "offline_copy" | "unavailable", fetched: string | null, cards: NewsCard[], failure: Failure | null };
-export type Settings = { version: 1, limit_up: number | null /* bytes per second */, limit_down: number | null, sharing: "off" | "lan" | "while_downloading" | "while_open", channel: string, dir: string, language: "en" | "de" | "system", while_playing: "pause" | "limit" | "ignore" };
-export type Brand = { name: string, game: string, title: string, tagline: string, accent: string, channels: string[], sign_in: boolean, key_art: string };
+/**
+ * One game as it is now.
+ */
+export type Snapshot = { 
+/**
+ * [`SNAPSHOT_VERSION`].
+ */
+v: number, 
+/**
+ * Which game.
+ */
+game: GameInfo, 
+/**
+ * What is going on.
+ */
+phase: Phase, 
+/**
+ * The one big button.
+ */
+primary: Button, 
+/**
+ * The lesser choice beside it.
+ */
+secondary: Button | null, 
+/**
+ * Version that stands in the folder.
+ */
+installed: string | null, 
+/**
+ * Newer version that the channel offers.
+ */
+available: Available | null, 
+/**
+ * How far the phase is.
+ */
+progress: Progress | null, 
+/**
+ * Bytes of the running or last job, by where they came from; metadata counts as origin.
+ */
+downloaded: BySource, 
+/**
+ * Bytes passed on to others since the game was opened.
+ */
+uploaded_bytes: number, 
+/**
+ * Rates now.
+ */
+rates: Rates, 
+/**
+ * Caps in force.
+ */
+limits: Limits, 
+/**
+ * Whether and why bytes are passed on.
+ */
+sharing: Sharing, 
+/**
+ * The swarm in detail.
+ */
+transfer: Transfer, 
+/**
+ * Files that changed since they were checked; *Repair* is offered while there are any.
+ */
+repair_offered: Array<string>, 
+/**
+ * The repository could not be reached at the last try.
+ */
+offline: boolean, 
+/**
+ * When the repository was last read, RFC 3339.
+ */
+last_check: string | null, 
+/**
+ * How the game ended last.
+ */
+last_exit: LastExit | null, 
+/**
+ * Warnings that do not stop anything: stable codes such as `CLOCK_WRONG`.
+ */
+warnings: Array<string>, };
+
+/**
+ * Which game a snapshot is of.
+ */
+export type GameInfo = { 
+/**
+ * Its id.
+ */
+id: string, 
+/**
+ * Its name for people.
+ */
+title: string, 
+/**
+ * The channel followed.
+ */
+channel: string, 
+/**
+ * The game folder.
+ */
+dir: string, };
+
+/**
+ * What is going on; exactly one at a time.
+ */
+export type Phase = { "kind": "starting" } | { "kind": "not_installed" } | { "kind": "checking" } | { "kind": "update_available" } | { "kind": "downloading" } | { "kind": "paused", 
+/**
+ * Why.
+ */
+reason: PauseReason, } | { "kind": "verifying" } | { "kind": "repairing" } | { "kind": "applying" } | { "kind": "ready" } | { "kind": "running", 
+/**
+ * Seconds since it started.
+ */
+since_seconds: number, } | { "kind": "offline" } | { "kind": "needs_space", 
+/**
+ * Bytes needed.
+ */
+need_bytes: number, 
+/**
+ * Bytes free.
+ */
+have_bytes: number, 
+/**
+ * Where.
+ */
+dir: string, } | { "kind": "blocked", 
+/**
+ * What blocks.
+ */
+by: string, } | { "kind": "folder_missing", 
+/**
+ * Where it was.
+ */
+dir: string, } | { "kind": "failed", 
+/**
+ * How.
+ */
+failure: Failure, };
+
+/**
+ * Why a download is held.
+ */
+export type PauseReason = "user" | "game" | "space";
+
+/**
+ * A failure as it crosses to people: the code is stable, the message a sentence.
+ */
+export type Failure = { 
+/**
+ * Stable code, such as `DISK_FULL`.
+ */
+code: string, 
+/**
+ * A sentence in English.
+ */
+message: string, 
+/**
+ * Whether trying again can help without changing anything.
+ */
+can_retry: boolean, };
+
+/**
+ * What the window may ask for.
+ */
+export type Action = "install" | "update" | "pause" | "resume" | "cancel" | "verify" | "repair" | "play" | "stop_game" | "retry" | "uninstall" | "stop_sharing" | "start_sharing";
+
+/**
+ * A button: what it does and the key of its text.
+ */
+export type Button = { 
+/**
+ * What it asks for; `None` for one that only tells.
+ */
+action: Action | null, 
+/**
+ * Key of its text in the catalogs.
+ */
+label: string, 
+/**
+ * Whether it can be pressed.
+ */
+enabled: boolean, };
+
+/**
+ * Bytes by where they came from.
+ */
+export type BySource = { 
+/**
+ * The publisher's servers.
+ */
+origin: number, 
+/**
+ * Players over the internet.
+ */
+players: number, 
+/**
+ * Players on the local network.
+ */
+lan: number, };
+
+/**
+ * How far a phase is.
+ */
+export type Progress = { 
+/**
+ * Bytes done.
+ */
+done_bytes: number, 
+/**
+ * Bytes in all.
+ */
+total_bytes: number, 
+/**
+ * Files done.
+ */
+files_done: number, 
+/**
+ * Files in all.
+ */
+files_total: number, 
+/**
+ * Floored, 0 to 100, never falling inside a phase: 100 means done.
+ */
+percent: number, 
+/**
+ * Bytes per second.
+ */
+rate_bytes_per_second: number, 
+/**
+ * Seconds left, when that can be said.
+ */
+eta_seconds: number | null, };
+
+/**
+ * A release that is offered.
+ */
+export type Available = { 
+/**
+ * Its version.
+ */
+version: string, 
+/**
+ * Bytes to download at most.
+ */
+download_bytes: number, 
+/**
+ * Bytes of disk needed while it is applied.
+ */
+need_bytes: number, 
+/**
+ * Patch notes, plain text.
+ */
+notes: string, };
+
+/**
+ * Rates now, bytes per second.
+ */
+export type Rates = { 
+/**
+ * All that comes.
+ */
+down: number, 
+/**
+ * All that goes.
+ */
+up: number, 
+/**
+ * Coming from the publisher's servers.
+ */
+origin: number, 
+/**
+ * Coming from players over the internet.
+ */
+players: number, 
+/**
+ * Coming from players on the local network.
+ */
+lan: number, };
+
+/**
+ * Caps, bytes per second; `None` is unlimited.
+ */
+export type Limits = { 
+/**
+ * Upload.
+ */
+up: number | null, 
+/**
+ * Download.
+ */
+down: number | null, };
+
+/**
+ * When bytes are passed on to others.
+ */
+export type SharingMode = "off" | "lan" | "while_downloading" | "while_open";
+
+/**
+ * Whether bytes are passed on now.
+ */
+export type Sharing = { 
+/**
+ * The player's choice.
+ */
+mode: SharingMode, 
+/**
+ * Whether peers are served now.
+ */
+active: boolean, 
+/**
+ * Why not, where the mode would allow it.
+ */
+paused_reason: SharingPause | null, };
+
+/**
+ * Why sharing rests.
+ */
+export type SharingPause = "playing" | "user";
+
+/**
+ * The swarm in detail.
+ */
+export type Transfer = { 
+/**
+ * Pieces here.
+ */
+pieces_have: number, 
+/**
+ * Pieces in all.
+ */
+pieces_total: number, 
+/**
+ * Per bucket of neighbouring pieces, percent here; at most [`PIECE_MAP_BUCKETS`].
+ */
+piece_map: Array<number>, 
+/**
+ * Copies of the rarest piece among connected peers.
+ */
+rarest: number, 
+/**
+ * Connected peers.
+ */
+peers: Array<PeerRow>, 
+/**
+ * The publisher's servers.
+ */
+origins: Array<OriginRow>, 
+/**
+ * Address that peers can reach, as far as known.
+ */
+listen: string | null, 
+/**
+ * Trackers.
+ */
+trackers: Array<TrackerRow>, 
+/**
+ * Pieces that came false.
+ */
+bad_pieces: number, 
+/**
+ * Bytes that came in vain.
+ */
+wasted_bytes: number, };
+
+/**
+ * A connected peer.
+ */
+export type PeerRow = { 
+/**
+ * Address and port.
+ */
+address: string, 
+/**
+ * What it says it is.
+ */
+client: string, 
+/**
+ * Where it is.
+ */
+class: PeerClass, 
+/**
+ * Whether we connected to it.
+ */
+outgoing: boolean, 
+/**
+ * Bytes per second from it.
+ */
+down_rate: number, 
+/**
+ * Bytes per second to it.
+ */
+up_rate: number, 
+/**
+ * Bytes from it.
+ */
+downloaded_bytes: number, 
+/**
+ * Bytes to it.
+ */
+uploaded_bytes: number, 
+/**
+ * Percent of the release that it has, floored.
+ */
+percent: number, 
+/**
+ * It does not serve us.
+ */
+choked_by_peer: boolean, 
+/**
+ * We do not serve it.
+ */
+choking_peer: boolean, };
+
+/**
+ * Where a peer is.
+ */
+export type PeerClass = "internet" | "lan";
+
+/**
+ * One of the publisher's servers.
+ */
+export type OriginRow = { 
+/**
+ * Its URL.
+ */
+url: string, 
+/**
+ * Whether the last request went well.
+ */
+ok: boolean, 
+/**
+ * What it said last, in words.
+ */
+detail: string, 
+/**
+ * Bytes per second from it.
+ */
+rate: number, };
+
+/**
+ * A tracker.
+ */
+export type TrackerRow = { 
+/**
+ * Its URL.
+ */
+url: string, 
+/**
+ * Whether the last announce went well.
+ */
+ok: boolean, 
+/**
+ * What it said last, in words.
+ */
+detail: string, 
+/**
+ * Complete peers it counts.
+ */
+seeders: number, 
+/**
+ * Incomplete peers it counts.
+ */
+leechers: number, };
+
+/**
+ * How the game ended.
+ */
+export type LastExit = { 
+/**
+ * Its own exit code; `None` when a signal ended it.
+ */
+code: number | null, 
+/**
+ * Seconds it ran.
+ */
+seconds: number, };
+
+/**
+ * Who is signed in, as the window shows it.
+ */
+export type Account = { "state": "signed_out" } | { "state": "waiting", 
+/**
+ * The provider's page.
+ */
+url: string, } | { "state": "signed_in", 
+/**
+ * The name the provider gave.
+ */
+name: string, 
+/**
+ * The picture's address in the launcher's scheme; `null` as long as the launcher serves none.
+ */
+picture: string | null, 
+/**
+ * Where the session is kept.
+ */
+kept: Kept, } | { "state": "failed", 
+/**
+ * How.
+ */
+failure: Failure, };
+
+/**
+ * Where the session is kept.
+ */
+export type Kept = "secret_store" | "memory";
+
+/**
+ * The news as the window shows them.
+ */
+export type News = { state: NewsState, 
+/**
+ * When the server last confirmed these cards; RFC 3339.
+ */
+fetched: string | null, cards: Array<NewsCard>, failure: Failure | null, };
+
+/**
+ * How current the cards are.
+ */
+export type NewsState = "loading" | "fresh" | "offline_copy" | "unavailable";
+
+/**
+ * One card, all of it plain text.
+ */
+export type NewsCard = { 
+/**
+ * Sixteen hexadecimal digits.
+ */
+id: string, title: string, summary: string, 
+/**
+ * RFC 3339.
+ */
+published: string | null, 
+/**
+ * The picture's address in the launcher's own scheme.
+ */
+image: string | null, 
+/**
+ * Whether the card can be opened in the browser.
+ */
+link: boolean, };
+
+/**
+ * All settings, as the window shows them.
+ */
+export type Settings = { 
+/**
+ * The layout of the file.
+ */
+version: 1, 
+/**
+ * Upload cap in bytes per second; `null` is no cap. Default 300,000: small beside a household's uplink.
+ */
+limit_up: number | null, 
+/**
+ * Download cap in bytes per second; `null`, the default, is no cap.
+ */
+limit_down: number | null, 
+/**
+ * Default: while downloading.
+ */
+sharing: SharingMode, 
+/**
+ * The channel followed; one of the brand's.
+ */
+channel: string, 
+/**
+ * The game folder, absolute.
+ */
+dir: string, 
+/**
+ * Default: the system's.
+ */
+language: Language, 
+/**
+ * Default: pause.
+ */
+while_playing: WhilePlaying, };
+
+/**
+ * The window's language.
+ */
+export type Language = "en" | "de" | "system";
+
+/**
+ * What transfers do while the game runs.
+ */
+export type WhilePlaying = "pause" | "limit" | "ignore";
+
+/**
+ * The part the window sees.
+ */
+export type Brand = { 
+/**
+ * The launcher's name.
+ */
+name: string, 
+/**
+ * The game's id.
+ */
+game: string, 
+/**
+ * The game's name.
+ */
+title: string, 
+/**
+ * One line below it.
+ */
+tagline: string, 
+/**
+ * `#rrggbb`.
+ */
+accent: string, 
+/**
+ * Channels a player may choose from.
+ */
+channels: Array<string>, 
+/**
+ * Whether there is an identity provider.
+ */
+sign_in: boolean, 
+/**
+ * The large picture's address in the launcher's scheme.
+ */
+key_art: string, };
