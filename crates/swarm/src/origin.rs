@@ -1,7 +1,8 @@
 //! When the publisher's web server helps: only the starving, and only as much as they starve.
 //!
 //! A player starves if nobody gives or everybody together gives too little. Without any peer that has something for
-//! us the origin is asked at once and at full speed; with peers, after a delay, one piece at a time more. The last
+//! us the origin is asked at once and at full speed; with peers, after a delay, one piece at a time more. Pieces that
+//! no peer has are fetched one by one meanwhile, so that a crowd gets its first copy at the origin's speed. The last
 //! pieces never wait long for a slow peer.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,11 @@ use crate::{Event, Output, Time};
 
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
 const BACKOFF_DOUBLINGS_MAX: u32 = 6;
+/// Fetches at first, before it is known how fast the origin is.
+const WINDOW_FIRST: usize = 2;
+/// A fetch that takes less leaves room for another; one that takes `CROWDED` shows that too many wait there.
+const BRISK: Duration = Duration::from_secs(1);
+const CROWDED: Duration = Duration::from_secs(3);
 /// An origin that says so often in a row that it does not have a piece has none.
 const REFUSALS_MAX: u32 = 8;
 
@@ -30,11 +36,14 @@ pub(crate) struct Origin {
     /// Pieces the origin does not have or has wrong.
     refused: BTreeSet<u32>,
     starving_since: Option<Time>,
+    /// Fetches that keep the origin's pipe full without a long queue, felt out by how long a fetch takes.
+    window: usize,
 }
 
 #[derive(Debug)]
 struct Fetch {
     piece: u32,
+    began_at: Time,
     left: BTreeSet<u32>,
     bytes: u64,
     heard_at: Time,
@@ -44,6 +53,8 @@ struct Fetch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Need {
     None,
+    /// Peers give enough, but there are pieces that none of them has.
+    Unseen,
     /// Peers give too little for so many delays.
     Some(usize),
     Full,
@@ -64,6 +75,15 @@ impl Origin {
         self.fetches.values().map(|fetch| fetch.bytes).sum()
     }
 
+    /// Sizes the window by a fetch that is done: an origin that a crowd shares must not be queued up.
+    fn size_window(&mut self, took: Duration) {
+        if took <= BRISK {
+            self.window += 1;
+        } else if took >= CROWDED {
+            self.window /= 2;
+        }
+    }
+
     fn fetches_piece(&self, piece: u32) -> bool {
         self.fetches.values().any(|fetch| fetch.piece == piece)
     }
@@ -74,6 +94,7 @@ impl Swarm {
         self.origin.available = available;
         if available {
             (self.origin.failures, self.origin.refusals, self.origin.not_before) = (0, 0, self.now);
+            self.origin.window = WINDOW_FIRST;
             self.drive_origin();
         } else {
             self.cancel_origin();
@@ -91,7 +112,7 @@ impl Swarm {
         }
         let need = self.need();
         while self.origin_has_room(need) {
-            let Some(piece) = self.choose_for_origin() else { break };
+            let Some(piece) = self.choose_for_origin(need) else { break };
             self.fetch_from_origin(piece);
         }
         self.rescue_last_pieces();
@@ -108,7 +129,7 @@ impl Swarm {
         let floor = self.config.origin_floor_bytes_per_second;
         if served && self.totals.rate_from_peers(self.now) >= floor {
             self.origin.starving_since = None;
-            return Need::None;
+            return if self.picker.unavailable() > 0 { Need::Unseen } else { Need::None };
         }
         let since = *self.origin.starving_since.get_or_insert(self.now);
         let delay = self.config.origin_delay.as_micros().max(1);
@@ -125,22 +146,25 @@ impl Swarm {
         let (count, bytes) = (self.origin.fetches.len(), self.origin.bytes());
         match need {
             Need::None => false,
+            Need::Unseen => count == 0,
             Need::Some(delays) => count < delays.min(self.config.origin_fetches),
             Need::Full => {
-                count < self.config.origin_fetches
-                    || (bytes < self.config.origin_window_bytes && count < self.config.origin_fetches_max)
+                let small = bytes < self.config.origin_window_bytes && count < self.config.origin_fetches_max;
+                count < self.origin.window.clamp(1, self.config.origin_fetches)
+                    || (small && count < self.origin.window)
             }
         }
     }
 
     /// Pieces begun and left come first, then those that no peer has, then the rarest.
-    fn choose_for_origin(&self) -> Option<u32> {
-        let left = |piece: &u32| {
-            let admits = |p: &Partial| p.admits(Source::Origin) && !p.anything_asked();
-            self.partials.get(piece).is_some_and(admits) && !self.origin.refused.contains(piece)
-        };
-        let begun = self.open.iter().copied().find(left);
-        begun.or_else(|| self.picker.rarest(|piece| !self.origin.refused.contains(&piece)))
+    fn choose_for_origin(&self, need: Need) -> Option<u32> {
+        let offered = |piece: u32| !self.origin.refused.contains(&piece);
+        if need == Need::Unseen {
+            return self.picker.rarest(|piece| offered(piece) && self.picker.availability(piece) == 0);
+        }
+        let admits = |p: &Partial| p.admits(Source::Origin) && !p.anything_asked();
+        let left = |piece: &u32| self.partials.get(piece).is_some_and(admits) && offered(*piece);
+        self.open.iter().copied().find(left).or_else(|| self.picker.rarest(offered))
     }
 
     fn fetch_from_origin(&mut self, piece: u32) {
@@ -155,7 +179,9 @@ impl Swarm {
         let bytes = left.iter().map(|block| u64::from(self.layout.block_length(piece, *block))).sum();
         self.origin.last_fetch += 1;
         let fetch = self.origin.last_fetch;
-        self.origin.fetches.insert(fetch, Fetch { piece, left, bytes, heard_at: self.now });
+        self.origin
+            .fetches
+            .insert(fetch, Fetch { piece, began_at: self.now, left, bytes, heard_at: self.now });
         self.settle(piece);
         self.put(Output::FetchOrigin { fetch, piece, blocks });
     }
@@ -195,6 +221,9 @@ impl Swarm {
         known.left.remove(&block);
         let done = known.left.is_empty();
         if done {
+            let took = self.now.since(known.began_at);
+            self.origin.size_window(took);
+            self.origin.window = self.origin.window.clamp(1, self.config.origin_fetches_max);
             self.origin.fetches.remove(&fetch);
             (self.origin.failures, self.origin.refusals) = (0, 0);
         }

@@ -123,13 +123,15 @@ impl Swarm {
     #[must_use]
     pub fn stats(&self, now: Time) -> Stats {
         let now = self.now.max(now);
+        let nobody_has = |piece: &&u32| self.picker.availability(**piece) == 0;
+        let unavailable_partials = self.partials.keys().filter(nobody_has).count();
         let mut stats = Stats {
             pieces_have: self.have.count(),
             pieces_total: self.have.len(),
             bytes_have: self.bytes_have,
             bytes_total: self.layout.total(),
             availability_min: self.picker.availability_min(),
-            pieces_unavailable: self.picker.unavailable(),
+            pieces_unavailable: self.picker.unavailable() + unavailable_partials as u32,
             origin_fetches: self.origin.fetch_count(),
             peers: self.peers.iter().map(|(key, peer)| peer.stats(*key, now)).collect(),
             ..Stats::default()
