@@ -22,6 +22,8 @@ enum Place {
 pub(crate) struct ReleaseStore {
     layout: Arc<Layout>,
     places: Vec<Place>,
+    /// Files by root, where more than one file has it.
+    equals: BTreeMap<Hash32, Vec<usize>>,
     installed: Option<Arc<InstalledTree>>,
     staging: Option<Arc<Staging>>,
 }
@@ -46,14 +48,21 @@ impl ReleaseStore {
             Some(root) => standing.get(&root).map_or(Place::Staged(root), |index| Place::Installed(*index)),
         };
         let places = layout.files().iter().map(|file| place(file.pieces_root)).collect();
-        Self { layout, places, installed: installed.map(|(_, tree)| tree), staging: Some(staging) }
+        let mut equals: BTreeMap<Hash32, Vec<usize>> = BTreeMap::new();
+        for (index, file) in layout.files().iter().enumerate() {
+            if let Some(root) = file.pieces_root {
+                equals.entry(root).or_default().push(index);
+            }
+        }
+        equals.retain(|_, files| files.len() > 1);
+        Self { layout, places, equals, installed: installed.map(|(_, tree)| tree), staging: Some(staging) }
     }
 
     /// For passing on the installed release itself.
     pub(crate) fn seeding(layout: Arc<Layout>, tree: Arc<InstalledTree>) -> Self {
         let place = |index| if tree.has(index) { Place::Installed(index) } else { Place::Nowhere };
         let places = (0..layout.files().len()).map(place).collect();
-        Self { layout, places, installed: Some(tree), staging: None }
+        Self { layout, places, equals: BTreeMap::new(), installed: Some(tree), staging: None }
     }
 
     /// Pieces that are verified now.
@@ -112,6 +121,14 @@ impl PieceStore for ReleaseStore {
         if let (Some(root), Some(staging)) = (self.layout.files()[place.file].pieces_root, &self.staging) {
             staging.verified(&root, place.offset, u64::from(place.length));
         }
+    }
+
+    fn twins(&self, piece: u32) -> Vec<u32> {
+        let place = self.layout.piece(piece);
+        let within = piece - self.layout.pieces_of(place.file).start;
+        let root = self.layout.files()[place.file].pieces_root;
+        let equal = root.and_then(|root| self.equals.get(&root)).into_iter().flatten();
+        equal.filter(|file| **file != place.file).map(|file| self.layout.pieces_of(*file).start + within).collect()
     }
 
     fn flush(&self) -> Result<(), PieceStoreError> {

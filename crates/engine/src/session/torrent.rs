@@ -17,7 +17,7 @@ use release::{
     merkle::{BLOCK, leaf},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     net::SocketAddr,
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -226,6 +226,8 @@ struct Actor {
     complete: bool,
     failed: bool,
     have: Bitfield,
+    /// Inputs that an output led to.
+    next: VecDeque<Input>,
     trackers: Vec<TrackerStatus>,
     announcers: Vec<announcer::Handle>,
     wire: mpsc::Sender<Happening>,
@@ -278,6 +280,7 @@ impl Actor {
             complete,
             failed: false,
             have,
+            next: VecDeque::new(),
             trackers: Vec::new(),
             announcers: Vec::new(),
             wire,
@@ -452,8 +455,15 @@ impl Actor {
     }
 
     fn drain(&mut self) {
-        while let Some(output) = self.swarm.poll() {
-            self.perform(output);
+        loop {
+            while let Some(output) = self.swarm.poll() {
+                self.perform(output);
+            }
+            let Some(input) = self.next.pop_front() else { return };
+            if let Input::PieceAvailable { piece } = &input {
+                self.have.set(*piece);
+            }
+            self.swarm.handle(self.session.limiter().now(), input);
         }
     }
 
@@ -495,6 +505,8 @@ impl Actor {
                 self.have.set(piece);
                 self.store.verified(piece);
                 self.dirty = true;
+                let twins = self.store.twins(piece).into_iter().filter(|twin| !self.have.get(*twin));
+                self.next.extend(twins.map(|piece| Input::PieceAvailable { piece }));
             }
             Event::PieceLost { piece } => {
                 self.have.clear(piece);
