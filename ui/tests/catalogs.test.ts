@@ -17,9 +17,20 @@ test("no message is empty, and none is a copy but for names and signs", () => {
 });
 
 test("every button label that a state may carry has words", () => {
-  const labels = ["install", "update", "pause", "resume", "checking", "play", "play_offline", "running", "cancel", "applying", "retry", "repair", "try_again", "locate", "free_space"];
+  const labels = ["install", "update", "pause", "resume", "checking", "play", "play_offline", "running", "cancel", "applying", "retry", "repair", "try_again", "locate", "free_space", "starting", "play_anyway", "reinstall", "stop_game"];
   for (const { primary, secondary } of Object.values(SNAPSHOTS)) labels.push(primary.label, ...(secondary ? [secondary.label] : []));
   for (const label of labels) expect(en, label).toHaveProperty([`button.${label}`]);
+});
+
+test("every code that may reach the window has a sentence", () => {
+  const sources = import.meta.glob<string>(["../../crates/engine/src/**/*.rs", "../../crates/store/src/error.rs", "../../crates/trust/src/client.rs", "../../src-tauri/failure.rs"], {
+    query: "?raw",
+    import: "default",
+    eager: true,
+  });
+  const codes = Object.values(sources).flatMap((source) => [...source.matchAll(/=> "([A-Z][A-Z_]+)"/g)].map(([, code]) => code!));
+  expect(codes.length).toBeGreaterThan(30);
+  expect(codes.filter((code) => !(`error.${code}` in en))).toEqual([]);
 });
 
 /** Names and kinds of the arguments of a message, with the branches of a select. */

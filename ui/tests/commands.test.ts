@@ -67,20 +67,20 @@ test("an upload limit is saved in bytes per second, and said to be saved", async
   const launcher = await open("ready", { backend: { saveSettings } });
   launcher.screen = "settings";
   await settled();
-  await fireEvent.input(screen.getByTestId("limit-up"), { target: { value: "1,5" } });
+  await fireEvent.input(screen.getByTestId("limit-up"), { target: { value: "7,5" } });
   await fireEvent.change(screen.getByTestId("limit-up"));
   await settled();
-  expect(saveSettings).toHaveBeenLastCalledWith(expect.objectContaining({ limit_up: 1500 }));
+  expect(saveSettings).toHaveBeenLastCalledWith(expect.objectContaining({ limit_up: 7500 }));
   await click("limit-up-unit-MB");
   await settled();
-  expect(saveSettings).toHaveBeenLastCalledWith(expect.objectContaining({ limit_up: 1_500_000 }));
+  expect(saveSettings).toHaveBeenLastCalledWith(expect.objectContaining({ limit_up: 7_500_000 }));
   await click("limit-up-unlimited");
   await settled();
   expect(saveSettings).toHaveBeenLastCalledWith(expect.objectContaining({ limit_up: null }));
   expect(screen.getByTestId("saved").textContent).toContain("Saved");
   await click("limit-up-unlimited");
   await settled();
-  expect(saveSettings).toHaveBeenLastCalledWith(expect.objectContaining({ limit_up: 1_500_000 }));
+  expect(saveSettings).toHaveBeenLastCalledWith(expect.objectContaining({ limit_up: 7_500_000 }));
 });
 
 test("nonsense is not saved", async () => {
@@ -92,22 +92,22 @@ test("nonsense is not saved", async () => {
   await fireEvent.change(screen.getByTestId("limit-up"));
   await settled();
   expect(saveSettings).not.toHaveBeenCalled();
-  expect(screen.getByRole("alert").textContent).toBe("Enter a number above zero.");
+  expect(screen.getByRole("alert").textContent).toBe("Enter at least 5 kB/s.");
 });
 
 test("a refused setting goes back to what stands", async () => {
-  const saveSettings = () => Promise.reject({ code: "SETTINGS", message: "read-only", can_retry: true });
+  const saveSettings = () => Promise.reject({ code: "SETTINGS_WRITE", message: "read-only", can_retry: true });
   const launcher = await open("ready", { backend: { saveSettings } });
   await launcher.settings.change({ limit_up: null });
   expect(launcher.settings.settings?.limit_up).toBe(300_000);
-  expect(launcher.settings.refused?.code).toBe("SETTINGS");
+  expect(launcher.settings.refused?.code).toBe("SETTINGS_WRITE");
 });
 
 test("changes made in a hurry all stand", async () => {
   const saved: unknown[] = [];
   const launcher = await open("ready", { backend: { saveSettings: async (settings) => void saved.push(settings) } });
-  await Promise.all([launcher.settings.change({ limit_up: 1 }), launcher.settings.change({ limit_down: 2 }), launcher.settings.change({ sharing: "off" })]);
-  expect(saved.at(-1)).toMatchObject({ limit_up: 1, limit_down: 2, sharing: "off" });
+  await Promise.all([launcher.settings.change({ limit_up: 5000 }), launcher.settings.change({ limit_down: 6000 }), launcher.settings.change({ sharing: "off" })]);
+  expect(saved.at(-1)).toMatchObject({ limit_up: 5000, limit_down: 6000, sharing: "off" });
 });
 
 test("signing in shows the way to the browser, and can be given up", async () => {

@@ -46,8 +46,9 @@ export class SettingsState {
       await this.#backend.saveSettings(this.settings);
       this.saves += 1;
     } catch (thrown) {
-      this.settings = before;
       this.refused = failureOf(thrown);
+      // It may have been written and refused only afterwards, so what stands is asked for, not guessed.
+      this.settings = await this.#backend.settings().catch(() => before);
     }
   }
 }

@@ -4,12 +4,15 @@ export type LimitUnit = "kB" | "MB";
 
 const BYTES: Record<LimitUnit, number> = { kB: 1000, MB: 1_000_000 };
 
-/** Null when it is no number above zero, or would be less than one byte per second. */
+/** The launcher refuses less: no block would pass within seconds. In bytes per second. */
+const LIMIT_MIN = 4096;
+
+/** Null when it is no number, or too little to move anything. */
 export function parseLimit(text: string, unit: LimitUnit): number | null {
   const plain = text.trim().replace(",", ".");
   if (!/^\d+(\.\d+)?$/.test(plain)) return null;
   const bytes = Math.round(Number(plain) * BYTES[unit]);
-  return bytes >= 1 && bytes <= Number.MAX_SAFE_INTEGER ? bytes : null;
+  return bytes >= LIMIT_MIN && bytes <= Number.MAX_SAFE_INTEGER ? bytes : null;
 }
 
 /** The unit in which a stored limit reads best. */

@@ -65,6 +65,7 @@ const BASE: Snapshot = {
   offline: false,
   last_check: "2026-11-20T11:48:00Z",
   last_exit: null,
+  warnings: [],
 };
 
 const DOWNLOADED = { origin: 988 * MB, players: 1326 * MB, lan: 286 * MB };
@@ -79,11 +80,11 @@ const LOADING: Partial<Snapshot> = {
 export const SNAPSHOTS: Record<string, Snapshot> = {
   starting: state({ kind: "starting" }, { primary: { action: null, label: "starting", enabled: false }, installed: null }),
   not_installed: state({ kind: "not_installed" }, { primary: { action: "install", label: "install", enabled: true }, installed: null, available: INSTALL, last_check: null }),
-  checking: state({ kind: "checking" }, { primary: { action: "play", label: "play", enabled: true } }),
+  checking: state({ kind: "checking" }, { primary: { action: null, label: "checking", enabled: false }, secondary: { action: "play", label: "play_anyway", enabled: true } }),
   checking_first: state({ kind: "checking" }, { primary: { action: null, label: "checking", enabled: false }, installed: null }),
   update_available: state(
     { kind: "update_available" },
-    { primary: { action: "update", label: "update", enabled: true }, secondary: { action: "play", label: "play_current", enabled: true }, available: UPDATE },
+    { primary: { action: "update", label: "update", enabled: true }, secondary: { action: "play", label: "play_anyway", enabled: true }, available: UPDATE },
   ),
   downloading: state({ kind: "downloading" }, {
     ...LOADING,
@@ -144,12 +145,12 @@ export const SNAPSHOTS: Record<string, Snapshot> = {
   offline_none: state({ kind: "offline" }, { primary: { action: "retry", label: "retry", enabled: true }, installed: null, offline: true, last_check: null }),
   needs_space: state(
     { kind: "needs_space", need_bytes: 12.4 * GB, have_bytes: 9.1 * GB, dir: SETTINGS.dir },
-    { primary: { action: null, label: "free_space", enabled: true }, secondary: { action: "retry", label: "retry", enabled: true }, installed: null, available: INSTALL },
+    { primary: { action: "retry", label: "try_again", enabled: true }, installed: null, available: INSTALL },
   ),
   blocked: state({ kind: "blocked", by: "Lanternfall (4711)" }, { primary: { action: "retry", label: "try_again", enabled: true } }),
   folder_missing: state(
     { kind: "folder_missing", dir: SETTINGS.dir },
-    { primary: { action: null, label: "locate", enabled: true }, secondary: { action: "install", label: "install", enabled: true } },
+    { primary: { action: "retry", label: "try_again", enabled: true }, secondary: { action: "install", label: "reinstall", enabled: true } },
   ),
   failed: state(
     { kind: "failed", failure: { code: "ORIGIN_HTML", message: "expected a range, got text/html", can_retry: true } },
@@ -159,7 +160,10 @@ export const SNAPSHOTS: Record<string, Snapshot> = {
     { kind: "failed", failure: { code: "BRAND_NEW", message: "The moon was in the way.", can_retry: true } },
     { primary: { action: "retry", label: "try_again", enabled: true }, installed: null },
   ),
-  repair_offered: state({ kind: "ready" }, { repair_offered: ["art/bridge.pak", "sound/theme.ogg"] }),
+  repair_offered: state({ kind: "ready" }, { primary: { action: "repair", label: "repair", enabled: true }, secondary: { action: "play", label: "play", enabled: true }, repair_offered: ["art/bridge.pak", "sound/theme.ogg"] }),
+  warned: state({ kind: "ready" }, { warnings: ["CLOCK_WRONG"] }),
+  locate: state({ kind: "folder_missing", dir: SETTINGS.dir }, { primary: { action: null, label: "locate", enabled: true } }),
+  free_space: state({ kind: "needs_space", need_bytes: 12.4 * GB, have_bytes: 9.1 * GB, dir: SETTINGS.dir }, { primary: { action: null, label: "free_space", enabled: true }, installed: null }),
   crashed: state({ kind: "ready" }, { last_exit: { code: 139, seconds: 3 } }),
 };
 
