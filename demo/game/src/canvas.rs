@@ -19,11 +19,7 @@ pub struct Canvas {
 impl Canvas {
     /// An empty, transparent picture.
     pub fn new(width: usize, height: usize) -> Self {
-        Self {
-            width,
-            height,
-            pixels: vec![[0.0; 4]; width * height],
-        }
+        Self { width, height, pixels: vec![[0.0; 4]; width * height] }
     }
 
     /// Paints every pixel opaque with what `paint` says for it.
@@ -101,7 +97,8 @@ impl Canvas {
         let y = (y - 0.5).clamp(0.0, self.height as f32 - 1.001);
         let (ix, iy) = (x as usize, y as usize);
         let (fx, fy) = (x - ix as f32, y - iy as f32);
-        let at = |x: usize, y: usize| self.pixels[y.min(self.height - 1) * self.width + x.min(self.width - 1)];
+        let at =
+            |x: usize, y: usize| self.pixels[y.min(self.height - 1) * self.width + x.min(self.width - 1)];
         let (a, b, c, d) = (at(ix, iy), at(ix + 1, iy), at(ix, iy + 1), at(ix + 1, iy + 1));
         std::array::from_fn(|i| lerp(lerp(a[i], b[i], fx), lerp(c[i], d[i], fx), fy))
     }
@@ -125,10 +122,8 @@ impl Canvas {
                 let mut sum = [0.0; 4];
                 for tap in 0..taps * taps {
                     let (tx, ty) = ((tap % taps) as f32 + 0.5, (tap / taps) as f32 + 0.5);
-                    let light = self.sample(
-                        (x as f32 + tx / taps as f32) * sx,
-                        (y as f32 + ty / taps as f32) * sy,
-                    );
+                    let light =
+                        self.sample((x as f32 + tx / taps as f32) * sx, (y as f32 + ty / taps as f32) * sy);
                     for channel in 0..4 {
                         sum[channel] += light[channel];
                     }
@@ -221,28 +216,16 @@ impl Curve {
 
 fn shoulder(light: f32) -> f32 {
     const KNEE: f32 = 0.62;
-    if light <= KNEE {
-        light
-    } else {
-        KNEE + (1.0 - KNEE) * (1.0 - (-(light - KNEE) / (1.0 - KNEE)).exp())
-    }
+    if light <= KNEE { light } else { KNEE + (1.0 - KNEE) * (1.0 - (-(light - KNEE) / (1.0 - KNEE)).exp()) }
 }
 
 fn encode(light: f32) -> f32 {
-    if light <= 0.003_130_8 {
-        light * 12.92
-    } else {
-        1.055 * light.powf(1.0 / 2.4) - 0.055
-    }
+    if light <= 0.003_130_8 { light * 12.92 } else { 1.055 * light.powf(1.0 / 2.4) - 0.055 }
 }
 
 fn decode(byte: u32) -> f32 {
     let value = byte as f32 / 255.0;
-    if value <= 0.040_45 {
-        value / 12.92
-    } else {
-        ((value + 0.055) / 1.055).powf(2.4)
-    }
+    if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
 }
 
 /// A colour written as `0xrrggbb` in sRGB.

@@ -19,10 +19,7 @@ impl Noise {
 
     /// A field that repeats after `period` units along x.
     pub fn periodic(seed: u32, period: u32) -> Self {
-        Self {
-            seed,
-            period: i32::try_from(period).unwrap_or(0),
-        }
+        Self { seed, period: i32::try_from(period).unwrap_or(0) }
     }
 
     /// The field at a point, about -1 to 1.
@@ -70,26 +67,18 @@ impl Noise {
     }
 
     fn octave(&self, octave: u32) -> Self {
-        Self {
-            seed: self.seed.wrapping_add(octave.wrapping_mul(0x9e37_79b9)),
-            period: self.period << octave,
-        }
+        Self { seed: self.seed.wrapping_add(octave.wrapping_mul(0x9e37_79b9)), period: self.period << octave }
     }
 
     fn wrap(&self, x: i32) -> i32 {
-        if self.period == 0 {
-            x
-        } else {
-            x.rem_euclid(self.period)
-        }
+        if self.period == 0 { x } else { x.rem_euclid(self.period) }
     }
 }
 
 /// A well mixed number for a lattice point.
 pub fn hash(x: i32, y: i32, seed: u32) -> u32 {
-    let mut h = seed
-        ^ (x as u32).wrapping_mul(0x85eb_ca6b)
-        ^ (y as u32).wrapping_mul(0xc2b2_ae35).rotate_left(13);
+    let mut h =
+        seed ^ (x as u32).wrapping_mul(0x85eb_ca6b) ^ (y as u32).wrapping_mul(0xc2b2_ae35).rotate_left(13);
     h ^= h >> 16;
     h = h.wrapping_mul(0x7feb_352d);
     h ^= h >> 15;

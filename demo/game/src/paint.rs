@@ -54,15 +54,8 @@ impl Frame {
     /// A noise field of about `frequency` cells per height that repeats with the frame.
     pub fn field(&self, seed: u32, frequency: f32) -> Field {
         let cells = (frequency * self.aspect()).round().max(1.0);
-        let noise = if self.wraps {
-            Noise::periodic(seed, cells as u32)
-        } else {
-            Noise::new(seed)
-        };
-        Field {
-            noise,
-            scale: cells / self.aspect(),
-        }
+        let noise = if self.wraps { Noise::periodic(seed, cells as u32) } else { Noise::new(seed) };
+        Field { noise, scale: cells / self.aspect() }
     }
 }
 
@@ -113,18 +106,19 @@ impl Mood {
     pub fn dusk() -> Self {
         Self {
             sky: stops(&[
-                (0.0, 0x0a1030),
-                (0.22, 0x1d1c4d),
-                (0.42, 0x4a2a63),
-                (0.56, 0x99496a),
-                (0.66, 0xe07a55),
-                (0.74, 0xffb870),
+                (0.0, 0x070c2a),
+                (0.2, 0x15184a),
+                (0.37, 0x3d2463),
+                (0.49, 0x8a3a6c),
+                (0.58, 0xd95c58),
+                (0.66, 0xff9a56),
+                (0.74, 0xffcf86),
             ]),
             glow: hex(0xff9a52),
-            clouds: (hex(0x31244f), hex(0xf08a62)),
-            land: (hex(0x6b4468), hex(0x0a0c22)),
-            mist: hex(0xb0657a),
-            cover: 0.55,
+            clouds: (hex(0x2a2050), hex(0xff9a6a)),
+            land: (hex(0x64395f), hex(0x090b20)),
+            mist: hex(0x9c4f70),
+            cover: 0.58,
             stars: 0.6,
             snow: 0.0,
             aurora: 0.0,
@@ -134,12 +128,7 @@ impl Mood {
     /// Midnight over the pines: deep teal with a cold light.
     pub fn midnight() -> Self {
         Self {
-            sky: stops(&[
-                (0.0, 0x040818),
-                (0.3, 0x0a1c38),
-                (0.55, 0x14465c),
-                (0.74, 0x3f8a87),
-            ]),
+            sky: stops(&[(0.0, 0x040818), (0.3, 0x0a1c38), (0.55, 0x14465c), (0.74, 0x3f8a87)]),
             glow: hex(0x8fe0c8),
             clouds: (hex(0x0d2038), hex(0x4f95a0)),
             land: (hex(0x1f5266), hex(0x040a16)),
@@ -196,12 +185,7 @@ impl Mood {
     /// The polar night on the ridge: curtains of green and violet.
     pub fn aurora() -> Self {
         Self {
-            sky: stops(&[
-                (0.0, 0x050a20),
-                (0.35, 0x0c1d44),
-                (0.6, 0x1c3f6b),
-                (0.74, 0x5a86a8),
-            ]),
+            sky: stops(&[(0.0, 0x050a20), (0.35, 0x0c1d44), (0.6, 0x1c3f6b), (0.74, 0x5a86a8)]),
             glow: hex(0x9fe8d0),
             clouds: (hex(0x10203f), hex(0x4d7fa0)),
             land: (hex(0x36597f), hex(0x071022)),
