@@ -1,0 +1,109 @@
+//! All that the window may call. Each command checks its arguments and hands them on; none takes a path, an address or an argument
+//! string, but for the game folder, which must be the one in use or the one just picked in the system's dialog.
+
+use crate::{
+    app::{Services, WINDOW, locked},
+    brand::BrandView,
+    failure::{Code, Failure},
+    links,
+    news::News,
+    settings::Settings,
+    signin::Account,
+};
+use engine::snapshot::{Action, Snapshot};
+use std::path::Path;
+use tauri::{AppHandle, Manager, State};
+use tauri_plugin_dialog::DialogExt;
+
+type Answer<T> = Result<T, Failure>;
+
+#[tauri::command]
+pub(crate) fn snapshot(services: State<'_, Services>) -> Snapshot {
+    services.game.snapshot()
+}
+
+#[tauri::command]
+pub(crate) async fn act(services: State<'_, Services>, action: Action) -> Answer<()> {
+    services.game.act(action).await
+}
+
+#[tauri::command]
+pub(crate) fn settings(services: State<'_, Services>) -> Settings {
+    locked(&services.settings).current().clone()
+}
+
+#[tauri::command]
+pub(crate) async fn save_settings(services: State<'_, Services>, settings: Settings) -> Answer<()> {
+    keep(&services, settings.clone())?;
+    services.game.apply(settings).await
+}
+
+#[tauri::command]
+pub(crate) async fn pick_folder(app: AppHandle, services: State<'_, Services>) -> Answer<Option<String>> {
+    let (answer, answered) = tokio::sync::oneshot::channel();
+    let mut dialog = app.dialog().file();
+    if let Some(window) = app.get_webview_window(WINDOW) {
+        dialog = dialog.set_parent(&window);
+    }
+    dialog.pick_folder(move |folder| drop(answer.send(folder)));
+    let picked = answered.await.ok().flatten().and_then(|folder| folder.into_path().ok());
+    let text = picked.as_ref().and_then(|path| path.to_str()).map(str::to_owned);
+    if text.is_some() {
+        *locked(&services.picked) = picked;
+    }
+    Ok(text)
+}
+
+#[tauri::command]
+pub(crate) fn account(services: State<'_, Services>) -> Account {
+    services.sign_in.account()
+}
+
+#[tauri::command]
+pub(crate) async fn sign_in(services: State<'_, Services>) -> Answer<()> {
+    services.sign_in.sign_in().await
+}
+
+#[tauri::command]
+pub(crate) async fn cancel_sign_in(services: State<'_, Services>) -> Answer<()> {
+    services.sign_in.cancel().await
+}
+
+#[tauri::command]
+pub(crate) async fn sign_out(services: State<'_, Services>) -> Answer<()> {
+    services.sign_in.sign_out().await
+}
+
+#[tauri::command]
+pub(crate) fn news(services: State<'_, Services>) -> News {
+    services.news.look()
+}
+
+#[tauri::command]
+pub(crate) async fn open_news(services: State<'_, Services>, id: String) -> Answer<()> {
+    let refused = || Code::LinkRefused.failure("there is no such news link");
+    let url = services.news.link(&id).ok_or_else(refused)?;
+    match tokio::task::spawn_blocking(move || links::open_in_browser(&url)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(links::LinkError::Refused(_))) => Err(refused()),
+        Ok(Err(error)) => Err(Code::LinkFailed.failure(error.to_string())),
+        Err(error) => Err(Code::LinkFailed.failure(error.to_string())),
+    }
+}
+
+#[tauri::command]
+pub(crate) fn brand(services: State<'_, Services>) -> BrandView {
+    services.brand.view()
+}
+
+/// Checks the settings and writes them down.
+fn keep(services: &Services, settings: Settings) -> Answer<()> {
+    settings.check(&services.brand.channels())?;
+    let mut file = locked(&services.settings);
+    let picked = locked(&services.picked).clone();
+    if settings.dir != file.current().dir && picked.as_deref() != Some(Path::new(&settings.dir)) {
+        return Err(Code::SettingsFolder.failure("the game folder is chosen in the folder dialog"));
+    }
+    services.game.may_apply(file.current(), &settings)?;
+    file.save(settings).map_err(|error| Code::SettingsWrite.failure(error.to_string()))
+}

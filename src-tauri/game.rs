@@ -1,0 +1,281 @@
+//! The one game of this launcher: opened with the settings, opened again when its folder or channel changes, closed at the end.
+//!
+//! Invariant: one task owns the engine's handle; others hold the last snapshot and send wishes. What the button does and when a transfer
+//! may run is the engine's; here is only which folder, which channel, which caps.
+
+mod memory;
+
+use crate::{
+    failure::{Code, Failure},
+    links,
+    repository::{Repository, RepositoryError},
+    settings::{Settings, WhilePlaying},
+};
+use engine::{
+    game::{self, Game, GameConfig, GameLink, TrustedRoot},
+    session::{Caps, Session, SessionConfig, SessionError},
+    snapshot::{Action, Button, Limits, Phase, Snapshot},
+};
+use memory::Memory;
+use release::id::{ChannelName, GameId, IdError};
+use std::{path::PathBuf, time::Duration};
+use store::place::Places as UserPlaces;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// How often the channel is read by itself.
+const CHECK_INTERVAL: Duration = Duration::from_secs(10 * 60);
+/// The same on this machine, where reading costs nobody anything: a demo shows a new release at once.
+const CHECK_INTERVAL_LOOPBACK: Duration = Duration::from_secs(5);
+/// Caps while the game runs and transfers are to go on small, bytes per second: what a game's own traffic does not feel.
+const PLAYING: Limits = Limits { up: Some(50_000), down: Some(500_000) };
+/// Wishes waiting for the task.
+const WISHES_MAX: usize = 16;
+
+/// What the game is opened with, apart from the settings.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    /// The game.
+    pub(crate) game: GameId,
+    /// Its name for people.
+    pub(crate) title: String,
+    /// Where it comes from, or why that is not known.
+    pub(crate) repository: Result<Repository, RepositoryError>,
+    /// Trust state of all repositories.
+    pub(crate) trust_state: PathBuf,
+    /// Where it is remembered that the game was installed.
+    pub(crate) memory: PathBuf,
+    /// This user's own folders, where no game goes.
+    pub(crate) user_places: UserPlaces,
+}
+
+enum Wish {
+    Act(Action),
+    Apply(Box<Settings>),
+    Close(oneshot::Sender<()>),
+}
+
+/// The handle others hold.
+#[derive(Clone, Debug)]
+pub(crate) struct GameDesk {
+    snapshot: watch::Receiver<Snapshot>,
+    wishes: mpsc::Sender<Wish>,
+}
+
+/// Why there is no game to show at all.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GameError {
+    /// The network cannot be used.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// A setting that was checked before.
+    #[error(transparent)]
+    Id(#[from] IdError),
+}
+
+impl GameDesk {
+    /// Opens the game on the current runtime; the snapshot says how it goes.
+    pub(crate) fn start(desk: Desk, settings: &Settings) -> Result<Self, GameError> {
+        let session = Session::start(&SessionConfig { listen: None, caps: caps(limits(settings, false)) })?;
+        let memory = Memory::load(desk.memory.clone());
+        let game = Game::open(config(&desk, settings, &memory)?, session.clone());
+        let states = game.snapshot();
+        let worker =
+            Worker { desk, session, game, states, settings: settings.clone(), memory, playing: false };
+        let (publish, snapshot) = watch::channel(worker.dressed(worker.states.borrow().clone()));
+        let (wishes, wished) = mpsc::channel(WISHES_MAX);
+        tokio::spawn(worker.run(wished, publish));
+        Ok(Self { snapshot, wishes })
+    }
+
+    /// The last snapshot.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.snapshot.borrow().clone()
+    }
+
+    /// The last snapshot, and every later one.
+    pub(crate) fn watch(&self) -> watch::Receiver<Snapshot> {
+        self.snapshot.clone()
+    }
+
+    /// Asks for an action; the snapshot shows what comes of it.
+    pub(crate) async fn act(&self, action: Action) -> Result<(), Failure> {
+        self.wish(Wish::Act(action)).await
+    }
+
+    /// Whether these settings can be taken now: a game that runs keeps its folder and channel.
+    pub(crate) fn may_apply(&self, old: &Settings, new: &Settings) -> Result<(), Failure> {
+        let moves = old.dir != new.dir || old.channel != new.channel;
+        let running = matches!(self.snapshot.borrow().phase, Phase::Running { .. } | Phase::Applying);
+        if moves && running {
+            return Err(Code::SettingsBusy
+                .failure("folder and channel cannot change while the game runs or is applied"));
+        }
+        Ok(())
+    }
+
+    /// Takes over changed settings.
+    pub(crate) async fn apply(&self, settings: Settings) -> Result<(), Failure> {
+        self.wish(Wish::Apply(Box::new(settings))).await
+    }
+
+    /// Stops every transfer, keeps what came, lets go of the folder.
+    pub(crate) async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.wishes.send(Wish::Close(done)).await.is_ok() {
+            // An error means that the task ended before it could say so; closed it is either way.
+            let _ended = closed.await;
+        }
+    }
+
+    async fn wish(&self, wish: Wish) -> Result<(), Failure> {
+        let closed = |_| Code::ActionRefused.failure("the game is being closed");
+        self.wishes.send(wish).await.map_err(closed)
+    }
+}
+
+/// The task behind the handle.
+struct Worker {
+    desk: Desk,
+    session: Session,
+    game: Game,
+    states: watch::Receiver<Snapshot>,
+    settings: Settings,
+    memory: Memory,
+    playing: bool,
+}
+
+impl Worker {
+    async fn run(mut self, mut wishes: mpsc::Receiver<Wish>, publish: watch::Sender<Snapshot>) {
+        loop {
+            tokio::select! {
+                wish = wishes.recv() => match wish {
+                    Some(Wish::Act(action)) => self.game.act(action),
+                    Some(Wish::Apply(settings)) => self.apply(*settings).await,
+                    Some(Wish::Close(done)) => {
+                        self.close().await;
+                        // Whoever asked may be gone; the game is closed all the same.
+                        let _told = done.send(());
+                        return;
+                    }
+                    None => return self.close().await,
+                },
+                Ok(()) = self.states.changed() => {
+                    let snapshot = self.states.borrow_and_update().clone();
+                    self.follow(&snapshot);
+                    publish.send_replace(self.dressed(snapshot));
+                }
+            }
+        }
+    }
+
+    async fn close(&self) {
+        self.game.close().await;
+        self.session.close().await;
+    }
+
+    async fn apply(&mut self, settings: Settings) {
+        let moves = settings.dir != self.settings.dir || settings.channel != self.settings.channel;
+        self.settings = settings;
+        self.set_caps();
+        if moves {
+            return self.reopen().await;
+        }
+        self.game.set_sharing(self.settings.sharing);
+        self.game.set_while_playing(rule(self.settings.while_playing));
+    }
+
+    async fn reopen(&mut self) {
+        let config = match config(&self.desk, &self.settings, &self.memory) {
+            Ok(config) => config,
+            Err(error) => return tracing::error!(%error, "settings that were checked are refused"),
+        };
+        self.game.close().await;
+        self.game = Game::open(config, self.session.clone());
+        self.states = self.game.snapshot();
+        self.states.mark_changed();
+    }
+
+    /// What the launcher itself does with a new state.
+    fn follow(&mut self, snapshot: &Snapshot) {
+        let playing = matches!(snapshot.phase, Phase::Running { .. });
+        if playing != self.playing {
+            self.playing = playing;
+            self.set_caps();
+        }
+        let noted = match (&snapshot.installed, &snapshot.phase) {
+            (Some(_), _) => self.memory.note(&snapshot.game.dir),
+            (None, Phase::NotInstalled) => self.memory.forget(&snapshot.game.dir),
+            _ => Ok(()),
+        };
+        if let Err(error) = noted {
+            tracing::warn!(%error, "it cannot be remembered where the game stands");
+        }
+    }
+
+    fn set_caps(&self) {
+        let limits = limits(&self.settings, self.playing);
+        self.session.set_caps(caps(limits));
+        self.game.set_limits(limits);
+    }
+
+    /// Without a repository there is nothing to install; a game that stands is still played.
+    fn dressed(&self, mut snapshot: Snapshot) -> Snapshot {
+        if let (Err(error), None) = (&self.desk.repository, &snapshot.installed) {
+            snapshot.phase = Phase::Failed { failure: Code::NoRepository.failure(error.to_string()) };
+            snapshot.primary = Button { action: None, label: "try_again".to_owned(), enabled: false };
+            snapshot.secondary = None;
+        }
+        snapshot
+    }
+}
+
+fn config(desk: &Desk, settings: &Settings, memory: &Memory) -> Result<GameConfig, IdError> {
+    let channel: ChannelName = settings.channel.parse()?;
+    let link = desk.repository.as_ref().ok().map(|repository| GameLink {
+        repository: repository.url.clone(),
+        game: desk.game.clone(),
+        channel,
+        root: TrustedRoot::Given(repository.root.clone()),
+    });
+    let near = link.as_ref().is_some_and(|link| links::is_loopback(&link.repository));
+    Ok(GameConfig {
+        dir: PathBuf::from(&settings.dir),
+        link,
+        state_dir: desk.trust_state.clone(),
+        sharing: settings.sharing,
+        limits: limits(settings, false),
+        check_interval: Some(if near { CHECK_INTERVAL_LOOPBACK } else { CHECK_INTERVAL }),
+        places: desk.user_places.clone(),
+        while_playing: rule(settings.while_playing),
+        title: desk.title.clone(),
+        known_installed: memory.knows(&settings.dir),
+    })
+}
+
+/// The caps in force: the player's, and smaller ones while the game runs where the player wants that.
+fn limits(settings: &Settings, playing: bool) -> Limits {
+    let smaller = |cap: Option<u64>, most: Option<u64>| match (cap, most) {
+        (Some(cap), Some(most)) => Some(cap.min(most)),
+        (cap, most) => cap.or(most),
+    };
+    let (up, down) = (settings.limit_up, settings.limit_down);
+    if playing && settings.while_playing == WhilePlaying::Limit {
+        return Limits { up: smaller(up, PLAYING.up), down: smaller(down, PLAYING.down) };
+    }
+    Limits { up, down }
+}
+
+fn caps(limits: Limits) -> Caps {
+    Caps { up: limits.up, down: limits.down }
+}
+
+/// The engine only stops or goes on; going on small is done with the caps.
+fn rule(choice: WhilePlaying) -> game::WhilePlaying {
+    match choice {
+        WhilePlaying::Pause => game::WhilePlaying::Pause,
+        WhilePlaying::Limit | WhilePlaying::Ignore => game::WhilePlaying::Ignore,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,311 @@
+//! The player's settings: one versioned JSON file, changed only by replacing it.
+//!
+//! Invariant: what is in memory passed [`Settings::check`]. A torn or foreign file never stops the launcher: the last good copy
+//! (`.bak`) is read, then defaults. Keys a newer launcher wrote are kept through a save by this one.
+
+use crate::{
+    failure::{Code, Failure},
+    files,
+};
+use engine::snapshot::SharingMode;
+use release::id::ChannelName;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+use ts_rs::TS;
+
+/// The window's language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Language {
+    /// English.
+    En,
+    /// German.
+    De,
+    /// What the system says.
+    System,
+}
+
+/// What transfers do while the game runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum WhilePlaying {
+    /// They stop.
+    Pause,
+    /// They go on under a small cap.
+    Limit,
+    /// They go on as if nothing ran.
+    Ignore,
+}
+
+/// All settings, as the window shows them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub(crate) struct Settings {
+    /// The layout of the file.
+    #[ts(type = "1")]
+    pub(crate) version: u32,
+    /// Upload cap in bytes per second; `null` is no cap. Default 300,000: small beside a household's uplink.
+    #[ts(type = "number | null")]
+    pub(crate) limit_up: Option<u64>,
+    /// Download cap in bytes per second; `null`, the default, is no cap.
+    #[ts(type = "number | null")]
+    pub(crate) limit_down: Option<u64>,
+    /// Default: while downloading.
+    pub(crate) sharing: SharingMode,
+    /// The channel followed; one of the brand's.
+    pub(crate) channel: String,
+    /// The game folder, absolute.
+    pub(crate) dir: String,
+    /// Default: the system's.
+    pub(crate) language: Language,
+    /// Default: pause.
+    pub(crate) while_playing: WhilePlaying,
+}
+
+/// The layout this launcher writes.
+const VERSION: u32 = 1;
+/// The upload cap of a fresh install, in bytes per second.
+const LIMIT_UP_DEFAULT: u64 = 300_000;
+/// The lowest cap that still lets a block pass within a few seconds, in bytes per second.
+const LIMIT_MIN: u64 = 4_096;
+/// A settings file is some hundred bytes; one over this is not ours.
+const FILE_MAX: u64 = 64 * 1024;
+/// The longest folder path accepted, in bytes; no system takes a longer one.
+const DIR_MAX: usize = 4_096;
+
+impl Settings {
+    /// What a player starts with.
+    pub(crate) fn default_for(channel: &str, dir: &Path) -> Self {
+        Self {
+            version: VERSION,
+            limit_up: Some(LIMIT_UP_DEFAULT),
+            limit_down: None,
+            sharing: SharingMode::WhileDownloading,
+            channel: channel.to_owned(),
+            dir: dir.to_string_lossy().into_owned(),
+            language: Language::System,
+            while_playing: WhilePlaying::Pause,
+        }
+    }
+
+    /// Whether these settings can be used, given the channels the brand offers.
+    pub(crate) fn check(&self, channels: &[String]) -> Result<(), Failure> {
+        let invalid = |what: &str| Err(Code::SettingsInvalid.failure(what));
+        if self.version != VERSION {
+            return invalid("these settings are from another version of the launcher");
+        }
+        if [self.limit_up, self.limit_down].iter().flatten().any(|cap| *cap < LIMIT_MIN) {
+            return invalid("a cap is at least 4096 bytes per second");
+        }
+        if self.channel.parse::<ChannelName>().is_err() || !channels.contains(&self.channel) {
+            return invalid("there is no such channel");
+        }
+        let dir = Path::new(&self.dir);
+        if self.dir.len() > DIR_MAX || self.dir.contains('\0') || !dir.is_absolute() {
+            return invalid("the game folder is not an absolute path");
+        }
+        Ok(())
+    }
+}
+
+/// The file, with the last settings read from it or written to it.
+#[derive(Debug)]
+pub(crate) struct SettingsFile {
+    path: PathBuf,
+    current: Settings,
+    /// The whole object as it stood in the file, for keys this version does not know.
+    raw: Map<String, Value>,
+}
+
+impl SettingsFile {
+    /// Reads the settings; whatever is missing or unusable becomes the default, and a log line says so.
+    pub(crate) fn load(path: PathBuf, defaults: Settings, channels: &[String]) -> Self {
+        let raw = read_object(&path).or_else(|| read_object(&backup(&path))).unwrap_or_default();
+        let current = merge(&raw, &defaults, channels);
+        Self { path, current, raw }
+    }
+
+    /// The settings as they stand.
+    pub(crate) fn current(&self) -> &Settings {
+        &self.current
+    }
+
+    /// Puts checked settings in place of the old ones, on the disk first.
+    pub(crate) fn save(&mut self, settings: Settings) -> io::Result<()> {
+        let mut raw = self.raw.clone();
+        if let Value::Object(known) = serde_json::to_value(&settings)? {
+            raw.extend(known);
+        }
+        // Only a file that can be read back may become the backup: a torn one must not push out the good copy.
+        if read_object(&self.path).is_some()
+            && let Some(old) = files::read(&self.path, FILE_MAX)?
+        {
+            files::replace(&backup(&self.path), &old)?;
+        }
+        files::replace(&self.path, &serde_json::to_vec_pretty(&raw)?)?;
+        self.raw = raw;
+        self.current = settings;
+        Ok(())
+    }
+}
+
+fn backup(path: &Path) -> PathBuf {
+    files::with_suffix(path, "bak")
+}
+
+/// The JSON object in the file, or `None` with a reason in the log.
+fn read_object(path: &Path) -> Option<Map<String, Value>> {
+    let bytes = match files::read(path, FILE_MAX) {
+        Ok(bytes) => bytes?,
+        Err(error) => {
+            tracing::warn!(file = %path.display(), %error, "settings cannot be read");
+            return None;
+        }
+    };
+    serde_json::from_slice(&bytes)
+        .inspect_err(|error| tracing::warn!(file = %path.display(), %error, "settings are torn"))
+        .ok()
+}
+
+/// Known keys from the file where each is usable by itself, defaults for the rest.
+fn merge(raw: &Map<String, Value>, defaults: &Settings, channels: &[String]) -> Settings {
+    let mut settings = defaults.clone();
+    let usable = |candidate: &Settings| candidate.check(channels).is_ok();
+    pick(raw, "limit_up", &mut settings, usable, |s, v| s.limit_up = v);
+    pick(raw, "limit_down", &mut settings, usable, |s, v| s.limit_down = v);
+    pick(raw, "sharing", &mut settings, usable, |s, v| s.sharing = v);
+    pick(raw, "channel", &mut settings, usable, |s, v| s.channel = v);
+    pick(raw, "dir", &mut settings, usable, |s, v| s.dir = v);
+    pick(raw, "language", &mut settings, usable, |s, v| s.language = v);
+    pick(raw, "while_playing", &mut settings, usable, |s, v| s.while_playing = v);
+    settings
+}
+
+/// Takes one key from the file if it parses and the settings stay usable with it.
+fn pick<T: DeserializeOwned>(
+    raw: &Map<String, Value>,
+    key: &str,
+    settings: &mut Settings,
+    usable: impl Fn(&Settings) -> bool,
+    set: impl Fn(&mut Settings, T),
+) {
+    let Some(value) = raw.get(key) else { return };
+    let mut candidate = settings.clone();
+    match serde_json::from_value(value.clone()) {
+        Ok(value) => set(&mut candidate, value),
+        Err(error) => return tracing::warn!(key, %error, "a setting is unreadable"),
+    }
+    if usable(&candidate) {
+        *settings = candidate;
+    } else {
+        tracing::warn!(key, "a setting is not usable");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+    use super::*;
+    use serde_json::json;
+    use std::fs;
+
+    struct Case {
+        _dir: tempfile::TempDir,
+        path: PathBuf,
+        defaults: Settings,
+    }
+
+    fn channels() -> Vec<String> {
+        vec!["live".into(), "beta".into()]
+    }
+
+    impl Case {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("config/settings.json");
+            let defaults = Settings::default_for("live", &dir.path().join("game"));
+            Self { path, defaults, _dir: dir }
+        }
+
+        fn load(&self) -> SettingsFile {
+            SettingsFile::load(self.path.clone(), self.defaults.clone(), &channels())
+        }
+    }
+
+    #[test]
+    fn defaults_without_a_file_share_little_and_only_while_downloading() {
+        let case = Case::new();
+        let file = case.load();
+        assert_eq!(file.current().limit_up, Some(300_000));
+        assert_eq!(file.current().sharing, SharingMode::WhileDownloading);
+        assert!(!case.path.exists(), "reading writes nothing");
+    }
+
+    #[test]
+    fn a_torn_file_falls_back_to_the_last_good_one_and_never_becomes_it() {
+        let case = Case::new();
+        let mut file = case.load();
+        let good = Settings { limit_up: Some(50_000), ..case.defaults.clone() };
+        file.save(good.clone()).unwrap();
+        file.save(Settings { limit_up: Some(60_000), ..good.clone() }).unwrap();
+        let whole = fs::read(&case.path).unwrap();
+        fs::write(&case.path, &whole[..whole.len() / 2]).unwrap();
+
+        let mut file = case.load();
+        assert_eq!(file.current(), &good, "the copy before the torn one");
+        file.save(Settings { limit_up: Some(70_000), ..good.clone() }).unwrap();
+        fs::write(&case.path, b"").unwrap();
+        assert_eq!(case.load().current(), &good, "the torn file did not push out the good copy");
+    }
+
+    #[test]
+    fn unknown_keys_survive_a_save() {
+        let case = Case::new();
+        fs::create_dir_all(case.path.parent().unwrap()).unwrap();
+        let written = json!({ "version": 2, "limit_up": 40_000, "autostart": { "on": true } });
+        fs::write(&case.path, written.to_string()).unwrap();
+        let mut file = case.load();
+        assert_eq!(file.current().limit_up, Some(40_000));
+        let next = Settings { limit_down: Some(9_000_000), ..file.current().clone() };
+        file.save(next).unwrap();
+        let saved: Value = serde_json::from_slice(&fs::read(&case.path).unwrap()).unwrap();
+        assert_eq!(saved["autostart"], json!({ "on": true }));
+        assert_eq!(saved["limit_down"], json!(9_000_000));
+    }
+
+    #[test]
+    fn one_bad_value_costs_only_itself() {
+        let case = Case::new();
+        fs::create_dir_all(case.path.parent().unwrap()).unwrap();
+        let written = json!({
+            "version": 1, "limit_up": 1, "limit_down": "fast", "sharing": "always",
+            "channel": "nightly", "dir": "relative/path", "language": "de"
+        });
+        fs::write(&case.path, written.to_string()).unwrap();
+        let expected = Settings { language: Language::De, ..case.defaults.clone() };
+        assert_eq!(case.load().current(), &expected);
+    }
+
+    #[test]
+    fn what_the_window_may_not_save() {
+        let case = Case::new();
+        let ok = case.defaults.clone();
+        assert!(ok.check(&channels()).is_ok());
+        let bad = [
+            Settings { version: 2, ..ok.clone() },
+            Settings { limit_up: Some(0), ..ok.clone() },
+            Settings { limit_down: Some(4_095), ..ok.clone() },
+            Settings { channel: "../live".into(), ..ok.clone() },
+            Settings { channel: "nightly".into(), ..ok.clone() },
+            Settings { dir: "game".into(), ..ok.clone() },
+            Settings { dir: format!("{}\0", ok.dir), ..ok.clone() },
+        ];
+        for settings in bad {
+            let refused = settings.check(&channels()).unwrap_err();
+            assert_eq!(refused.code, "SETTINGS_INVALID", "{settings:?}");
+        }
+    }
+}
