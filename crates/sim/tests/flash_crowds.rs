@@ -1,5 +1,4 @@
 //! Many players at once: everybody is served, near the bound, the same way each time.
-#![expect(clippy::unwrap_used, reason = "a failed expectation ends the test")]
 
 use sim::{FlashCrowd, OriginKind, flash_crowd};
 

@@ -85,7 +85,8 @@ impl Swarm {
     }
 
     pub(crate) fn check_choker(&mut self) {
-        let busy = |peer: &Peer| !peer.choked && !(peer.queue.is_empty() && peer.sending.is_empty());
+        let waiting = |peer: &Peer| peer.queue.len() + peer.sending.len();
+        let busy = |peer: &Peer| !peer.choked && waiting(peer) > 0;
         let idle = !self.peers.values().any(busy);
         self.choker.ticks += 1;
         self.choker.idle_ticks += u32::from(idle);

@@ -233,7 +233,8 @@ impl Swarm {
         let done = self.have.is_full();
         let mut due: Vec<((u32, u8, u32), SocketAddr)> = Vec::new();
         for (addr, known) in &self.connections.known {
-            let useful = !known.is_ourselves && !(done && known.is_seed) && known.not_before <= self.now;
+            let of_no_use = known.is_ourselves || (done && known.is_seed);
+            let useful = !of_no_use && known.not_before <= self.now;
             let free = !connected.contains(addr) && !self.connections.connecting.contains(addr);
             if useful && free && self.connections.may_connect(*addr) {
                 due.push(((known.failures, rank(known.source), self.rng.u32(..)), *addr));

@@ -1,0 +1,408 @@
+//! One swarm and peers made of messages: what it says to whom, and what it refuses.
+#![expect(clippy::unwrap_used, reason = "a failed expectation ends the test")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use release::hash::Hash32;
+use release::layout::{FileEntry, Layout, PieceLayers};
+use release::merkle;
+use release::path::GamePath;
+use swarm::wire::{ExtendedHandshake, HashRange, Message, RESERVED};
+use swarm::{Bitfield, Class, CloseReason, Config, Event, Input, Output, PeerKey, PeerSource, Swarm, Time};
+
+const BLOCK: u32 = 16 * 1024;
+const PIECE: u32 = 4 * BLOCK;
+const PIECES: u32 = 6;
+const PEER: PeerKey = PeerKey(1);
+const OTHER: PeerKey = PeerKey(2);
+
+/// One file of five and a half pieces; block `n` is filled with `n`.
+struct Content {
+    layout: Arc<Layout>,
+    layers: PieceLayers,
+    leaves: Vec<Hash32>,
+    root: Hash32,
+}
+
+fn block_data(piece: u32, block: u32) -> Bytes {
+    Bytes::from(vec![(piece * 4 + block) as u8; BLOCK as usize])
+}
+
+fn content() -> Content {
+    let leaves: Vec<Hash32> = (0..22).map(|n| merkle::leaf(&block_data(n / 4, n % 4))).collect();
+    let layer: Vec<Hash32> = leaves.chunks(4).map(|piece| merkle::root(piece, 4)).collect();
+    let root = merkle::pieces_root_of_layer(&layer, PIECE);
+    let path = GamePath::parse("game.bin").unwrap();
+    let length = u64::from(BLOCK) * 22;
+    let file = FileEntry { path, length, pieces_root: Some(root), executable: false };
+    let layout = Layout::new(PIECE, vec![file]).unwrap();
+    let mut layers = PieceLayers::default();
+    layers.insert(&layout, 0, layer).unwrap();
+    Content { layout: Arc::new(layout), layers, leaves, root }
+}
+
+struct Driver {
+    swarm: Swarm,
+    now: Time,
+}
+
+impl Driver {
+    fn new(have: Bitfield) -> Self {
+        let content = content();
+        let config = Config { peer_id: [5; 20], ..Config::default() };
+        Self { swarm: Swarm::new(config, content.layout, content.layers, have, 1), now: Time::from_secs(1) }
+    }
+
+    fn seeding() -> Self {
+        Self::new(Bitfield::full(PIECES))
+    }
+
+    fn give(&mut self, input: Input) -> Vec<Output> {
+        self.swarm.handle(self.now, input);
+        std::iter::from_fn(|| self.swarm.poll()).collect()
+    }
+
+    fn hear(&mut self, peer: PeerKey, message: Message) -> Vec<Output> {
+        self.give(Input::Received { peer, message })
+    }
+
+    fn later(&mut self, seconds: u64) -> Vec<Output> {
+        self.now = self.now + Duration::from_secs(seconds);
+        self.give(Input::Tick)
+    }
+
+    fn connect(&mut self, peer: PeerKey, reserved: [u8; 8]) -> Vec<Output> {
+        self.connect_as(peer, [peer.0 as u8; 20], false, reserved)
+    }
+
+    fn connect_as(
+        &mut self,
+        peer: PeerKey,
+        peer_id: [u8; 20],
+        outgoing: bool,
+        reserved: [u8; 8],
+    ) -> Vec<Output> {
+        let addr = format!("192.0.2.{}:6881", peer.0).parse().unwrap();
+        self.give(Input::PeerConnected { peer, addr, outgoing, class: Class::Internet, peer_id, reserved })
+    }
+
+    /// A peer that is interested and has a slot.
+    fn served(&mut self, peer: PeerKey) {
+        self.connect(peer, RESERVED);
+        let said = self.hear(peer, Message::Interested);
+        assert!(messages(&said, peer).contains(&Message::Unchoke));
+    }
+}
+
+fn messages(outputs: &[Output], to: PeerKey) -> Vec<Message> {
+    let said = |output: &Output| match output {
+        Output::Send { peer, message } if *peer == to => Some(message.clone()),
+        _ => None,
+    };
+    outputs.iter().filter_map(said).collect()
+}
+
+fn closed(outputs: &[Output], reason: CloseReason) -> bool {
+    outputs.iter().any(|output| matches!(output, Output::Close { reason: why, .. } if *why == reason))
+}
+
+fn request(index: u32, begin: u32, length: u32) -> Message {
+    Message::Request { index, begin, length }
+}
+
+#[test]
+fn the_first_word_is_what_we_have_in_the_words_the_peer_knows() {
+    let mut partly = Bitfield::empty(PIECES);
+    partly.set(2);
+    let bits = Message::Bitfield(Bytes::copy_from_slice(partly.as_bytes()));
+    let full = Message::Bitfield(Bytes::copy_from_slice(Bitfield::full(PIECES).as_bytes()));
+    let cases = [
+        (Bitfield::full(PIECES), RESERVED, Some(Message::HaveAll)),
+        (Bitfield::empty(PIECES), RESERVED, Some(Message::HaveNone)),
+        (partly, RESERVED, Some(bits)),
+        (Bitfield::full(PIECES), [0; 8], Some(full)),
+        (Bitfield::empty(PIECES), [0; 8], None),
+    ];
+    for (have, reserved, first) in cases {
+        let said = Driver::new(have).connect(PEER, reserved);
+        assert_eq!(messages(&said, PEER).first(), first.as_ref());
+    }
+}
+
+#[test]
+fn the_extended_handshake_says_what_we_speak() {
+    let said = Driver::seeding().connect(PEER, RESERVED);
+    let Some(Message::Extended { id: 0, payload }) = messages(&said, PEER).pop() else { panic!("{said:?}") };
+    let ours = ExtendedHandshake::parse(&payload).unwrap();
+    assert!(ours.upload_only && ours.ut_pex.is_some() && ours.lt_donthave.is_some());
+    assert_eq!((ours.reqq, ours.yourip), (Some(250), Some("192.0.2.1".parse().unwrap())));
+}
+
+#[test]
+fn impossible_words_end_the_connection() {
+    let cases = [
+        Message::Have { piece: PIECES },
+        Message::Bitfield(Bytes::from_static(&[0xff])),
+        request(PIECES, 0, BLOCK),
+        request(0, 0, BLOCK + 1),
+        request(0, 0, 0),
+        request(0, PIECE, 1),
+        request(0, u32::MAX, 2),
+        request(5, BLOCK, BLOCK + 1),
+        Message::Piece { index: 0, begin: 0, data: Bytes::from_static(&[1]) },
+        Message::Piece { index: PIECES, begin: 0, data: block_data(0, 0) },
+    ];
+    for message in cases {
+        let mut driver = Driver::seeding();
+        driver.served(PEER);
+        let outputs = driver.hear(PEER, message.clone());
+        assert!(closed(&outputs, CloseReason::Protocol), "{message:?} gave {outputs:?}");
+    }
+}
+
+#[test]
+fn requests_are_served_a_few_at_a_time_and_the_excess_is_rejected() {
+    let mut driver = Driver::seeding();
+    driver.served(PEER);
+    let mut at_driver = Vec::new();
+    let mut rejected = 0;
+    for n in 0..300 {
+        let outputs = driver.hear(PEER, request(n % 5, n, 100));
+        rejected += messages(&outputs, PEER).len();
+        at_driver.extend(outputs.into_iter().filter(|o| matches!(o, Output::SendBlock { .. })));
+    }
+    assert_eq!((at_driver.len(), rejected), (8, 50));
+    let Some(Output::SendBlock { peer, piece, begin, length }) = at_driver.first().cloned() else { panic!() };
+    let outputs = driver.give(Input::BlockSent { peer, piece, begin, length });
+    assert!(matches!(outputs[..], [Output::SendBlock { .. }]));
+    assert_eq!(driver.swarm.stats(driver.now).uploaded.players, 100);
+}
+
+#[test]
+fn the_choked_are_rejected_and_a_choke_rejects_what_waits() {
+    let mut driver = Driver::seeding();
+    driver.connect(PEER, RESERVED);
+    let reject = |n| Message::Reject { index: 0, begin: n, length: 100 };
+    assert_eq!(messages(&driver.hear(PEER, request(0, 0, 100)), PEER), [reject(0)]);
+    driver.hear(PEER, Message::Interested);
+    for n in 0..10 {
+        driver.hear(PEER, request(0, n, 100));
+    }
+    let outputs = driver.give(Input::SetUpload { enabled: false });
+    assert_eq!(messages(&outputs, PEER), [Message::Choke, reject(8), reject(9)]);
+}
+
+#[test]
+fn a_cancel_is_answered_by_a_reject_or_by_the_block() {
+    let mut driver = Driver::seeding();
+    driver.served(PEER);
+    for n in 0..9 {
+        driver.hear(PEER, request(0, n, 100));
+    }
+    let cancel = |begin| Message::Cancel { index: 0, begin, length: 100 };
+    let reject = |begin| Message::Reject { index: 0, begin, length: 100 };
+    assert_eq!(messages(&driver.hear(PEER, cancel(8)), PEER), [reject(8)]);
+    let at_driver = driver.hear(PEER, cancel(0));
+    assert_eq!(at_driver, [Output::CancelBlock { peer: PEER, piece: 0, begin: 0, length: 100 }]);
+    let dropped = Input::BlockDropped { peer: PEER, piece: 0, begin: 0, length: 100 };
+    assert_eq!(messages(&driver.give(dropped), PEER), [reject(0)]);
+}
+
+#[test]
+fn an_unreadable_block_is_rejected_and_its_piece_is_lost_to_all() {
+    let mut driver = Driver::seeding();
+    driver.served(PEER);
+    let theirs = ExtendedHandshake { lt_donthave: Some(7), ..ExtendedHandshake::default() };
+    driver.hear(PEER, Message::Extended { id: 0, payload: theirs.encode() });
+    driver.hear(PEER, request(3, 0, 100));
+    let outputs = driver.give(Input::BlockUnreadable { peer: PEER, piece: 3, begin: 0, length: 100 });
+    let said = messages(&outputs, PEER);
+    assert_eq!(said[0], Message::Reject { index: 3, begin: 0, length: 100 });
+    assert_eq!(said[1], Message::Extended { id: 7, payload: Bytes::from_static(&[0, 0, 0, 3]) });
+    assert!(outputs.contains(&Output::Event(Event::PieceLost { piece: 3 })));
+    let again = driver.hear(PEER, request(3, 0, 100));
+    assert_eq!(messages(&again, PEER), [Message::Reject { index: 3, begin: 0, length: 100 }]);
+}
+
+#[test]
+fn ourselves_and_doubles_are_not_kept() {
+    let mut driver = Driver::new(Bitfield::empty(PIECES));
+    assert!(closed(&driver.connect_as(PEER, [5; 20], true, RESERVED), CloseReason::Own));
+    assert!(!closed(&driver.connect_as(PEER, [9; 20], false, RESERVED), CloseReason::Duplicate));
+    // Our id is the smaller one, so the connection that we opened stays.
+    let outputs = driver.connect_as(OTHER, [9; 20], true, RESERVED);
+    assert!(outputs.contains(&Output::Close { peer: PEER, reason: CloseReason::Duplicate }));
+    let outputs = driver.connect_as(PeerKey(3), [9; 20], false, RESERVED);
+    assert!(outputs.contains(&Output::Close { peer: PeerKey(3), reason: CloseReason::Duplicate }));
+}
+
+#[test]
+fn failed_addresses_wait_longer_each_time_and_are_forgotten() {
+    let mut driver = Driver::new(Bitfield::empty(PIECES));
+    let addr = "192.0.2.77:1".parse().unwrap();
+    let mut outputs = driver.give(Input::PeersFound { addrs: vec![addr], source: PeerSource::Tracker });
+    let mut attempts = Vec::new();
+    for second in 0..2_000 {
+        if outputs.contains(&Output::Connect { addr }) {
+            attempts.push(second);
+            driver.give(Input::ConnectFailed { addr });
+        }
+        outputs = driver.later(1);
+    }
+    assert_eq!(attempts.len(), 6, "{attempts:?}");
+    assert!(attempts.windows(3).all(|w| w[2] - w[1] >= w[1] - w[0]), "{attempts:?}");
+    assert_eq!(driver.swarm.stats(driver.now).peers_known, 0);
+}
+
+#[test]
+fn a_silent_peer_hears_from_us_and_then_no_more() {
+    let mut driver = Driver::seeding();
+    driver.connect(PEER, RESERVED);
+    assert!(messages(&driver.later(101), PEER).contains(&Message::KeepAlive));
+    assert!(closed(&driver.later(60), CloseReason::Silent));
+}
+
+#[test]
+fn requests_of_a_silent_peer_go_to_another() {
+    let mut driver = Driver::new(Bitfield::empty(PIECES));
+    for peer in [PEER, OTHER] {
+        driver.connect(peer, RESERVED);
+        driver.hear(peer, Message::HaveAll);
+    }
+    let asked = driver.hear(PEER, Message::Unchoke);
+    assert_eq!(messages(&asked, PEER).len(), 4, "an unproven peer gets four requests");
+    driver.later(21);
+    assert!(driver.swarm.stats(driver.now).peers[0].snubbed);
+    let outputs = driver.hear(OTHER, Message::Unchoke);
+    assert_eq!(messages(&outputs, OTHER).len(), 4);
+}
+
+#[test]
+fn layers_and_leaves_are_served_with_proofs_and_nonsense_is_rejected() {
+    let content = content();
+    let range = |base_layer, index, length, proof_layers| HashRange {
+        pieces_root: content.root,
+        base_layer,
+        index,
+        length,
+        proof_layers,
+    };
+    // The file has 22 leaves (5 rows above them), its piece layer is row 2 with 8 nodes.
+    let good = [
+        range(2, 0, 8, 2),
+        range(2, 4, 2, 2),
+        range(3, 2, 2, 1),
+        range(0, 8, 4, 4),
+        range(0, 6, 2, 4),
+        range(1, 4, 2, 3),
+    ];
+    for asked in good {
+        let mut driver = Driver::seeding();
+        driver.connect(PEER, RESERVED);
+        let mut outputs = driver.hear(PEER, Message::HashRequest(asked));
+        if let Some(Output::ReadLeaves { piece }) = outputs.first().cloned() {
+            let first = piece as usize * 4;
+            let leaves = Some(content.leaves[first..(first + 4).min(22)].to_vec());
+            outputs = driver.give(Input::PieceLeaves { piece, leaves });
+        }
+        let Some(Message::Hashes { range, hashes }) = messages(&outputs, PEER).pop() else {
+            panic!("{asked:?} gave {outputs:?}");
+        };
+        assert_eq!((range, hashes.len()), (asked, asked.hash_count() as usize));
+        let (nodes, uncles) = hashes.split_at(asked.length as usize);
+        assert_eq!(merkle::root_of_span(nodes, asked.index as usize, uncles), content.root, "{asked:?}");
+    }
+    let elsewhere = HashRange { pieces_root: Hash32([1; 32]), ..range(2, 0, 8, 2) };
+    let bad = [
+        range(2, 0, 3, 0),
+        range(2, 1, 2, 0),
+        range(2, 8, 8, 0),
+        range(2, 0, 1, 0),
+        range(40, 0, 2, 0),
+        elsewhere,
+        range(0, 24, 4, 0),
+        range(2, 0, 1 << 20, 0),
+    ];
+    for asked in bad {
+        let mut driver = Driver::seeding();
+        driver.connect(PEER, RESERVED);
+        let outputs = driver.hear(PEER, Message::HashRequest(asked));
+        assert_eq!(messages(&outputs, PEER), [Message::HashReject(asked)]);
+    }
+}
+
+/// Gives every request in `outputs` to the swarm as stored blocks; `false_block` is false.
+fn deliver(driver: &mut Driver, outputs: Vec<Output>, false_block: Option<(u32, u32)>) -> Vec<Output> {
+    let mut all = Vec::new();
+    let mut todo = outputs;
+    while !todo.is_empty() {
+        let mut next = Vec::new();
+        for output in &todo {
+            let Output::Send { peer, message: Message::Request { index, begin, .. } } = *output else {
+                continue;
+            };
+            let block = begin / BLOCK;
+            let data = if false_block == Some((index, block)) {
+                Bytes::from(vec![99; BLOCK as usize])
+            } else {
+                block_data(index, block)
+            };
+            let leaf = merkle::leaf(&data);
+            next.extend(driver.hear(peer, Message::Piece { index, begin, data }));
+            next.extend(driver.give(Input::BlockStored { piece: index, block, leaf }));
+        }
+        all.extend(todo);
+        todo = next;
+    }
+    all
+}
+
+#[test]
+fn a_download_from_one_peer_verifies_every_piece_and_tells_of_it() {
+    let mut driver = Driver::new(Bitfield::empty(PIECES));
+    driver.connect(PEER, RESERVED);
+    driver.connect(OTHER, RESERVED);
+    driver.hear(PEER, Message::HaveAll);
+    let asked = driver.hear(PEER, Message::Unchoke);
+    let outputs = deliver(&mut driver, asked, None);
+    assert!(outputs.contains(&Output::Event(Event::Complete)));
+    let told = messages(&outputs, OTHER).into_iter().filter(|m| matches!(m, Message::Have { .. })).count();
+    assert_eq!(told as u32, PIECES);
+    assert!(closed(&outputs, CloseReason::BothSeeds));
+}
+
+#[test]
+fn a_false_piece_from_one_peer_alone_bans_it_and_its_name_and_house() {
+    let mut driver = Driver::new(Bitfield::empty(PIECES));
+    driver.connect(PEER, RESERVED);
+    driver.hear(PEER, Message::HaveAll);
+    let asked = driver.hear(PEER, Message::Unchoke);
+    let Some(Message::Request { index, begin, .. }) = messages(&asked, PEER).first().cloned() else {
+        panic!()
+    };
+    let outputs = deliver(&mut driver, asked, Some((index, begin / BLOCK)));
+    assert!(outputs.contains(&Output::Event(Event::PieceFailed { piece: index })));
+    assert!(closed(&outputs, CloseReason::Banned));
+    assert!(closed(&driver.connect(PEER, RESERVED), CloseReason::Banned));
+    assert!(closed(&driver.connect_as(OTHER, [1; 20], false, RESERVED), CloseReason::Banned));
+}
+
+#[test]
+fn the_origin_is_left_after_a_refusal_and_asked_again_after_a_pause() {
+    let mut driver = Driver::new(Bitfield::empty(PIECES));
+    let fetches = |outputs: &[Output]| -> Vec<u64> {
+        let id = |o: &Output| if let Output::FetchOrigin { fetch, .. } = o { Some(*fetch) } else { None };
+        outputs.iter().filter_map(id).collect()
+    };
+    let first = fetches(&driver.give(Input::SetOrigin { available: true }));
+    assert!(!first.is_empty());
+    for fetch in first {
+        let retry_after = Some(Duration::from_secs(30));
+        let outputs = driver.give(Input::OriginFailed { fetch, retry_after, permanent: false });
+        assert_eq!(fetches(&outputs), [0; 0]);
+    }
+    assert_eq!(fetches(&driver.later(29)), [0; 0]);
+    assert!(!fetches(&driver.later(2)).is_empty());
+}
