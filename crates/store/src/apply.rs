@@ -50,7 +50,7 @@ pub struct Applied {
 /// [`StoreError::ContentBad`], the bad pieces marked as lost in `staging`;
 /// [`StoreError::Changed`], when a local file that was to be copied is not what it was: prepare
 /// again; [`StoreError::Cancelled`]; as the disk says. After the commit only as the disk says: then
-/// [`GameFolder::recover`], or opening the folder again, goes on.
+/// `staging` is used up, and [`GameFolder::recover`], or opening the folder again, goes on.
 pub fn apply(
     folder: &mut GameFolder,
     staging: &Staging,
@@ -73,9 +73,9 @@ pub fn apply(
     };
     let bytes = wanted.encode();
     let journal = build::journal(folder, wanted, &actions, places, release::hash::sha256(&bytes), now)?;
-    staging.close();
     folder.tree().disk.write_atomic(&folder.tree().state(NEXT), &bytes)?;
     let id = journal.commit(folder.tree())?;
+    staging.retire();
     let applied = run::run(folder.tree(), &journal, id)?;
     folder.reload()?;
     Ok(applied)

@@ -116,6 +116,12 @@ pub enum StoreError {
         /// The files; never empty.
         files: Vec<GamePath>,
     },
+    /// An apply failed after its commit: what it needs must not be touched before it is finished.
+    #[error("an update of {path} was cut short and must be finished first")]
+    ApplyPending {
+        /// The game folder.
+        path: PathBuf,
+    },
     /// Less space than the work needs, found before it began.
     #[error("{dir} has {have} bytes free, {need} are needed")]
     NoSpace {
@@ -150,6 +156,7 @@ impl StoreError {
             Self::NotVerified { .. } => "NOT_VERIFIED",
             Self::ContentBad { .. } => "CONTENT_BAD",
             Self::Incomplete { .. } => "INCOMPLETE",
+            Self::ApplyPending { .. } => "APPLY_PENDING",
             Self::Cancelled => "CANCELLED",
         }
     }

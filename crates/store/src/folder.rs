@@ -240,6 +240,8 @@ fn occupant(tree: &Tree) -> Result<Occupant> {
     })
 }
 
+/// The installed manifest. A damaged one counts as none, so that an install finds the files again
+/// by their bytes instead of locking the player out.
 fn load_installed(tree: &Tree) -> Result<Option<Manifest>> {
     let path = tree.state(INSTALLED);
     let Some(bytes) = tree.disk.read(&path, MANIFEST_BYTES_MAX as u64)? else { return Ok(None) };
@@ -248,7 +250,10 @@ fn load_installed(tree: &Tree) -> Result<Option<Manifest>> {
         Err(ManifestError::Format(found)) => {
             Err(StoreError::StateTooNew { path, found: u64::from(found), known: u64::from(FORMAT) })
         }
-        Err(error) => Err(StoreError::broken(&path, error)),
+        Err(error) => {
+            tracing::error!(path = %path.display(), %error, "damaged manifest: the game must be installed again over itself");
+            Ok(None)
+        }
     }
 }
 

@@ -125,6 +125,11 @@ impl Journal {
         Ok(Some((journal, sha256(&bytes))))
     }
 
+    /// Whether an apply waits to be finished.
+    pub(crate) fn exists(tree: &Tree) -> Result<bool> {
+        Ok(tree.disk.kind(&tree.state(FILE))?.is_some())
+    }
+
     /// The point of no return. Everything that the journal names must be synced before.
     pub(crate) fn commit(&self, tree: &Tree) -> Result<Hash32> {
         let path = tree.state(FILE);

@@ -39,12 +39,12 @@ pub enum Refusal {
 }
 
 /// Folders of the operating system: they and everything inside are refused.
-const SYSTEM_TREES: [&str; 12] = [
-    "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/System", "/usr/bin",
-    "/usr/lib",
-];
+const SYSTEM_TREES: [&str; 11] =
+    ["/bin", "/boot", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/System", "/usr/bin", "/usr/lib"];
 /// Shared folders: refused themselves, while a folder inside is fine.
-const SYSTEM_FOLDERS: [&str; 19] = [
+const SYSTEM_FOLDERS: [&str; 21] = [
+    "/dev",
+    "/dev/shm",
     "/home",
     "/root",
     "/tmp",

@@ -12,6 +12,7 @@ use crate::{
     error::{At, Result, StoreError},
     folder::GameFolder,
     fs::File,
+    journal::Journal,
     ranges::Ranges,
     tree::Tree,
 };
@@ -58,9 +59,13 @@ impl Staging {
     /// Opens what is staged for `wanted`; what is staged for nothing in it is removed.
     ///
     /// # Errors
-    /// As the disk says.
+    /// [`StoreError::ApplyPending`] while an apply waits for [`GameFolder::recover`]; as the disk
+    /// says.
     pub fn open(folder: &GameFolder, wanted: &Manifest) -> Result<Self> {
         let tree = folder.tree();
+        if Journal::exists(tree)? {
+            return Err(StoreError::ApplyPending { path: tree.dir().to_owned() });
+        }
         let (disk, dir) = (tree.disk.clone(), tree.state(DIR));
         let sizes: BTreeMap<Hash32, u64> =
             wanted.files.iter().filter_map(|file| Some((file.pieces_root?, file.size))).collect();
@@ -219,9 +224,16 @@ impl Staging {
         self.dir.join(root.to_string())
     }
 
-    /// Lets go of every open file, so that it can be renamed on any system.
-    pub(crate) fn close(&self) {
-        self.lock().open.clear();
+    /// Nothing is staged any more: an apply takes the files away. Later calls find nothing had.
+    pub(crate) fn retire(&self) {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        // Open files could not be renamed on every system.
+        inner.open.clear();
+        inner.have.clear();
+        inner.unflushed.clear();
+        inner.dirty.clear();
+        inner.lost.clear();
     }
 
     fn sync(&self, inner: &mut Inner, root: &Hash32) -> Result<()> {

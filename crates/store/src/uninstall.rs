@@ -31,7 +31,9 @@ pub struct Uninstalled {
 ///
 /// # Errors
 /// As the disk says; what was deleted until then is.
-pub fn uninstall(folder: GameFolder) -> Result<Uninstalled> {
+pub fn uninstall(mut folder: GameFolder) -> Result<Uninstalled> {
+    // Half a release in place would be left as unknown files.
+    folder.recover()?;
     let (tree, lock, installed) = folder.into_lock();
     let mut deleted = 0;
     if let Some(manifest) = &installed {

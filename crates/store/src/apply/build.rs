@@ -47,36 +47,44 @@ pub(super) fn places(
     job: &Job<'_>,
 ) -> Result<Vec<Place>> {
     // No number overflows: a release has at most 200,000 files.
-    let work: Vec<Work<'_>> = (0_u32..)
-        .zip(&wanted.files)
-        .zip(actions)
-        .map(|((index, file), action)| (index, file, action))
-        .collect();
-    let (whole, copies): (Vec<Work<'_>>, Vec<Work<'_>>) = work
-        .into_iter()
-        .filter(|(_, _, action)| !matches!(action, Action::Keep { .. } | Action::Leave))
-        .partition(|(_, _, action)| matches!(action, Action::Place { .. } | Action::Move { .. }));
+    let work = (0_u32..).zip(&wanted.files).zip(actions).map(|((index, file), action)| (index, file, action));
+    let work = work.filter(|(_, _, action)| !matches!(action, Action::Keep { .. } | Action::Leave));
+    // Copies before the contents they are made of: reading those back comes last.
+    let (whole, copies): (Vec<Work<'_>>, Vec<Work<'_>>) =
+        work.partition(|(_, _, action)| matches!(action, Action::Place { .. } | Action::Move { .. }));
     let bytes = whole.iter().chain(&copies).map(|(_, file, _)| file.size).sum();
     let meter = Meter::new(job, bytes, (whole.len() + copies.len()) as u64);
     staging.flush()?;
-    // Copies before the contents they are made of: reading those back comes last.
     let context = Context { folder, staging, wanted, layers, meter: &meter };
-    let copied = meter.each(&copies, |work| context.copy(work))?;
-    let placed = meter.each(&whole, |work| context.read_back(work))?;
+    let mut made = meter.each(&copies, |work| context.make(work))?;
+    made.extend(meter.each(&whole, |work| context.make(work))?);
     let tree = folder.tree();
     tree.disk.sync_dir(&tree.state(INCOMING_DIR))?;
     tree.disk.sync_dir(&tree.state(crate::staging::DIR))?;
-    let results: Vec<std::result::Result<Place, GamePath>> = copied.into_iter().chain(placed).collect();
-    let bad: Vec<GamePath> = results.iter().filter_map(|place| place.as_ref().err().cloned()).collect();
-    if bad.is_empty() {
-        return Ok(results.into_iter().flatten().collect());
+    let (mut places, mut files) = (Vec::new(), Vec::new());
+    for made in made {
+        match made {
+            Made::Place(place) => places.push(place),
+            Made::Bad(path) => files.push(path),
+            Made::Nothing => {}
+        }
+    }
+    if files.is_empty() {
+        return Ok(places);
     }
     staging.flush()?;
-    Err(StoreError::ContentBad { files: bad })
+    Err(StoreError::ContentBad { files })
 }
 
-/// A place, or the path whose content is bad; the outer result is the disk's.
-type Placed = Result<std::result::Result<Place, GamePath>>;
+/// What became of a file's new bytes.
+enum Made {
+    /// They wait, checked and synced, to be put in place.
+    Place(Place),
+    /// They are not what they should be.
+    Bad(GamePath),
+    /// The file stays as it is.
+    Nothing,
+}
 
 struct Context<'a> {
     folder: &'a GameFolder,
@@ -87,58 +95,42 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Checks what will be renamed as it is.
-    fn read_back(&self, (index, file, action): &Work<'_>) -> Placed {
-        match action {
-            Action::Place { root } => {
-                let path = self.staging.path(root);
-                if !self.staged_is_good(root, file, &path)? {
-                    return Ok(Err(file.path.clone()));
-                }
-                self.set_mode(&path, file.executable)?;
-                self.place(Slot::Staging(*root), file, &path).map(Ok)
-            }
-            Action::Move { from } => {
-                // Its record was valid a moment ago; the rename itself changes no byte.
-                self.meter.bytes(file.size)?;
-                let record = self.folder.records().get(from).copied();
-                let record = record.ok_or_else(|| StoreError::Changed { path: from.clone() })?;
-                Ok(Ok(Place {
-                    from: Slot::Incoming(*index),
-                    path: file.path.clone(),
-                    executable: file.executable,
-                    record,
-                }))
-            }
-            _ => unreachable!("the caller sends only contents and moves here"),
-        }
-    }
-
-    /// Makes what will be renamed out of something that stays.
-    fn copy(&self, (index, file, action): &Work<'_>) -> Placed {
+    /// Checks what will be renamed as it is; copies what stays where it is.
+    fn make(&self, (index, file, action): &Work<'_>) -> Result<Made> {
         let tree = self.folder.tree();
-        let slot = Slot::Incoming(*index);
-        let target = slot.path(tree);
-        let good = match action {
-            Action::PlaceCopy { root } => self.copy_bytes(&self.staging.path(root), &target, file)?,
-            Action::Copy { from } => self.copy_bytes(&tree.at(from), &target, file)?,
-            _ => {
+        let incoming = Slot::Incoming(*index);
+        let target = incoming.path(tree);
+        let (slot, good) = match action {
+            Action::Keep { .. } | Action::Leave => return Ok(Made::Nothing),
+            Action::Move { from } => return self.moved(incoming, file, from),
+            Action::Place { root } => (Slot::Staging(*root), self.staged_is_good(root, file)?),
+            // The content itself is read back too, and that says which pieces are bad.
+            Action::PlaceCopy { root } => (incoming, self.copy(&self.staging.path(root), &target, file)?),
+            Action::Copy { from } if self.copy(&tree.at(from), &target, file)? => (incoming, true),
+            Action::Copy { from } => return Err(StoreError::Changed { path: from.clone() }),
+            Action::Empty => {
                 tree.disk.write_synced(&target, &[])?;
-                true
+                (incoming, true)
             }
         };
         if !good {
-            return match action {
-                Action::Copy { from } => Err(StoreError::Changed { path: from.clone() }),
-                // The content itself is read back too, and that says which pieces are bad.
-                _ => Ok(Err(file.path.clone())),
-            };
+            return Ok(Made::Bad(file.path.clone()));
         }
-        self.set_mode(&target, file.executable)?;
-        self.place(slot, file, &target).map(Ok)
+        let path = slot.path(tree);
+        self.set_mode(&path, file.executable)?;
+        self.place(slot, file, &path).map(Made::Place)
     }
 
-    fn copy_bytes(&self, from: &Path, to: &Path, file: &ManifestFile) -> Result<bool> {
+    /// Its record was valid a moment ago, and the rename itself changes no byte.
+    fn moved(&self, slot: Slot, file: &ManifestFile, from: &GamePath) -> Result<Made> {
+        self.meter.bytes(file.size)?;
+        let record = self.folder.records().get(from).copied();
+        let record = record.ok_or_else(|| StoreError::Changed { path: from.clone() })?;
+        Ok(Made::Place(Place { from: slot, path: file.path.clone(), executable: file.executable, record }))
+    }
+
+    /// Whether the copy, synced, is what the file should be.
+    fn copy(&self, from: &Path, to: &Path, file: &ManifestFile) -> Result<bool> {
         let disk = &self.folder.tree().disk;
         let (source, target) = (disk.open(from)?, disk.open_write(to)?);
         let mut hasher = FileHasher::new(self.wanted.piece_length);
@@ -160,7 +152,8 @@ impl Context<'_> {
     }
 
     /// Hashes a staged content as the disk gives it back; what is bad is lost.
-    fn staged_is_good(&self, root: &Hash32, file: &ManifestFile, path: &Path) -> Result<bool> {
+    fn staged_is_good(&self, root: &Hash32, file: &ManifestFile) -> Result<bool> {
+        let path = &self.staging.path(root);
         let handle = self.folder.tree().disk.open(path)?;
         let shape = Shape { size: file.size, piece_length: self.wanted.piece_length };
         let pieces = hash_pieces(&*handle, path, shape, self.meter)?;

@@ -5,8 +5,6 @@ use crate::world::*;
 use std::io::ErrorKind;
 use store::{Staging, apply::apply, fs::fault::Fault, verify::verify};
 
-const CUTS: [Fault; 3] = [Fault::Kill, Fault::PowerCut { names: false }, Fault::PowerCut { names: true }];
-
 struct Scene {
     world: World,
     folder: store::GameFolder,
@@ -81,77 +79,104 @@ fn calls() -> u64 {
 }
 
 #[test]
-fn killed_or_cut_at_every_call_of_apply() {
-    let calls = calls();
-    for fault in CUTS {
-        let mut new = 0;
-        for at in 1..=calls {
-            let mut scene = scene();
-            scene.world.fs.arm(at, fault);
-            let outcome = scene.apply();
-            let is_new = scene.check(&format!("{fault:?} at call {at}"), at % 4 == 0);
-            assert!(is_new || outcome.is_err(), "an update shown as done is done: {fault:?} at {at}");
-            new += u64::from(is_new);
-        }
-        assert!(new > 0 && new < calls, "both outcomes are met");
-        println!("{fault:?}: faults survived {calls}/{calls}, {new} with the new release");
-    }
+fn killed_at_every_call_of_apply() {
+    cut_everywhere(Fault::Kill);
 }
 
 #[test]
-fn full_disk_or_broken_disk_at_every_call_of_apply() {
-    let calls = calls();
-    for kind in [ErrorKind::StorageFull, ErrorKind::Other] {
-        let mut old = 0;
-        for at in 1..=calls {
-            let mut scene = scene();
-            scene.world.fs.arm(at, Fault::Error(kind));
-            let outcome = scene.apply();
-            let committed = scene.world.dir.join(".muster/journal.json").exists();
-            if outcome.is_err() && !committed && scene.world.look() != scene.trees[1] {
-                assert_eq!(
-                    scene.world.look(),
-                    scene.trees[0],
-                    "before the commit, the old game is untouched: {at}"
-                );
-                old += 1;
-            }
-            if let Err(error) = &outcome {
-                assert!(["DISK_FULL", "DISK_ERROR", "STATE_BROKEN"].contains(&error.code()), "{error}");
-            }
-            scene.check(&format!("{kind:?} at call {at}"), at % 4 == 0);
-        }
-        assert!(old > 0);
-        println!("{kind:?}: faults survived {calls}/{calls}, {old} with the old release untouched");
-    }
+fn power_cut_with_names_kept_at_every_call_of_apply() {
+    cut_everywhere(Fault::PowerCut { names: false });
 }
 
 #[test]
-fn killed_or_cut_again_at_every_call_of_recovery() {
+fn power_cut_with_names_lost_at_every_call_of_apply() {
+    cut_everywhere(Fault::PowerCut { names: true });
+}
+
+#[test]
+fn full_disk_at_every_call_of_apply() {
+    fail_everywhere(ErrorKind::StorageFull);
+}
+
+#[test]
+fn broken_disk_at_every_call_of_apply() {
+    fail_everywhere(ErrorKind::Other);
+}
+
+#[test]
+fn killed_again_at_every_call_of_recovery() {
+    cut_recovery_everywhere(Fault::Kill);
+}
+
+#[test]
+fn power_cut_at_every_call_of_recovery() {
+    cut_recovery_everywhere(Fault::PowerCut { names: true });
+}
+
+fn cut_everywhere(fault: Fault) {
+    let calls = calls();
+    let mut new = 0;
+    for at in 1..=calls {
+        let mut scene = scene();
+        scene.world.fs.arm(at, fault);
+        let outcome = scene.apply();
+        let is_new = scene.check(&format!("{fault:?} at call {at}"), at % 4 == 0);
+        assert!(is_new || outcome.is_err(), "an update shown as done is done: {fault:?} at {at}");
+        new += u64::from(is_new);
+    }
+    assert!(new > 0 && new < calls, "both outcomes are met");
+    println!("{fault:?}: faults survived {calls}/{calls}, {new} with the new release");
+}
+
+fn fail_everywhere(kind: ErrorKind) {
+    let calls = calls();
+    let mut old = 0;
+    for at in 1..=calls {
+        let mut scene = scene();
+        scene.world.fs.arm(at, Fault::Error(kind));
+        let outcome = scene.apply();
+        let committed = scene.world.dir.join(".muster/journal.json").exists();
+        let reopened = Staging::open(&scene.folder, &scene.new.manifest).map(|_| ());
+        let refused = reopened.is_err_and(|error| error.code() == "APPLY_PENDING");
+        assert_eq!(refused, committed, "a pending apply's files are not touched");
+        if outcome.is_err() && !committed && scene.world.look() != scene.trees[1] {
+            assert_eq!(
+                scene.world.look(),
+                scene.trees[0],
+                "before the commit, the old game is untouched: {at}"
+            );
+            old += 1;
+        }
+        if let Err(error) = &outcome {
+            assert!(["DISK_FULL", "DISK_ERROR"].contains(&error.code()), "{error}");
+        }
+        scene.check(&format!("{kind:?} at call {at}"), at % 4 == 0);
+    }
+    assert!(old > 0);
+    println!("{kind:?}: faults survived {calls}/{calls}, {old} with the old release untouched");
+}
+
+fn cut_recovery_everywhere(fault: Fault) {
     let calls = calls();
     let mut survived = 0;
-    for share in [0, 4, 8] {
-        for fault in CUTS {
-            for at in 1.. {
-                let Scene { world, folder, staging, old, new, trees } = killed(share, calls);
-                drop((folder, staging));
-                world.fs.revive();
-                world.fs.arm(at, fault);
-                let Err(error) = world.open() else { break };
-                assert_eq!(error.code(), "DISK_ERROR", "{error}");
-                world.fs.revive();
-                let folder = world.open().unwrap();
-                let staging = Staging::open(&folder, &new.manifest).unwrap();
-                let scene = Scene { world, folder, staging, old, new, trees };
-                assert!(
-                    scene.check(&format!("{fault:?} at call {at} of recovery from {share}"), false),
-                    "recovery rolls forward"
-                );
-                survived += 1;
-            }
+    for share in [0, 5] {
+        for at in 1.. {
+            let Scene { world, folder, staging, old, new, trees } = killed(share, calls);
+            drop((folder, staging));
+            world.fs.revive();
+            world.fs.arm(at, fault);
+            let Err(error) = world.open() else { break };
+            assert_eq!(error.code(), "DISK_ERROR", "{error}");
+            world.fs.revive();
+            let folder = world.open().unwrap();
+            let staging = Staging::open(&folder, &new.manifest).unwrap();
+            let scene = Scene { world, folder, staging, old, new, trees };
+            let what = format!("{fault:?} at call {at} of recovery from {share}");
+            assert!(scene.check(&what, false), "recovery rolls forward");
+            survived += 1;
         }
     }
-    println!("faults in recovery survived {survived}/{survived}");
+    println!("{fault:?} in recovery: faults survived {survived}/{survived}");
 }
 
 /// A scene whose apply was killed that many tenths of the way from its commit to its end.

@@ -120,8 +120,7 @@ fn nothing_behind_a_link_is_deleted_or_written() {
     let mut folder = world.create();
     install(&mut folder, &old).unwrap();
     // The player moved a folder to another drive and left a link.
-    let elsewhere = tempfile::tempdir().unwrap();
-    let theirs = elsewhere.path().join("data");
+    let theirs = world.dir.with_file_name("elsewhere");
     fs::rename(world.dir.join("data"), &theirs).unwrap();
     symlink(&theirs, world.dir.join("data")).unwrap();
     let before = look(&theirs);
@@ -153,6 +152,21 @@ fn lost_records_cost_hashing_but_no_download() {
         assert_eq!((applied.placed, fetched), (0, 0));
         assert!(check_quick(&folder, &old.manifest).unwrap().is_clean());
     }
+}
+
+#[test]
+fn a_damaged_installed_manifest_costs_hashing_but_no_download() {
+    let (old, _) = two_releases();
+    let world = World::new();
+    let mut folder = world.create();
+    install(&mut folder, &old).unwrap();
+    drop(folder);
+    fs::write(world.dir.join(".muster/installed.manifest"), "{torn").unwrap();
+    let mut folder = world.open().unwrap();
+    assert_eq!(folder.installed(), None);
+    let (applied, fetched) = install(&mut folder, &old).unwrap();
+    assert_eq!((applied.placed, applied.moved_aside.len(), fetched), (0, 0, 0));
+    assert_eq!((folder.installed(), world.look()), (Some(&old.manifest), tree_of(&old)));
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! What the store promises, proved on real files with faults put in.
+#![cfg(unix)]
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    missing_docs,
+    clippy::print_stdout,
+    unreachable_pub,
     reason = "tests may panic, and look at the disk behind the store's back"
 )]
 

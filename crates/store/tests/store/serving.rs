@@ -23,10 +23,12 @@ fn verified_content_is_served_and_nothing_else() {
     assert!(tree.changed().unwrap().is_empty());
 }
 
+type Change = fn(&World);
+
 #[test]
 fn a_changed_file_is_not_served_until_checked_again() {
     let (old, _) = two_releases();
-    let changes: [(&str, fn(&World)); 5] = [
+    let changes: [(&str, Change); 5] = [
         ("same bytes written again", |world| world.write("data/pack", &noise(2, 100_000))),
         ("cut", |world| world.write("data/pack", &noise(2, 99_999))),
         ("removed", |world| fs::remove_file(world.dir.join("data/pack")).unwrap()),
