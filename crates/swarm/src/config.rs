@@ -41,9 +41,10 @@ pub struct Config {
     pub snub_after: Duration,
     /// A single request older than this is given to others.
     pub request_timeout: Duration,
-    /// Whole pieces asked of the origin at the same time, at least.
+    /// Pieces asked of the origin at the same time, at most, unless they are small. How many really are is felt out:
+    /// more while they come within a second, fewer when an origin shared by a crowd takes long.
     pub origin_fetches: usize,
-    /// Bytes asked of the origin at the same time: while fewer are, more than `origin_fetches` pieces may be asked.
+    /// While fewer bytes than these are asked of the origin, more than `origin_fetches` pieces may be.
     pub origin_window_bytes: u64,
     /// Pieces asked of the origin at the same time, at most, however small they are.
     pub origin_fetches_max: usize,

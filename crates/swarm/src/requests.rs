@@ -101,7 +101,6 @@ impl Swarm {
             peer.last_block_at = self.now;
         }
         peer.out.insert((piece, block), self.now);
-        peer.late.remove(&(piece, block));
         peer.current_piece = Some(piece);
         let length = self.layout.block_length(piece, block);
         self.send(key, Message::Request { index: piece, begin: block * BLOCK_LENGTH, length });
@@ -252,19 +251,20 @@ impl Swarm {
     pub(crate) fn on_reject(&mut self, key: PeerKey, piece: u32, begin: u32) {
         let block = begin / BLOCK_LENGTH;
         let Some(peer) = self.peers.get_mut(&key) else { return };
-        let asked = peer.out.remove(&(piece, block)).is_some();
-        let taken_back = peer.late.remove(&(piece, block));
+        // The answer to a cancel, even if the block was asked for anew since.
+        if peer.late.remove(&(piece, block)) {
+            return self.fill(key);
+        }
+        if peer.out.remove(&(piece, block)).is_none() {
+            return;
+        }
         let chokes_us = peer.chokes_us;
-        if asked {
-            self.unask(Source::Peer(key), piece, block);
-            if !chokes_us {
-                self.on_peer_lost(key, piece);
-            }
+        self.unask(Source::Peer(key), piece, block);
+        if !chokes_us {
+            self.on_peer_lost(key, piece);
         }
-        if asked || taken_back {
-            self.fill(key);
-            self.refill_others();
-        }
+        self.fill(key);
+        self.refill_others();
     }
 
     /// Blocks have become free: peers with room may take them.
