@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use demo_game::audio::Audio;
@@ -11,7 +12,7 @@ use demo_game::rules::{Event, Game, HEIGHT, Input, Phase, STEP, WIDTH};
 use demo_game::save::Progress;
 use demo_game::view::View;
 use demo_game::world::World;
-use minifb::{Key, KeyRepeat, Scale, ScaleMode, Window, WindowOptions};
+use minifb::{InputCallback, Key, Scale, ScaleMode, Window, WindowOptions};
 
 /// Steps caught up after a long pause of the machine; the rest of the time is dropped.
 const STEPS_MAX: u32 = 5;
@@ -93,6 +94,8 @@ fn play(options: &Options) -> Result<(), PlayError> {
     let save = PathBuf::from("save/progress.json");
     let progress = read_progress(&save);
     let seed = if options.autoplay.is_some() { 7 } else { fastrand::u64(..) };
+    let (taps, tapped) = channel();
+    window.set_input_callback(Box::new(Taps(taps)));
     let mut table = Table {
         game: Game::new(world, seed),
         view,
@@ -100,6 +103,7 @@ fn play(options: &Options) -> Result<(), PlayError> {
         progress,
         save,
         autoplay: options.autoplay.is_some(),
+        tapped,
     };
     table.run(&mut window, options.autoplay)
 }
@@ -134,6 +138,21 @@ struct Table {
     progress: Progress,
     save: PathBuf,
     autoplay: bool,
+    tapped: Receiver<Key>,
+}
+
+/// Every key that went down, even one that was up again before the next picture.
+struct Taps(Sender<Key>);
+
+impl InputCallback for Taps {
+    fn add_char(&mut self, _letter: u32) {}
+
+    fn set_key_state(&mut self, key: Key, down: bool) {
+        // The receiver lives as long as the game: without one nobody waits for keys.
+        if down && self.0.send(key).is_err() {
+            eprintln!("emberfall: a key came after the end");
+        }
+    }
 }
 
 impl Table {
@@ -141,19 +160,31 @@ impl Table {
         let start = Instant::now();
         let (mut last, mut owed) = (start, Duration::ZERO);
         let step = Duration::from_secs_f32(STEP);
-        while window.is_open() && !window.is_key_down(Key::Escape) {
+        let (mut enter, mut space) = (false, false);
+        while window.is_open() {
+            let taps: Vec<Key> = self.tapped.try_iter().collect();
+            if taps.contains(&Key::Escape) {
+                break;
+            }
             if autoplay.is_some_and(|seconds| start.elapsed().as_secs_f64() >= seconds) {
                 break;
             }
             let now = Instant::now();
             owed = (owed + (now - last)).min(step * STEPS_MAX);
             last = now;
-            if window.is_key_pressed(Key::M, KeyRepeat::No) {
+            if taps.contains(&Key::M) {
                 self.audio.iter_mut().for_each(Audio::toggle);
             }
+            let mut input = keys(window);
+            // A tap waits for the next step, which a fast screen does not have in every picture.
+            enter |= taps.contains(&Key::Enter);
+            space |= taps.contains(&Key::Space);
+            input.start = enter;
+            input.flare |= space;
             while owed >= step {
                 owed -= step;
-                self.step(window)?;
+                self.step(input)?;
+                (enter, space, input.start) = (false, false, false);
             }
             let screen = self.view.draw(&self.game, &self.progress);
             window.update_with_buffer(screen.pixels(), screen.width(), screen.height())?;
@@ -164,8 +195,8 @@ impl Table {
         Ok(())
     }
 
-    fn step(&mut self, window: &Window) -> Result<(), PlayError> {
-        let input = if self.autoplay { pilot::steer(&self.game) } else { keys(window) };
+    fn step(&mut self, input: Input) -> Result<(), PlayError> {
+        let input = if self.autoplay { pilot::steer(&self.game) } else { input };
         let events = self.game.step(input);
         self.view.react(&events);
         if let Some(audio) = &mut self.audio {
@@ -192,6 +223,6 @@ fn keys(window: &Window) -> Input {
         up: any(&[Key::Up, Key::W]),
         down: any(&[Key::Down, Key::S]),
         flare: any(&[Key::Space]),
-        start: any(&[Key::Enter]),
+        start: false,
     }
 }

@@ -1,8 +1,8 @@
 //! The files beside the game that others read: news feed and brand.
 
-use std::path::{Path, PathBuf};
 #![expect(clippy::unwrap_used, reason = "the helpers of a test may stop at once")]
 
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
