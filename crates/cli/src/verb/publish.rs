@@ -1,0 +1,173 @@
+//! `muster publish BUILD`: a folder becomes a signed release in the repository.
+
+use crate::{
+    Context, Done,
+    error::CliError,
+    output::{self, Bar, PROGRESS_INTERVAL},
+    places,
+};
+use chrono::Utc;
+use clap::Args;
+use publisher::{Phase, Progress, PublishReport, PublishRequest};
+use release::id::{ChannelName, GameId, Version};
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+use tokio::sync::watch;
+
+/// Words of `publish`.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct Publish {
+    /// The folder that holds the game as it shall lie at the player's
+    #[arg(value_name = "BUILD")]
+    build: PathBuf,
+    /// The repository
+    #[arg(long, value_name = "DIR")]
+    repo: PathBuf,
+    /// The game's id: a-z, 0-9 and -, the same for all its releases
+    #[arg(long, value_name = "ID")]
+    game: GameId,
+    /// The release's version: letters, digits and . + -; a version's content never changes
+    #[arg(long, value_name = "V")]
+    version: Version,
+    /// The channel that shall point at it
+    #[arg(long, default_value = "live")]
+    channel: ChannelName,
+    /// The private keys [default: in this user's configuration folder]
+    #[arg(long, value_name = "KEYS")]
+    keys: Option<PathBuf>,
+    /// Launch commands, file kinds, ignore patterns, notes [default: BUILD/muster.toml, which is never shipped]
+    #[arg(long, value_name = "muster.toml")]
+    config: Option<PathBuf>,
+    /// An older release to make a patch from; may be repeated
+    #[arg(long, value_name = "V")]
+    patch_from: Vec<Version>,
+    /// A tracker for players, whole or relative to the repository's URL; may be repeated [default: what the channel
+    /// names, else the origin's own]
+    #[arg(long, value_name = "URL")]
+    tracker: Vec<String>,
+    /// Another place that carries content/, likewise
+    #[arg(long, value_name = "URL")]
+    mirror: Vec<String>,
+    /// Also lay the files out under plain/, as web seeds for other BitTorrent programs
+    #[arg(long)]
+    plain: bool,
+    /// Find everything out and write nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+
+  muster publish ./build --repo ./repository --game rocket --version 1.1
+  muster publish ./build --repo ./repository --game rocket --version 1.2-rc1 --channel beta
+  muster publish ./build --repo ./repository --game rocket --version 1.1 --dry-run
+
+A muster.toml in the build folder:
+
+  title = \"Rocket\"
+  notes = \"Faster rockets.\"
+  ignore = [\"*.pdb\", \"crash/**\"]
+
+  [launch.linux-x86_64]
+  executable = \"bin/rocket\"
+  arguments = [\"--fullscreen\"]
+
+  [[files]]                # a player's own file: installed if absent, then never touched
+  match = \"settings.ini\"
+  kind = \"user\"";
+
+impl Publish {
+    pub(crate) async fn run(self, context: &Context) -> Result<Done, CliError> {
+        let request = PublishRequest {
+            build_dir: self.build,
+            repo_dir: self.repo,
+            keys_dir: places::keys_dir(self.keys)?,
+            game: self.game,
+            version: self.version,
+            channel: self.channel,
+            config: self.config,
+            trackers: self.tracker,
+            mirrors: self.mirror,
+            patch_from: self.patch_from,
+            plain: self.plain,
+            dry_run: self.dry_run,
+            now: Utc::now(),
+        };
+        let (sender, progress) = watch::channel(None);
+        let publishing = tokio::task::spawn_blocking(move || {
+            publisher::publish(&request, &mut |progress| {
+                sender.send_replace(Some(progress));
+            })
+        });
+        let report = tokio::select! {
+            report = publishing => report??,
+            never = show(context, progress) => match never {},
+            // Readers see the old release or the new one, whenever this ends: the commit is one rename.
+            signal = context.signals.wait() => return Err(CliError::interrupted(signal)),
+        };
+        context.output.clear();
+        context.output.say(words(&report));
+        Ok(Done { fields: fields(&report), exit: 0 })
+    }
+}
+
+async fn show(context: &Context, mut progress: watch::Receiver<Option<Progress>>) -> std::convert::Infallible {
+    let mut tick = tokio::time::interval(PROGRESS_INTERVAL);
+    loop {
+        tick.tick().await;
+        if !progress.has_changed().unwrap_or(false) {
+            continue;
+        }
+        let Some(progress) = *progress.borrow_and_update() else { continue };
+        let what = match progress.phase {
+            Phase::Hashing => "hashing",
+            Phase::Compressing => "compressing",
+        };
+        context.output.event("progress", json!(progress));
+        let bytes = Some((progress.done_bytes, progress.total_bytes));
+        context.output.bar(&Bar { what: what.to_owned(), bytes, detail: String::new() });
+    }
+}
+
+fn fields(report: &PublishReport) -> Map<String, Value> {
+    match serde_json::to_value(report) {
+        Ok(Value::Object(mut fields)) => {
+            fields.insert("release".to_owned(), json!(report.version));
+            fields
+        }
+        _ => Map::new(),
+    }
+}
+
+fn words(report: &PublishReport) -> String {
+    let state = match (report.dry_run, report.already_published) {
+        (true, _) => "would be published",
+        (false, true) => "was published already; nothing changed",
+        (false, false) => "is published",
+    };
+    let mut words = format!(
+        "{} {} {state} on channel {}: {} files, {}, infohash {}\n  a new player downloads at most {}\n",
+        report.game,
+        report.version,
+        report.channel,
+        report.files,
+        output::bytes(report.raw_bytes),
+        report.infohash,
+        output::bytes(report.fresh_download_bytes),
+    );
+    for update in &report.updates {
+        let download = output::bytes(update.download_bytes);
+        words += &format!("  a player with {} downloads at most {download}\n", update.from);
+    }
+    words += &format!(
+        "  the origin stores {} more, in {} new files",
+        output::bytes(report.content_bytes_new),
+        report.content_files_new
+    );
+    for warning in &report.warnings {
+        words += &format!("\nwarning: {warning}");
+    }
+    words
+}
