@@ -99,6 +99,11 @@ impl Running {
         stdin.flush().unwrap();
     }
 
+    /// Lets it see the end of its standard input.
+    pub fn close_stdin(&mut self) {
+        self.stdin = None;
+    }
+
     /// Waits for its end, at most `limit`, and returns how it ended.
     pub fn wait(&mut self, limit: Duration) -> ExitStatus {
         self.ended_within(limit)

@@ -5,7 +5,9 @@
 //! that cannot go on has failed.
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "test helpers fail by panicking")]
 
+pub mod browser;
 pub mod child;
+pub mod desktop;
 pub mod libtorrent;
 pub mod muster;
 pub mod programs;

@@ -12,7 +12,8 @@ pub fn root() -> PathBuf {
 }
 
 /// Cargo's output folder: the test runs from `<target>/debug/deps`.
-fn target() -> PathBuf {
+#[must_use]
+pub fn target() -> PathBuf {
     std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_path_buf()
 }
 

@@ -97,7 +97,7 @@ fn origin(dir: &Path) -> Result<(Running, String), Failure> {
 
 fn identity_provider(dir: &Path) -> Result<(Running, String), Failure> {
     let mut node = command("node");
-    node.arg("demo/idp/server.mjs").env("PORT", "0");
+    node.arg("demo/idp/server.mjs");
     let mut provider = Running::start("identity provider", node.stderr(log(dir, "idp")?))?;
     let issuer = provider.wait_for_line(READY_LIMIT, "the identity provider's readiness", |line| {
         let line: Value = serde_json::from_str(line).ok()?;

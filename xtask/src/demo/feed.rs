@@ -43,9 +43,8 @@ fn answer(stream: TcpStream, dir: &std::path::Path, address: SocketAddr) -> std:
     }
     let name = line.split_whitespace().nth(1).unwrap_or("/").trim_start_matches('/');
     let mut stream = stream;
-    let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
     match fs::read(dir.join(name)) {
-        Ok(bytes) if plain && !name.starts_with('.') => {
+        Ok(bytes) if is_plain(name) => {
             let bytes = with_address(name, bytes, address);
             let head = format!(
                 "HTTP/1.1 200 OK\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
@@ -57,6 +56,14 @@ fn answer(stream: TcpStream, dir: &std::path::Path, address: SocketAddr) -> std:
         }
         _ => stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
     }
+}
+
+/// Whether it names a file of the folder, at most one folder down.
+fn is_plain(name: &str) -> bool {
+    let plain = |part: &str| {
+        !part.starts_with('.') && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    };
+    name.split('/').count() <= 2 && name.split('/').all(plain)
 }
 
 /// Feeds name their pictures by full addresses; ours is known only now.
@@ -73,6 +80,8 @@ fn with_address(name: &str, bytes: Vec<u8>, address: SocketAddr) -> Vec<u8> {
 fn content_type(name: &str) -> &'static str {
     match name.rsplit('.').next() {
         Some("json") => "application/feed+json",
+        Some("html") => "text/html; charset=utf-8",
+        Some("css") => "text/css",
         Some("xml") => "application/atom+xml",
         Some("jpg") => "image/jpeg",
         Some("png") => "image/png",

@@ -1,0 +1,99 @@
+//! A desktop for one test: a display, a session bus, an unlocked secret store, a home; all its own.
+
+use crate::{child::Running, muster::Person};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// See the module.
+#[derive(Debug)]
+pub struct Desktop {
+    display: String,
+    bus: String,
+    home: PathBuf,
+    person: Person,
+    // Dropped, and so ended, in this order.
+    _keyring: Running,
+    _bus: Running,
+    _server: Running,
+}
+
+impl Desktop {
+    /// With the home `home`.
+    #[must_use]
+    pub fn start(home: &Path) -> Self {
+        let person = Person::at(home);
+        private(&home.join("run"));
+        let mut server = Command::new("Xvfb");
+        // Without -noreset a window that opens just when the last client leaves finds no display.
+        server.args(["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp", "-noreset"]);
+        let mut server = Running::start("Xvfb", &mut server);
+        let number = server.wait_for(START_LIMIT, "display", |line| line.trim().parse::<u32>().ok());
+        let mut bus = Command::new("dbus-daemon");
+        bus.args(["--session", "--nofork", "--nopidfile", "--print-address=1"]);
+        let mut bus = Running::start("dbus-daemon", &mut bus);
+        let address = bus
+            .wait_for(START_LIMIT, "bus address", |line| line.contains('=').then(|| line.trim().to_owned()));
+        let mut keyring = Command::new("gnome-keyring-daemon");
+        keyring.args(["--foreground", "--unlock", "--components=secrets"]);
+        lend(&mut keyring, &format!(":{number}"), &address, home, &person);
+        let mut keyring = Running::start("gnome-keyring-daemon", &mut keyring);
+        keyring.tell("a password of this test");
+        keyring.close_stdin();
+        keyring.wait_for(START_LIMIT, "control socket", |line| {
+            line.contains("GNOME_KEYRING_CONTROL").then_some(())
+        });
+        Self {
+            display: format!(":{number}"),
+            bus: address,
+            home: home.to_path_buf(),
+            person,
+            _keyring: keyring,
+            _bus: bus,
+            _server: server,
+        }
+    }
+
+    /// Lets a program run on this desktop.
+    pub fn lend(&self, command: &mut Command) {
+        lend(command, &self.display, &self.bus, &self.home, &self.person);
+    }
+
+    /// A picture of the whole display.
+    pub fn picture(&self, path: &Path) {
+        let mut import = Command::new("import");
+        import.args(["-window", "root"]).arg(path).env("DISPLAY", &self.display);
+        let status = import.status().unwrap_or_else(|error| panic!("import (imagemagick): {error}"));
+        assert!(status.success(), "import: {status}");
+    }
+
+    /// How many windows with a name that contains `name` are visible.
+    #[must_use]
+    pub fn windows(&self, name: &str) -> usize {
+        let mut search = Command::new("xdotool");
+        search.args(["search", "--onlyvisible", "--name", name]).env("DISPLAY", &self.display);
+        let found = search.output().unwrap_or_else(|error| panic!("xdotool: {error}"));
+        String::from_utf8_lossy(&found.stdout).lines().count()
+    }
+}
+
+fn lend(command: &mut Command, display: &str, bus: &str, home: &Path, person: &Person) {
+    person.at_home(command);
+    command.env("DISPLAY", display).env("DBUS_SESSION_BUS_ADDRESS", bus);
+    command.env("XDG_RUNTIME_DIR", home.join("run")).env_remove("WAYLAND_DISPLAY");
+}
+
+/// A folder that only its owner enters, as a run-time folder must be.
+fn private(dir: &Path) {
+    fs::create_dir_all(dir).unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).unwrap();
+    }
+}

@@ -1,0 +1,184 @@
+//! The swarm: ours and libtorrent, in both directions and together; the origin alone and half-way.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+use tests::{
+    child::eventually,
+    libtorrent::{self, Flavour, Peer},
+    muster::{Person, TorrentPeer},
+    tree,
+    web::WebServer,
+};
+
+const LIMIT: Duration = Duration::from_secs(60);
+const PIECE: usize = 32 * 1024;
+
+/// A folder to share, its torrent, and a place for whoever downloads.
+struct Share {
+    base: tempfile::TempDir,
+    folder: PathBuf,
+    torrent: PathBuf,
+}
+
+impl Share {
+    fn grown(seed: u64) -> Self {
+        Self::filled(PIECE, |folder| tree::grow(folder, seed, PIECE))
+    }
+
+    /// One large file beside small ones: enough to be stopped half-way.
+    fn large(seed: u64, bytes: usize) -> Self {
+        Self::filled(256 * 1024, |folder| {
+            let mut random = fastrand::Rng::with_seed(seed);
+            tree::write(&folder.join("large.bin"), bytes, &mut random);
+            tree::grow(&folder.join("small"), seed, PIECE);
+        })
+    }
+
+    fn filled(piece_length: usize, fill: impl FnOnce(&Path)) -> Self {
+        let base = tempfile::tempdir().unwrap();
+        let folder = base.path().join("seed/share");
+        fill(&folder);
+        let torrent = base.path().join("share.torrent");
+        libtorrent::make(&folder, &torrent, piece_length, Flavour::V2);
+        Self { base, folder, torrent }
+    }
+
+    /// Where the seed's torrent folder lies.
+    fn seed_dir(&self) -> PathBuf {
+        self.base.path().join("seed")
+    }
+
+    fn place(&self, name: &str) -> PathBuf {
+        let place = self.base.path().join(name);
+        fs::create_dir_all(&place).unwrap();
+        place
+    }
+
+    fn person(&self, name: &str) -> Person {
+        Person::at(&self.base.path().join("homes").join(name))
+    }
+
+    fn assert_arrived(&self, place: &Path) {
+        tree::assert_same(&self.folder, &place.join("share"));
+    }
+}
+
+#[test]
+fn from_libtorrent_to_us() {
+    let share = Share::grown(11);
+    let seed = Peer::seed(&share.torrent, &share.seed_dir());
+    let place = share.place("ours");
+    let mut ours = TorrentPeer::start(&share.person("a"), &share.torrent, &place, &[&seed.listen], &[]);
+    ours.complete(LIMIT);
+    assert!(ours.program.wait(LIMIT).success());
+    share.assert_arrived(&place);
+}
+
+#[test]
+fn from_us_to_libtorrent() {
+    let share = Share::grown(12);
+    let seed = TorrentPeer::seed(&share.person("a"), &share.torrent, &share.seed_dir());
+    let place = share.place("theirs");
+    let mut theirs = Peer::start(&share.torrent, &place, &[&seed.listen], &[]);
+    theirs.complete(LIMIT);
+    share.assert_arrived(&place);
+}
+
+#[test]
+fn three_of_ours_and_one_libtorrent_in_one_swarm() {
+    let share = Share::large(13, 6 * 1024 * 1024);
+    // Slow enough that nobody has all of it from the seed before the others help.
+    let seed =
+        Peer::start(&share.torrent, &share.seed_dir(), &[], &["--trust", "--stay", "--limit-up", "3000000"]);
+    let mut known = vec![seed.listen.clone()];
+    let mut ours = Vec::new();
+    for name in ["a", "b", "c"] {
+        let place = share.place(name);
+        let peers: Vec<&str> = known.iter().map(String::as_str).collect();
+        let peer = TorrentPeer::start(&share.person(name), &share.torrent, &place, &peers, &["--stay"]);
+        known.push(peer.listen.clone());
+        ours.push((peer, place));
+    }
+    let place = share.place("theirs");
+    let peers: Vec<&str> = known.iter().map(String::as_str).collect();
+    let mut theirs = Peer::start(&share.torrent, &place, &peers, &[]);
+    theirs.complete(LIMIT);
+    share.assert_arrived(&place);
+    for (mut peer, place) in ours {
+        peer.complete(LIMIT);
+        share.assert_arrived(&place);
+        let asked = Instant::now();
+        peer.program.end();
+        assert!(asked.elapsed() < Duration::from_secs(2), "gone within two seconds");
+    }
+}
+
+#[test]
+fn the_origin_alone() {
+    let share = Share::grown(14);
+    let origin = WebServer::folder(&share.seed_dir());
+    let place = share.place("ours");
+    let web_seed = ["--web-seed", &origin.url()];
+    let mut ours = TorrentPeer::start(&share.person("a"), &share.torrent, &place, &[], &web_seed);
+    ours.complete(LIMIT);
+    share.assert_arrived(&place);
+    let total = tree::total(&share.folder);
+    assert!(origin.sent() <= total + total / 10, "{} sent for {total}", origin.sent());
+}
+
+#[test]
+fn an_origin_that_stops_half_way_with_peers_present() {
+    let share = Share::large(15, 8 * 1024 * 1024);
+    let half = tree::total(&share.folder) / 2;
+    let origin = WebServer::folder_that_stops_after(&share.seed_dir(), half);
+    // The peer is slow, so that the origin has work to do before it stops.
+    let options = ["--trust", "--stay", "--limit-up", "1500000"];
+    let seed = Peer::start(&share.torrent, &share.seed_dir(), &[], &options);
+    let place = share.place("ours");
+    let web_seed = ["--web-seed", &origin.url()];
+    let mut ours = TorrentPeer::start(&share.person("a"), &share.torrent, &place, &[&seed.listen], &web_seed);
+    ours.complete(LIMIT);
+    share.assert_arrived(&place);
+}
+
+#[test]
+fn a_kill_costs_little_and_nothing_is_hashed_into_doubt() {
+    let share = Share::large(16, 24 * 1024 * 1024);
+    let total = tree::total(&share.folder);
+    let origin = WebServer::folder(&share.seed_dir());
+    let (place, person) = (share.place("ours"), share.person("a"));
+    let slowly = ["--web-seed", &origin.url(), "--limit-down", "4 MiB/s"];
+    let first = TorrentPeer::start(&person, &share.torrent, &place, &[], &slowly);
+    eventually(LIMIT, "two thirds sent", || origin.sent() > total * 2 / 3);
+    first.program.signal("KILL");
+    drop(first);
+    let before = origin.sent();
+    let web_seed = ["--web-seed", &origin.url()];
+    let mut second = TorrentPeer::start(&person, &share.torrent, &place, &[], &web_seed);
+    second.complete(LIMIT);
+    share.assert_arrived(&place);
+    let again = origin.sent() - before;
+    assert!(again <= total / 3 + total / 5, "{again} of {total} bytes fetched after a kill at two thirds");
+}
+
+#[test]
+fn what_is_there_is_checked_and_what_is_wrong_is_fetched() {
+    let share = Share::grown(17);
+    let seed = Peer::seed(&share.torrent, &share.seed_dir());
+    let place = share.place("ours");
+    let person = share.person("a");
+    let mut first = TorrentPeer::start(&person, &share.torrent, &place, &[&seed.listen], &[]);
+    first.complete(LIMIT);
+    drop(first);
+    let victim = place.join(format!("share/edge/8-{}.bin", 2 * PIECE));
+    let mut bytes = fs::read(&victim).unwrap();
+    bytes[PIECE + 5] ^= 1;
+    fs::write(&victim, bytes).unwrap();
+    let mut second = TorrentPeer::start(&person, &share.torrent, &place, &[&seed.listen], &[]);
+    second.complete(LIMIT);
+    share.assert_arrived(&place);
+}

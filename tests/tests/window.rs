@@ -1,0 +1,291 @@
+//! The launcher in a real window: sign in, install, play, a second release appears, update, play; and the upload cap of
+//! the panel, measured by another peer.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking and prints its figures"
+)]
+
+use serde_json::Value;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+use tests::{
+    browser::{Driven, note_taking_browser},
+    child::{Running, eventually},
+    desktop::Desktop,
+    libtorrent,
+    muster::{Origin, Person, Repository, text},
+    programs, tree,
+    web::WebServer,
+};
+
+const GAME: &str = "emberfall";
+const PLAYER: &str = "Ada";
+const LIMIT: Duration = Duration::from_secs(90);
+/// What is typed into the panel, in kB/s.
+const CAP_KB: u64 = 400;
+/// How long the other peer measures.
+const MEASURED: Duration = Duration::from_secs(12);
+
+#[tokio::test]
+async fn from_sign_in_to_the_second_release() {
+    let studio = Studio::open();
+    let desktop = Desktop::start(&studio.path("player"));
+    let window = studio.launcher(&desktop).await;
+    let pictures = Pictures::of(&desktop);
+    window.wait_for("primary", "data-action", "install", LIMIT).await;
+    window.wait_for("news", "data-state", "fresh", LIMIT).await;
+    pictures.take("not-installed").await;
+
+    sign_in(&studio, &window).await;
+    pictures.take("signed-in").await;
+
+    window.click("primary").await;
+    window.wait_for("primary", "data-action", "play", LIMIT).await;
+    window.wait_for("version", "data-version", "1.0", LIMIT).await;
+    pictures.take("ready").await;
+    let game = PathBuf::from(window.invoke("snapshot").await["game"]["dir"].as_str().unwrap());
+    assert_installed(&studio, &game, "1.0");
+
+    play(&window, &desktop, &pictures).await;
+
+    studio.publish("1.1");
+    window.wait_for("primary", "data-action", "update", LIMIT).await;
+    pictures.take("update-available").await;
+    window.click("primary").await;
+    window.wait_for("version", "data-version", "1.1", LIMIT).await;
+    window.wait_for("primary", "data-action", "play", LIMIT).await;
+    assert_installed(&studio, &game, "1.1");
+    play(&window, &desktop, &pictures).await;
+
+    set_upload_cap(&window, CAP_KB).await;
+    pictures.take("settings").await;
+    measure_upload(&studio, &window, CAP_KB * 1000, &pictures).await;
+    window.close().await;
+}
+
+/// Presses the button, sees the game's window, and waits for the game to end well.
+async fn play(window: &Driven, desktop: &Desktop, pictures: &Pictures<'_>) {
+    let before = desktop.windows("Emberfall");
+    window.click("primary").await;
+    window.wait_for("phase", "data-phase", "running", LIMIT).await;
+    eventually(LIMIT, "the game's window", || desktop.windows("Emberfall") > before);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    pictures.take("running").await;
+    window.wait_for("phase", "data-phase", "ready", LIMIT).await;
+    let snapshot = window.invoke("snapshot").await;
+    assert_eq!(snapshot["last_exit"]["code"], 0, "{}", snapshot["last_exit"]);
+}
+
+/// In the real provider's pages, by a browser of its own.
+async fn sign_in(studio: &Studio, window: &Driven) {
+    window.click("sign-in").await;
+    eventually(LIMIT, "the browser was sent to the provider", || studio.note().exists());
+    let address = fs::read_to_string(studio.note()).unwrap();
+    let browser = Driven::chromium(&Person::at(&studio.path("browser"))).await;
+    browser.client.goto(&address).await.unwrap();
+    browser.fill("input[name=login]", PLAYER).await;
+    browser.fill("input[name=password]", "any").await;
+    browser.click_css("form[action$=login] button").await;
+    browser.click_css("form[action$=consent] button").await;
+    let signed_in = async {
+        while window.invoke("account").await["state"] != "signed_in" {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, signed_in).await.unwrap();
+    browser.close().await;
+    let account = window.invoke("account").await;
+    assert_eq!((&account["name"], &account["kept"]), (&PLAYER.into(), &"secret_store".into()), "{account}");
+    assert!(window.text().await.contains(PLAYER), "the window greets the player");
+}
+
+async fn set_upload_cap(window: &Driven, kilobytes: u64) {
+    window.click("nav-settings").await;
+    if window.attribute("limit-up", "value").await.is_none() {
+        window.click("limit-up-unlimited").await;
+    }
+    window.click("limit-up-unit-kB").await;
+    window.fill("[data-testid=\"limit-up\"]", &kilobytes.to_string()).await;
+    let saved = async {
+        while window.invoke("settings").await["limit_up"] != kilobytes * 1000 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, saved).await.unwrap();
+}
+
+/// A libtorrent peer that knows only the launcher downloads from it for a while.
+async fn measure_upload(studio: &Studio, window: &Driven, cap: u64, pictures: &Pictures<'_>) {
+    let listen = window.invoke("snapshot").await["transfer"]["listen"].as_str().unwrap().to_owned();
+    let port = listen.rsplit(':').next().unwrap();
+    let torrent = studio.torrent("1.1");
+    let place = studio.path("leech");
+    fs::create_dir_all(&place).unwrap();
+    let peer = format!("127.0.0.1:{port}");
+    let mut leech = libtorrent::Peer::start(&torrent, &place, &[&peer], &["--stay"]).program;
+    let first = next_with_bytes(&mut leech);
+    window.click("nav-transfer").await;
+    tokio::time::sleep(MEASURED).await;
+    pictures.take("transfer").await;
+    let lines = leech.lines_so_far();
+    let last = lines.iter().rev().find_map(|line| progress(line)).unwrap();
+    let rate = (last.1 - first.1) as f64 / (last.0 - first.0);
+    let share = rate / cap as f64;
+    println!("upload cap {cap} bytes/s, measured {rate:.0} bytes/s: {share:.3} of it");
+    assert!(share <= 1.05, "the cap does not hold: {share:.3} of it");
+    assert!(share >= 0.8, "the cap is not used: {share:.3} of it");
+}
+
+fn next_with_bytes(leech: &mut Running) -> (f64, u64) {
+    leech.wait_for(LIMIT, "first bytes from the launcher", |line| {
+        progress(line).filter(|(_, bytes)| *bytes > 0)
+    })
+}
+
+/// Seconds and bytes of a progress line.
+fn progress(line: &str) -> Option<(f64, u64)> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    (line["t"] == "progress").then(|| Some((line["time"].as_f64()?, line["down"].as_u64()?)))?
+}
+
+/// The build, without what is never shipped.
+fn assert_installed(studio: &Studio, game: &Path, version: &str) {
+    let mut published = tree::read(&studio.build(version));
+    published.remove(Path::new("muster.toml"));
+    let installed = tree::read(game);
+    for (path, entry) in &published {
+        assert!(installed.get(path) == Some(entry), "{} is not as published", path.display());
+    }
+}
+
+/// Everything on the other side of the window.
+struct Studio {
+    base: tempfile::TempDir,
+    repository: Repository,
+    origin: Origin,
+    _provider: Running,
+    issuer: String,
+    feed: WebServer,
+}
+
+impl Studio {
+    fn open() -> Self {
+        let base = tempfile::tempdir().unwrap();
+        let repository = Repository::init(base.path());
+        build(base.path(), "1.0");
+        repository.publish(&base.path().join("build-1.0"), GAME, "1.0", &[]);
+        let origin = repository.serve(&[]);
+        let mut node = Command::new("node");
+        node.arg(programs::root().join("demo/idp/server.mjs"));
+        let mut provider = Running::start("identity provider", &mut node);
+        let issuer = provider.wait_for(LIMIT, "issuer", |line| {
+            Some(serde_json::from_str::<Value>(line).ok()?["issuer"].as_str()?.to_owned())
+        });
+        let feed = feed(&base.path().join("feed"));
+        Self { base, repository, origin, _provider: provider, issuer, feed }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.base.path().join(name)
+    }
+
+    /// Where the launcher's browser writes where it was sent.
+    fn note(&self) -> PathBuf {
+        self.path("note")
+    }
+
+    fn build(&self, version: &str) -> PathBuf {
+        self.path(&format!("build-{version}"))
+    }
+
+    fn publish(&self, version: &str) {
+        build(self.base.path(), version);
+        self.repository.publish(&self.build(version), GAME, version, &[]);
+    }
+
+    fn torrent(&self, version: &str) -> PathBuf {
+        let suffix = format!(".{GAME}~{version}.torrent");
+        let all =
+            fs::read_dir(self.repository.dir.join("targets")).unwrap().map(|entry| entry.unwrap().path());
+        all.into_iter().find(|path| path.to_str().unwrap().ends_with(&suffix)).unwrap()
+    }
+
+    async fn launcher(&self, desktop: &Desktop) -> Driven {
+        let script = self.path("browser.sh");
+        note_taking_browser(&script, &self.note());
+        let root = self.repository.root();
+        let brand = programs::root().join("demo/brand");
+        let feed = format!("{}feed.json", self.feed.url());
+        let variables = [
+            ("BROWSER", text(&script)),
+            ("MUSTER_REPOSITORY", &self.origin.url),
+            ("MUSTER_ROOT", text(&root)),
+            ("MUSTER_FEED", &feed),
+            ("MUSTER_ISSUER", &self.issuer),
+            ("MUSTER_BRAND_DIR", text(&brand)),
+        ];
+        Driven::launcher(desktop, &variables).await
+    }
+}
+
+/// A build of the demo game that plays by itself for some seconds.
+fn build(base: &Path, version: &str) {
+    let dir = base.join(format!("build-{version}"));
+    let mut make = Command::new(programs::demo_assets());
+    make.args(["--version", version, "--game-bin"]).arg(programs::demo_game()).arg("--out").arg(&dir);
+    let made = make.output().unwrap();
+    assert!(made.status.success(), "demo-assets: {}", String::from_utf8_lossy(&made.stderr));
+    let config = dir.join("muster.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let autoplay = text.replace("arguments = [", "arguments = [\"--autoplay\", \"6\", ");
+    assert_ne!(text, autoplay, "the launch command takes arguments: {text}");
+    fs::write(&config, autoplay).unwrap();
+}
+
+/// The demo's news, with the address that only we know now.
+fn feed(dir: &Path) -> WebServer {
+    let source = programs::root().join("demo/feed");
+    fs::create_dir_all(dir).unwrap();
+    let server = WebServer::folder(dir);
+    for entry in fs::read_dir(source).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            fs::copy(&path, dir.join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    let file = dir.join("feed.json");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("http://feed.invalid/", &server.url())).unwrap();
+    server
+}
+
+/// Pictures of the window in each state, under cargo's output folder; with `MUSTER_UPDATE_SCREENS` in `docs/screens` too.
+struct Pictures<'a> {
+    desktop: &'a Desktop,
+    dir: PathBuf,
+}
+
+impl<'a> Pictures<'a> {
+    fn of(desktop: &'a Desktop) -> Self {
+        let dir = programs::target().join("xtask/screens");
+        fs::create_dir_all(&dir).unwrap();
+        Self { desktop, dir }
+    }
+
+    async fn take(&self, name: &str) {
+        // The page says it is there a frame before the display shows it.
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        let path = self.dir.join(format!("{name}.png"));
+        self.desktop.picture(&path);
+        if std::env::var_os("MUSTER_UPDATE_SCREENS").is_some() {
+            let docs = programs::root().join("docs/screens");
+            fs::create_dir_all(&docs).unwrap();
+            fs::copy(&path, docs.join(format!("{name}.png"))).unwrap();
+        }
+    }
+}
