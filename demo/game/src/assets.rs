@@ -199,7 +199,7 @@ fn publisher_file(edition: Edition) -> String {
     let exe = program_name();
     let platform = format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH);
     format!(
-        "title = \"Emberfall\"\nnotes = \"{}\"\nkeep = 3\nignore = [\"*.tmp\"]\n\n[[launch]]\nplatform = \"{platform}\"\nexecutable = \"{exe}\"\narguments = [\"--from-launcher\"]\n\n[[files]]\npattern = \"save/**\"\nkind = \"user\"\n",
+        "title = \"Emberfall\"\nnotes = \"{}\"\nkeep = 3\nignore = [\"*.tmp\"]\n\n[launch.{platform}]\nexecutable = \"{exe}\"\narguments = [\"--from-launcher\"]\n\n[[files]]\nmatch = \"save/**\"\nkind = \"user\"\n",
         edition.notes()
     )
 }
