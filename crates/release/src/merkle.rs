@@ -223,9 +223,9 @@ impl Tree {
     }
 
     /// `length` base nodes from `index` on (both powers of two apart as BEP 52 asks: `length` a
-    /// power of two, `index` its multiple), followed by the uncle nodes of the first
-    /// `proof_layers` layers that cannot be computed from them. `None` where the request lies
-    /// outside the tree.
+    /// power of two, `index` its multiple), followed by the uncle nodes that cannot be computed from
+    /// them. `proof_layers` are counted from the row above the base, as libtorrent counts them.
+    /// `None` where the request lies outside the tree.
     #[must_use]
     pub fn answer(&self, index: usize, length: usize, proof_layers: u32) -> Option<Vec<Hash32>> {
         if !length.is_power_of_two() || !index.is_multiple_of(length) {
@@ -237,7 +237,7 @@ impl Tree {
         }
         let mut nodes: Vec<Hash32> =
             (index..index + length).map(|i| self.node(0, i)).collect::<Option<_>>()?;
-        for row in span..proof_layers.min(self.height()) {
+        for row in span..proof_layers.saturating_add(1).min(self.height()) {
             nodes.push(self.node(row, (index >> row) ^ 1)?);
         }
         Some(nodes)

@@ -70,6 +70,8 @@ struct Actor {
     sharing: SharingMode,
     limits: Limits,
     while_playing: WhilePlaying,
+    /// A game stood here: a folder that is gone is a missing drive.
+    known_installed: bool,
     folder: Option<GameFolder>,
     /// The manifest that stands, also while a job holds the folder.
     installed: Option<Arc<Manifest>>,
@@ -139,6 +141,7 @@ impl Actor {
             sharing: config.sharing,
             limits: config.limits,
             while_playing: config.while_playing,
+            known_installed: config.known_installed,
             config: Arc::new(config),
             session,
             folder: None,
@@ -184,7 +187,7 @@ impl Actor {
             }
             // A launcher that knows where the game comes from can install into a folder that is not there.
             Err(GameError::Store(StoreError::FolderMissing { .. }))
-                if self.link.is_some() && !self.config.known_installed => {}
+                if self.link.is_some() && !self.known_installed => {}
             Err(error) => self.failure = Some((Kind::Check, view::failure_phase(&error))),
         }
     }
@@ -347,7 +350,14 @@ impl Actor {
             Ok(()) => self.job_succeeded(kind, work.offer),
             Err(error) => self.job_failed(kind, quiet, error),
         }
-        self.take_standing();
+        if kind != Kind::Check {
+            // What was verified anew is passed on from a new look at it.
+            self.stop_seeding().await;
+            self.standing = None;
+        }
+        if self.standing.is_none() {
+            self.take_standing();
+        }
         self.share().await;
         let seconds = work.control.started.elapsed().as_secs_f64();
         let outcome =
@@ -367,7 +377,7 @@ impl Actor {
             (self.changed, self.taken_back) = (Vec::new(), BTreeSet::new());
         }
         if kind == Kind::Uninstall {
-            self.offer = None;
+            (self.offer, self.known_installed) = (None, false);
         }
         // What stands is not an offer.
         let stands = self.installed.as_ref().map(|manifest| manifest.version.clone());
@@ -392,10 +402,6 @@ impl Actor {
 
     /// Looks at what stands and watches it.
     fn take_standing(&mut self) {
-        if self.standing.is_some() && self.job.is_some() {
-            return;
-        }
-        let seeding = self.standing.take().and_then(|standing| standing.seeding);
         let (Some(folder), Some(manifest)) = (&self.folder, &self.installed) else { return };
         let opened = InstalledTree::open(folder, manifest)
             .map_err(GameError::Store)
@@ -413,7 +419,7 @@ impl Actor {
             manifest: Arc::clone(manifest),
             layout: Arc::new(layout),
             tree: Arc::new(tree),
-            seeding,
+            seeding: None,
             _watcher: watcher,
         });
         self.look_at_files();

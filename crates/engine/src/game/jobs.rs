@@ -184,6 +184,8 @@ impl Work {
         let (wanted, layers) = (Arc::clone(&release.manifest), release.layers.clone());
         let (prepared, staging, tree, old) = self
             .in_folder(move |folder, control| {
+                // An apply that failed after its commit is finished before anything else.
+                folder.recover()?;
                 let staging = Arc::new(Staging::open(folder, &wanted)?);
                 let progress = |done| control.hashed(done);
                 let job =

@@ -8,7 +8,7 @@ use std::{path::Path, time::Duration};
 use tokio::sync::mpsc;
 
 /// Notices within this time are one.
-const QUIET: Duration = Duration::from_millis(300);
+const QUIET: Duration = Duration::from_millis(800);
 /// Our own folder inside the game's.
 const STATE_DIR: &str = ".muster";
 
