@@ -27,7 +27,13 @@ pub(crate) fn of(code: &str) -> u8 {
         "TERMINATED" => 143,
         // META_EXPIRED, MANIFEST_INVALID, CHANNEL_INVALID, ROOT_CHANGED and their like; TARGET_MISSING is a game,
         // version or channel that the signed list does not know.
-        signed if ["META_", "MANIFEST_", "CHANNEL_", "ROOT_", "TARGET_"].iter().any(|start| signed.starts_with(start)) => 12,
+        signed
+            if ["META_", "MANIFEST_", "CHANNEL_", "ROOT_", "TARGET_"]
+                .iter()
+                .any(|start| signed.starts_with(start)) =>
+        {
+            12
+        }
         build if build.starts_with("BUILD_") && build != "BUILD_IO" => 22,
         _ => UNEXPECTED,
     }

@@ -261,7 +261,11 @@ fn bar(snapshot: &Snapshot) -> Bar {
 
 fn clock(seconds: u64) -> String {
     let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
-    if hours > 0 { format!("{hours}:{minutes:02}:{:02}", seconds % 60) } else { format!("{minutes}:{:02}", seconds % 60) }
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{:02}", seconds % 60)
+    } else {
+        format!("{minutes}:{:02}", seconds % 60)
+    }
 }
 
 /// A phase as a word for people.
@@ -292,6 +296,9 @@ mod tests {
 
     #[test]
     fn time_left() {
-        assert_eq!((clock(5).as_str(), clock(65).as_str(), clock(3_725).as_str()), ("0:05", "1:05", "1:02:05"));
+        assert_eq!(
+            (clock(5).as_str(), clock(65).as_str(), clock(3_725).as_str()),
+            ("0:05", "1:05", "1:02:05")
+        );
     }
 }

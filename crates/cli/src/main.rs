@@ -177,7 +177,9 @@ impl Verb {
 fn usage(error: &clap::Error) -> ExitCode {
     let asked = matches!(
         error.kind(),
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     );
     // A closed pipe is no reason to fail at saying why we fail.
     let _ = error.print();
@@ -191,7 +193,8 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 fn log_to_stderr(verbose: u8) {
     let default = match verbose {
-        0 => "warn",
+        // What fails a job is the result, which is said anyway.
+        0 => "warn,engine::game::actor=error",
         1 => "warn,cli=info,engine=info,origin=info,publisher=info,store=info,swarm=info,trust=info",
         _ => "info,cli=debug,engine=debug,origin=debug,publisher=debug,store=debug,swarm=debug,trust=debug",
     };

@@ -2,6 +2,7 @@
 
 use crate::{Done, error::CliError, exit};
 use indicatif::{BinaryBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::{
     io::{self, IsTerminal, Write as _},
@@ -13,6 +14,15 @@ use std::{
 const VERSION: u32 = 1;
 /// How often progress is said at most.
 pub(crate) const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
+
+/// A line for programs; version and kind stand first, for people who read along.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    v: u32,
+    t: &'a str,
+    #[serde(flatten)]
+    fields: Value,
+}
 
 /// Cheap to clone; all clones share one bar.
 #[derive(Debug, Clone)]
@@ -48,11 +58,7 @@ impl Output {
     /// An event, for programs only.
     pub(crate) fn event(&self, kind: &str, fields: Value) {
         if self.json {
-            let mut line = Map::from_iter([("v".to_owned(), json!(VERSION)), ("t".to_owned(), json!(kind))]);
-            if let Value::Object(fields) = fields {
-                line.extend(fields);
-            }
-            print_line(&Value::Object(line));
+            print_line(&Line { v: VERSION, t: kind, fields });
         }
     }
 
@@ -74,7 +80,9 @@ impl Output {
             return;
         }
         let mut held = self.lock();
-        let bar = held.get_or_insert_with(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5)));
+        let bar = held.get_or_insert_with(|| {
+            ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5))
+        });
         match state.bytes {
             Some((done, total)) => {
                 bar.set_style(style("{prefix:12} {wide_bar} {percent:>3}%  {msg}"));
@@ -119,7 +127,8 @@ impl Output {
     pub(crate) fn result(&self, outcome: Result<&Map<String, Value>, &CliError>) {
         let fields = match outcome {
             Ok(fields) => {
-                let mut line = Map::from_iter([("ok".to_owned(), json!(true)), ("code".to_owned(), json!("OK"))]);
+                let mut line =
+                    Map::from_iter([("ok".to_owned(), json!(true)), ("code".to_owned(), json!("OK"))]);
                 line.extend(fields.clone());
                 line
             }
@@ -157,8 +166,11 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-fn print_line(line: &Value) {
+fn print_line(line: &Line) {
+    // Maps with text as keys always encode.
+    let Ok(mut text) = serde_json::to_string(line) else { return };
+    text.push('\n');
     let mut stdout = io::stdout().lock();
     // A reader that went away wants nothing more; the work itself goes on.
-    let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }

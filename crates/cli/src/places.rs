@@ -41,7 +41,9 @@ pub(crate) fn of_user() -> Places {
     ];
     let mut personal: Vec<PathBuf> = known.into_iter().flatten().map(Path::to_owned).collect();
     if let Ok(project) = project() {
-        personal.extend([project.config_local_dir(), project.data_local_dir(), project.cache_dir()].map(Path::to_owned));
+        personal.extend(
+            [project.config_local_dir(), project.data_local_dir(), project.cache_dir()].map(Path::to_owned),
+        );
     }
     Places { home: Some(user.home_dir().to_owned()), personal }
 }

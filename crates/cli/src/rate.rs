@@ -9,7 +9,9 @@ const UNITS: [(&str, u64); 5] =
 /// # Errors
 /// A sentence for the user.
 pub(crate) fn parse(text: &str) -> Result<u64, String> {
-    let wrong = || format!("{text:?} is no rate: write bytes per second, or a number with KiB/s, MiB/s, kB/s or MB/s");
+    let wrong = || {
+        format!("{text:?} is no rate: write bytes per second, or a number with KiB/s, MiB/s, kB/s or MB/s")
+    };
     let text = text.trim();
     let (number, unit) = UNITS
         .iter()
@@ -71,8 +73,25 @@ mod tests {
     #[test]
     fn what_is_no_rate() {
         for text in [
-            "", " ", "fast", "-1", "+1", "1e6", "1.5", "1.", ".5MiB/s", "1.2.3MB/s", "MiB/s", "1 mib/s", "1MiB", "1 GiB/s",
-            "18446744073709551616", "18446744073709551615MiB/s", "1,5MB/s", "\u{663}", "1 MiB /s x",
+            "",
+            " ",
+            "fast",
+            "-1",
+            "+1",
+            "1e6",
+            "1.5",
+            "1.",
+            ".5MiB/s",
+            "1.2.3MB/s",
+            "MiB/s",
+            "1 mib/s",
+            "1MiB",
+            "1 GiB/s",
+            "18446744073709551616",
+            "18446744073709551615MiB/s",
+            "1,5MB/s",
+            "\u{663}",
+            "1 MiB /s x",
         ] {
             assert!(parse(text).is_err(), "{text}");
         }

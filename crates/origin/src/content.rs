@@ -45,7 +45,10 @@ impl Content {
         let mut have = Bitfield::empty(layout.piece_count());
         for (index, file) in layout.files().iter().enumerate() {
             let Some(root) = file.pieces_root else { continue };
-            let plain = self.plain_path(index).metadata().is_ok_and(|meta| meta.is_file() && meta.len() == file.length);
+            let plain = self
+                .plain_path(index)
+                .metadata()
+                .is_ok_and(|meta| meta.is_file() && meta.len() == file.length);
             let known = !layout.has_layer(index) || self.release.layers.layer(&root).is_some();
             if known && (plain || self.content_path(&root).is_file()) {
                 for piece in layout.pieces_of(index) {
@@ -128,7 +131,9 @@ impl Content {
             file.read_exact(&mut tail)?;
             match SeekTable::parse_tail(&tail) {
                 Ok(table) => break Arc::new(table),
-                Err(SeekTableError::Longer(all)) if all > wanted && all <= TABLE_BYTES_MAX.min(length) => wanted = all,
+                Err(SeekTableError::Longer(all)) if all > wanted && all <= TABLE_BYTES_MAX.min(length) => {
+                    wanted = all
+                }
                 Err(_) => return Err(malformed()),
             }
         };

@@ -77,17 +77,25 @@ impl Files {
     }
 
     /// The file that a request path means, as it lies on the disk. Blocks.
-    fn open(&self, kind: Kind, path: &GamePath) -> Option<(PathBuf, HeaderValue)> {
+    fn open(&self, kind: Kind, path: &GamePath) -> Option<Found> {
         let wanted = path.components().fold(self.root.clone(), |folder, part| folder.join(part));
         let real = wanted.canonicalize().ok()?;
         if !real.starts_with(self.root.join(kind.folder())) {
             return None;
         }
         let meta = real.metadata().ok().filter(std::fs::Metadata::is_file)?;
-        let modified = meta.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+        let modified =
+            meta.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
         let tag = format!("\"{:x}-{:x}\"", meta.len(), modified.as_nanos());
-        Some((real, HeaderValue::from_str(&tag).ok()?))
+        Some(Found { path: real, length: meta.len(), tag: HeaderValue::from_str(&tag).ok()? })
     }
+}
+
+/// A file that may be sent.
+struct Found {
+    path: PathBuf,
+    length: u64,
+    tag: HeaderValue,
 }
 
 /// Answers any request that is for no other route.
@@ -103,15 +111,17 @@ pub(crate) async fn serve(files: &Arc<Files>, mut request: Request) -> Response 
         let (files, path) = (Arc::clone(files), path.clone());
         tokio::task::spawn_blocking(move || files.open(kind, &path)).await
     };
-    let Ok(Some((file, tag))) = found else { return not_found() };
+    let Ok(Some(Found { path: file, length, tag })) = found else { return not_found() };
     files.metrics.request(kind);
     let cache = HeaderValue::from_static(kind.cache(path.file_name()));
     if matches(request.headers(), header::IF_NONE_MATCH, &tag) == Some(true) {
-        return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag), (header::CACHE_CONTROL, cache)]).into_response();
+        return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag), (header::CACHE_CONTROL, cache)])
+            .into_response();
     }
     if matches(request.headers(), header::IF_RANGE, &tag) == Some(false) {
         request.headers_mut().remove(header::RANGE);
     }
+    normalize_range(request.headers_mut(), length);
     match ServeFile::new(file).with_buf_chunk_size(CHUNK_BYTES).try_call(request).await {
         Ok(response) => dressed(response.map(Body::new), kind, tag, cache, &files.metrics),
         Err(error) if error.kind() == io::ErrorKind::NotFound => not_found(),
@@ -126,13 +136,28 @@ pub(crate) async fn serve(files: &Arc<Files>, mut request: Request) -> Response 
 fn locate(path: &str) -> Option<(Kind, GamePath)> {
     let parts = path.strip_prefix('/')?.split('/').map(|part| String::from_utf8(unescape(part)?).ok());
     let parts: Vec<String> = parts.collect::<Option<_>>()?;
-    let kind = Kind::ALL.into_iter().find(|kind| parts.first().is_some_and(|first| first == kind.folder()))?;
+    let kind =
+        Kind::ALL.into_iter().find(|kind| parts.first().is_some_and(|first| first == kind.folder()))?;
     // Names of a release's own files may start with a dot; everywhere else such a file is somebody's working file.
     let bare = if kind == Kind::Plain { 2 } else { parts.len() };
     let hidden = parts.iter().take(bare).any(|part| part.starts_with('.'));
     let deep = if kind == Kind::Plain { parts.len() >= 2 } else { parts.len() == 2 };
     let path = GamePath::from_components(parts.iter().map(String::as_str)).ok()?;
     (deep && !hidden).then_some((kind, path))
+}
+
+/// Two rules of RFC 9110 §14 that the library does not know: an unknown unit is ignored, and more from the end than there
+/// is means all of it.
+fn normalize_range(headers: &mut HeaderMap, length: u64) {
+    let Some(range) = headers.get(header::RANGE).and_then(|value| value.to_str().ok()) else { return };
+    let Some(range) = range.strip_prefix("bytes=") else {
+        headers.remove(header::RANGE);
+        return;
+    };
+    let suffix = range.strip_prefix('-').and_then(|number| number.trim().parse::<u64>().ok());
+    if length > 0 && suffix.is_some_and(|suffix| suffix >= length) {
+        headers.insert(header::RANGE, HeaderValue::from_static("bytes=0-"));
+    }
 }
 
 fn not_found() -> Response {
@@ -151,7 +176,13 @@ fn matches(headers: &HeaderMap, condition: header::HeaderName, tag: &HeaderValue
 }
 
 /// Sets our headers and counts what is sent.
-fn dressed(response: Response, kind: Kind, tag: HeaderValue, cache: HeaderValue, metrics: &Arc<Metrics>) -> Response {
+fn dressed(
+    response: Response,
+    kind: Kind,
+    tag: HeaderValue,
+    cache: HeaderValue,
+    metrics: &Arc<Metrics>,
+) -> Response {
     let (mut parts, body) = response.into_parts();
     parts.headers.insert(header::CACHE_CONTROL, cache);
     parts.headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -185,11 +216,32 @@ mod tests {
     #[test]
     fn what_is_not() {
         for path in [
-            "", "/", "/metadata", "/metadata/", "/metadata/a/b", "/keys/a", "/.lock", "/metadata/.timestamp.tmp",
-            "/metadata/../keys/a", "/metadata/%2e%2e/keys", "/metadata/%2e%2e%2fkeys", "//metadata/a", "/metadata//a",
-            "/content/..%5ca", "/content/a%00", "/content/%zz", "/content/a:b", "/content/con", "/plain",
-            "/plain/.git/config", "/plain/game/../../x", "/plain/game/%2e/x", "/METADATA/a", "metadata/a",
-            "/content/%ff", "/plain/game/a%2fb",
+            "",
+            "/",
+            "/metadata",
+            "/metadata/",
+            "/metadata/a/b",
+            "/keys/a",
+            "/.lock",
+            "/metadata/.timestamp.tmp",
+            "/metadata/../keys/a",
+            "/metadata/%2e%2e/keys",
+            "/metadata/%2e%2e%2fkeys",
+            "//metadata/a",
+            "/metadata//a",
+            "/content/..%5ca",
+            "/content/a%00",
+            "/content/%zz",
+            "/content/a:b",
+            "/content/con",
+            "/plain",
+            "/plain/.git/config",
+            "/plain/game/../../x",
+            "/plain/game/%2e/x",
+            "/METADATA/a",
+            "metadata/a",
+            "/content/%ff",
+            "/plain/game/a%2fb",
         ] {
             assert_eq!(locate(path), None, "{path}");
         }

@@ -211,14 +211,11 @@ pub async fn serve(config: ServeConfig) -> Result<Serving, ServeError> {
         tracker: config.tracker.then(|| announce.clone()),
         peer: app.seed_addr,
         stop: stop.clone(),
-        tasks: [
-            tokio::spawn(server::run(listener, router(&app), stop.clone())),
-            {
-                let mut keeper = Keeper { catalog, app, seed, announce };
-                keeper.adopt(&releases).await;
-                tokio::spawn(keeper.run(stop))
-            },
-        ],
+        tasks: [tokio::spawn(server::run(listener, router(&app), stop.clone())), {
+            let mut keeper = Keeper { catalog, app, seed, announce };
+            keeper.adopt(&releases).await;
+            tokio::spawn(keeper.run(stop))
+        }],
         url,
     };
     Ok(serving)
@@ -385,7 +382,8 @@ impl Keeper {
             seed.set_releases(releases, &self.announce).await;
         }
         if let Some(tracker) = &self.app.tracker {
-            let torrents = releases.iter().map(|release| (release.infohash.truncated(), release.name.clone()));
+            let torrents =
+                releases.iter().map(|release| (release.infohash.truncated(), release.name.clone()));
             tracker.lock().unwrap_or_else(PoisonError::into_inner).set_torrents(&torrents.collect());
         }
     }

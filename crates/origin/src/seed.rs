@@ -36,7 +36,13 @@ impl Seed {
     pub(crate) fn start(repo: &Path, listen: SocketAddr) -> Result<Self, SessionError> {
         let session = Session::start(&SessionConfig { listen: Some(listen), caps: Caps::default() })?;
         let cache = Arc::new(PieceCache::new(CACHE_BYTES_MAX));
-        Ok(Self { session, repo: repo.to_owned(), cache, torrents: BTreeMap::new(), figures: SeedFigures::default() })
+        Ok(Self {
+            session,
+            repo: repo.to_owned(),
+            cache,
+            torrents: BTreeMap::new(),
+            figures: SeedFigures::default(),
+        })
     }
 
     /// Its figures, which stay up to date.
@@ -81,7 +87,8 @@ impl Seed {
         // Only a panic in there or the end of the program can keep it from an answer.
         let Ok(have) = looking else { return };
         let trackers = release.trackers.iter().filter_map(|text| Url::parse(text).ok());
-        let trackers = trackers.filter(|url| matches!(url.scheme(), "http" | "https") && url != own).collect();
+        let trackers =
+            trackers.filter(|url| matches!(url.scheme(), "http" | "https") && url != own).collect();
         let torrent = Torrent {
             infohash: release.infohash,
             layout: Arc::clone(&release.layout),
@@ -113,7 +120,11 @@ impl SeedFigures {
     /// Writes them.
     pub(crate) fn render(&self, page: &mut Page) {
         let rows = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        page.family("muster_seed_uploaded_bytes_total", "counter", "Payload bytes that the own seed sent to peers.");
+        page.family(
+            "muster_seed_uploaded_bytes_total",
+            "counter",
+            "Payload bytes that the own seed sent to peers.",
+        );
         for (name, handle) in &rows {
             let uploaded = handle.status().borrow().stats.uploaded.total();
             page.sample("muster_seed_uploaded_bytes_total", &[("torrent", name)], uploaded);

@@ -77,10 +77,16 @@ async fn connection(
     }
 }
 
-async fn talk(socket: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken) -> io::Result<()> {
+async fn talk(
+    socket: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    stop: CancellationToken,
+) -> io::Result<()> {
     socket.set_nodelay(true)?;
     let local = socket.local_addr()?.ip().to_canonical();
-    let service = TowerToHyperService::new(router.layer(Extension(Ends { peer: peer.ip().to_canonical(), local })));
+    let service =
+        TowerToHyperService::new(router.layer(Extension(Ends { peer: peer.ip().to_canonical(), local })));
     let mut connection = pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())

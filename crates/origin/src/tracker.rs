@@ -99,7 +99,12 @@ impl Tracker {
             let seed = own_seed.filter(|seed| !say.complete() && *seed != addr);
             told.extend(seed.filter(|_| say.numwant > 0));
             let want = say.numwant.min(NUMWANT_MAX) - told.len();
-            told.extend(peers.sample(addr, say, want, &mut self.random).into_iter().filter(|peer| Some(*peer) != seed));
+            told.extend(
+                peers
+                    .sample(addr, say, want, &mut self.random)
+                    .into_iter()
+                    .filter(|peer| Some(*peer) != seed),
+            );
         }
         let (complete, incomplete) = peers.counts();
         Ok(Answer {
@@ -176,9 +181,11 @@ mod tests {
         let mut tracker = tracker();
         let own: SocketAddr = "198.51.100.200:7000".parse().expect("an address");
         tracker.announce(at(0), &say(1, 0, Event::Completed), ip(1), Some(own)).expect("known torrent");
-        let seed = tracker.announce(at(0), &say(2, 0, Event::Started), ip(2), Some(own)).expect("known torrent");
+        let seed =
+            tracker.announce(at(0), &say(2, 0, Event::Started), ip(2), Some(own)).expect("known torrent");
         assert!(seed.peers.is_empty(), "{seed:?}");
-        let player = tracker.announce(at(0), &say(3, 5, Event::Started), ip(3), Some(own)).expect("known torrent");
+        let player =
+            tracker.announce(at(0), &say(3, 5, Event::Started), ip(3), Some(own)).expect("known torrent");
         assert_eq!(player.peers[0], own);
         assert_eq!((player.peers.len(), player.complete, player.incomplete, player.completed), (3, 3, 1, 1));
     }
@@ -229,10 +236,13 @@ mod tests {
         let mut tracker = tracker();
         let loopback = IpAddr::from([127, 0, 0, 1]);
         tracker.announce(at(0), &say(1, 9, Event::Started), loopback, None).expect("known torrent");
-        tracker.announce(at(0), &say(2, 9, Event::Started), IpAddr::from([10, 0, 0, 1]), None).expect("known");
+        tracker
+            .announce(at(0), &say(2, 9, Event::Started), IpAddr::from([10, 0, 0, 1]), None)
+            .expect("known");
         let far = tracker.announce(at(0), &say(3, 9, Event::Started), ip(3), None).expect("known torrent");
         assert!(far.peers.is_empty());
-        let near = tracker.announce(at(0), &say(4, 9, Event::Started), loopback, None).expect("known torrent");
+        let near =
+            tracker.announce(at(0), &say(4, 9, Event::Started), loopback, None).expect("known torrent");
         assert_eq!(near.peers.len(), 3);
     }
 }

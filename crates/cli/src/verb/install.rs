@@ -45,8 +45,7 @@ impl Install {
             Some(path) => TrustedRoot::Given(read_root(path)?),
             None => TrustedRoot::PinOnFirstUse,
         };
-        let link =
-            GameLink { repository: as_folder(self.url), game: self.game, channel: self.channel, root };
+        let link = GameLink { repository: as_folder(self.url), game: self.game, channel: self.channel, root };
         let opened = job::open(&self.dir, Some(link), &self.transfer, self.stay)?;
         let installed = opened.perform(context, Action::Install).await;
         let outcome = match installed {

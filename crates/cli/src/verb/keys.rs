@@ -106,7 +106,8 @@ fn words(report: &InitReport, keys: &Path, repo: &Path, demo: bool) -> String {
         words += "These keys are for trying things out: one of each, and nothing to carry away.";
         return words;
     }
-    let name = |path: &PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name =
+        |path: &PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let names = |paths: &[PathBuf]| paths.iter().map(name).collect::<Vec<_>>().join(", ");
     words += &format!(
         "  {}: after your first release, move each to a place of its own, off this machine\n  \

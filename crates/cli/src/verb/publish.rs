@@ -113,7 +113,10 @@ impl Publish {
     }
 }
 
-async fn show(context: &Context, mut progress: watch::Receiver<Option<Progress>>) -> std::convert::Infallible {
+async fn show(
+    context: &Context,
+    mut progress: watch::Receiver<Option<Progress>>,
+) -> std::convert::Infallible {
     let mut tick = tokio::time::interval(PROGRESS_INTERVAL);
     loop {
         tick.tick().await;

@@ -46,12 +46,13 @@ pub(crate) enum Repo {
 
 /// Words of `repo check`.
 #[derive(Debug, Args)]
-#[group(id = "place", required = true, multiple = false, args = ["url", "repo"])]
+#[group(skip)]
 pub(crate) struct Check {
     /// Where it is served
+    #[arg(required_unless_present = "repo")]
     url: Option<Url>,
     /// Its folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "url")]
     repo: Option<PathBuf>,
     /// Only what a player's program can see; without it, a folder is also searched for private keys
     #[arg(long)]
@@ -114,7 +115,8 @@ impl Check {
     fn place(&self) -> Result<Place, CliError> {
         match (&self.url, &self.repo) {
             (Some(url), _) => {
-                let client = engine::http::client().map_err(|error| CliError::new("HTTP", error.to_string()))?;
+                let client =
+                    engine::http::client().map_err(|error| CliError::new("HTTP", error.to_string()))?;
                 Ok(Place::Web(client, as_folder(url.clone())))
             }
             (None, Some(repo)) => Ok(Place::Folder(repo.clone())),
@@ -129,7 +131,9 @@ fn report(context: &Context, client: &Client, signed: &Signed) -> Done {
     let channels: Vec<Value> = signed
         .channels
         .iter()
-        .map(|channel| json!({ "game": channel.game, "channel": channel.channel, "release": channel.version }))
+        .map(
+            |channel| json!({ "game": channel.game, "channel": channel.channel, "release": channel.version }),
+        )
         .collect();
     context.output.say(format!(
         "in order: root {} (version {}), {} releases, {} content files; good until {expires}",
@@ -166,8 +170,12 @@ async fn first_root(given: Option<&Path>, transport: &Arc<dyn Transport>) -> Res
     }
     match transport.fetch("metadata/1.root.json", ROOT_BYTES_MAX).await {
         Ok(root) => Ok(root.to_vec()),
-        Err(trust::FetchError::NotFound) => Err(CliError::new("REPO_MISSING", "there is no repository: no metadata/1.root.json")),
-        Err(trust::FetchError::Html) => Err(CliError::new("ORIGIN_HTML", "a web page came instead of metadata/1.root.json")),
+        Err(trust::FetchError::NotFound) => {
+            Err(CliError::new("REPO_MISSING", "there is no repository: no metadata/1.root.json"))
+        }
+        Err(trust::FetchError::Html) => {
+            Err(CliError::new("ORIGIN_HTML", "a web page came instead of metadata/1.root.json"))
+        }
         Err(error) => Err(CliError::new("NETWORK", format!("metadata/1.root.json: {error}"))),
     }
 }
@@ -184,23 +192,27 @@ impl Signed {
     /// Fetches every target, which checks it against the signed list.
     async fn read(client: &Client) -> Result<Self, CliError> {
         let mut signed = Self::default();
-        let invalid = |name: &str, code: &str, reason: String| CliError::new(code, format!("{name}: {reason}"));
+        let invalid =
+            |name: &str, code: &str, reason: String| CliError::new(code, format!("{name}: {reason}"));
         for name in client.target_names() {
             let extension = name.rsplit_once('.').map_or("", |(_, end)| end);
             match extension {
                 "json" => {
                     let bytes = client.target(name, CHANNEL_BYTES_MAX as u64).await?;
-                    let channel = Channel::parse(&bytes).map_err(|e| invalid(name, "CHANNEL_INVALID", e.to_string()))?;
+                    let channel = Channel::parse(&bytes)
+                        .map_err(|e| invalid(name, "CHANNEL_INVALID", e.to_string()))?;
                     signed.channels.push(channel);
                 }
                 "manifest" => {
                     let bytes = client.target(name, MANIFEST_BYTES_MAX as u64).await?;
-                    let manifest = Manifest::parse(&bytes).map_err(|e| invalid(name, "MANIFEST_INVALID", e.to_string()))?;
+                    let manifest = Manifest::parse(&bytes)
+                        .map_err(|e| invalid(name, "MANIFEST_INVALID", e.to_string()))?;
                     signed.manifests.insert(name.to_owned(), manifest);
                 }
                 "torrent" => {
                     let bytes = client.target(name, METAINFO_BYTES_MAX as u64).await?;
-                    let torrent = Metainfo::parse(&bytes).map_err(|e| invalid(name, "MANIFEST_INVALID", e.to_string()))?;
+                    let torrent = Metainfo::parse(&bytes)
+                        .map_err(|e| invalid(name, "MANIFEST_INVALID", e.to_string()))?;
                     signed.torrents.insert(name.to_owned(), torrent);
                 }
                 _ => drop(client.target(name, OTHER_BYTES_MAX).await?),
@@ -214,7 +226,10 @@ impl Signed {
         for channel in &self.channels {
             let manifest = target::manifest(&channel.game, &channel.version);
             if !self.manifests.contains_key(&manifest) {
-                let message = format!("channel {} of {} points at {manifest}, which is not there", channel.channel, channel.game);
+                let message = format!(
+                    "channel {} of {} points at {manifest}, which is not there",
+                    channel.channel, channel.game
+                );
                 return Err(CliError::new("TARGET_MISSING", message));
             }
         }
@@ -264,7 +279,11 @@ impl Place {
             }
             Self::Web(client, base) => {
                 let asked = stream::iter(content.keys()).map(|root| ask(client, base, *root));
-                Ok(asked.buffer_unordered(ASKED_AT_ONCE).filter_map(|missing| async { missing }).collect().await)
+                Ok(asked
+                    .buffer_unordered(ASKED_AT_ONCE)
+                    .filter_map(|missing| async { missing })
+                    .collect()
+                    .await)
             }
         }
     }
@@ -298,7 +317,9 @@ async fn ask(client: &reqwest::Client, base: &Url, root: Hash32) -> Option<Strin
     };
     match asked {
         Ok(response) if response.status() == reqwest::StatusCode::PARTIAL_CONTENT => None,
-        Ok(response) if response.status() == reqwest::StatusCode::OK => Some(format!("{name}: the server ignores ranges")),
+        Ok(response) if response.status() == reqwest::StatusCode::OK => {
+            Some(format!("{name}: the server ignores ranges"))
+        }
         Ok(response) => Some(format!("{name}: the server answers {}", response.status())),
         Err(error) => Some(format!("{name}: {error}")),
     }

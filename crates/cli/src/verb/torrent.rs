@@ -11,7 +11,8 @@ use crate::{
 use clap::{Args, Subcommand};
 use engine::{
     session::{
-        Caps, OriginSource, Session, SessionConfig, Torrent as SharedTorrent, TorrentEvent, TorrentHandle, TorrentStatus,
+        Caps, OriginSource, Session, SessionConfig, Torrent as SharedTorrent, TorrentEvent, TorrentHandle,
+        TorrentStatus,
     },
     torrent_folder::{CheckProgress, TorrentFolder},
 };
@@ -163,7 +164,9 @@ impl Get {
     fn web_seeds(&self, metainfo: &Metainfo) -> Vec<OriginSource> {
         let named = metainfo.url_list.iter().filter_map(|text| Url::parse(text).ok());
         let mut sources: Vec<OriginSource> = Vec::new();
-        for url in self.web_seed.iter().cloned().chain(named).filter(|url| matches!(url.scheme(), "http" | "https")) {
+        for url in
+            self.web_seed.iter().cloned().chain(named).filter(|url| matches!(url.scheme(), "http" | "https"))
+        {
             let (name, single_file) = (metainfo.name.clone(), metainfo.is_single_file());
             let source = OriginSource::WebSeed { url, name, single_file };
             if !sources.contains(&source) {
@@ -221,12 +224,18 @@ fn read(path: &Path) -> Result<Metainfo, CliError> {
     let refused = |reason: String| CliError::new("TORRENT_REFUSED", format!("{}: {reason}", path.display()));
     let file = std::fs::File::open(path).map_err(|error| refused(error.to_string()))?;
     let mut bytes = Vec::new();
-    file.take(METAINFO_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(|error| refused(error.to_string()))?;
+    file.take(METAINFO_BYTES_MAX as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| refused(error.to_string()))?;
     Metainfo::parse(&bytes).map_err(|error| refused(error.to_string()))
 }
 
 /// Hashes what is there.
-async fn check(context: &Context, folder: &Arc<TorrentFolder>, metainfo: &Metainfo) -> Result<Bitfield, CliError> {
+async fn check(
+    context: &Context,
+    folder: &Arc<TorrentFolder>,
+    metainfo: &Metainfo,
+) -> Result<Bitfield, CliError> {
     let done = Arc::new(CheckProgress::default());
     let mut checking = {
         let (folder, layers, done) = (Arc::clone(folder), metainfo.layers.clone(), Arc::clone(&done));

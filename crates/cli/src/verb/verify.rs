@@ -24,7 +24,8 @@ impl Verify {
         for path in &outcome.bad_files {
             context.output.say(format!("  {path}"));
         }
-        let message = format!("{} file(s) are damaged or missing: run `muster repair`", outcome.bad_files.len());
+        let message =
+            format!("{} file(s) are damaged or missing: run `muster repair`", outcome.bad_files.len());
         Err(CliError::new("CONTENT_BAD", message).with_fields(job::fields(&outcome)))
     }
 }

@@ -38,7 +38,12 @@ pub(super) struct Peers {
 
 impl Peers {
     /// Takes note of an announce.
-    pub(super) fn note(&mut self, addr: SocketAddr, say: &Announce, expires: Duration) -> Result<(), Refusal> {
+    pub(super) fn note(
+        &mut self,
+        addr: SocketAddr,
+        say: &Announce,
+        expires: Duration,
+    ) -> Result<(), Refusal> {
         let known = self.index.contains_key(&addr);
         if !known && self.at_address(addr.ip()) >= PEERS_PER_ADDRESS_MAX {
             return Err(Refusal::TooManyAtAddress);
