@@ -2,6 +2,8 @@
 
 mod address;
 mod announcer;
+mod handle;
+mod happening;
 mod limiter;
 mod origin;
 mod peer;
@@ -9,11 +11,12 @@ mod torrent;
 mod tracker;
 
 pub use address::may_name;
+pub use handle::{Torrent, TorrentEvent, TorrentHandle, TorrentStatus, TrackerStatus};
 pub use limiter::Caps;
 pub use origin::{OriginSource, OriginStatus};
-pub use torrent::{Torrent, TorrentEvent, TorrentHandle, TorrentStatus, TrackerStatus};
 
 use crate::http;
+use happening::Happening;
 use limiter::Limiter;
 use release::hash::Hash32;
 use reqwest::Client;
@@ -38,7 +41,6 @@ use tokio::{
     sync::{Semaphore, mpsc},
 };
 use tokio_util::sync::CancellationToken;
-use torrent::Happening;
 
 /// Time to a connection, and to a whole handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -37,7 +37,12 @@ fn grow(dir: &Path, sizes: &[usize]) -> Metainfo {
         let hashes = hasher.finish();
         rows.push((path.clone(), hashes.layer));
         let pieces_root = hashes.pieces_root;
-        files.push(FileEntry { path: path.parse().unwrap(), length: *size as u64, pieces_root, executable: false });
+        files.push(FileEntry {
+            path: path.parse().unwrap(),
+            length: *size as u64,
+            pieces_root,
+            executable: false,
+        });
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     let layout = Layout::new(PIECE, files).unwrap();
@@ -83,7 +88,8 @@ async fn complete(events: &mut UnboundedReceiver<TorrentEvent>) {
 
 fn assert_equal(one: &Path, other: &Path, metainfo: &Metainfo) {
     for file in metainfo.layout.files().iter().filter(|file| file.length > 0) {
-        let [a, b] = [one, other].map(|dir| std::fs::read(dir.join("tree").join(file.path.as_str())).unwrap());
+        let [a, b] =
+            [one, other].map(|dir| std::fs::read(dir.join("tree").join(file.path.as_str())).unwrap());
         assert!(a == b, "{} differs", file.path);
     }
 }

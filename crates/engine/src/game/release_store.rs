@@ -128,7 +128,10 @@ impl PieceStore for ReleaseStore {
         let within = piece - self.layout.pieces_of(place.file).start;
         let root = self.layout.files()[place.file].pieces_root;
         let equal = root.and_then(|root| self.equals.get(&root)).into_iter().flatten();
-        equal.filter(|file| **file != place.file).map(|file| self.layout.pieces_of(*file).start + within).collect()
+        equal
+            .filter(|file| **file != place.file)
+            .map(|file| self.layout.pieces_of(*file).start + within)
+            .collect()
     }
 
     fn flush(&self) -> Result<(), PieceStoreError> {

@@ -1,12 +1,13 @@
 //! One tracker's announces for one torrent: started, at intervals, completed, stopped.
 
 use super::{
-    torrent::{Happening, TorrentStatus, TrackerStatus},
+    handle::{TorrentStatus, TrackerStatus},
+    happening::{Announced, Happening},
     tracker::{self, Announce, AnnounceEvent, Answer, TrackerError},
 };
 use release::hash::Hash32;
 use reqwest::Client;
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use url::Url;
 
@@ -29,14 +30,6 @@ pub(super) struct Task {
     pub(super) port: u16,
     pub(super) status: watch::Receiver<TorrentStatus>,
     pub(super) done: mpsc::UnboundedSender<Happening>,
-}
-
-/// What came of an announce.
-#[derive(Debug)]
-pub(crate) struct Announced {
-    pub(crate) index: usize,
-    pub(crate) status: TrackerStatus,
-    pub(crate) peers: Vec<SocketAddr>,
 }
 
 enum Order {

@@ -3,7 +3,7 @@
 //! Two ways: our content store (`content/<pieces root>.zst`, zstd frames with a seek table) and a plain
 //! web seed (BEP 19). Nothing that comes is believed: the core checks every block's leaf.
 
-use super::{limiter::Limiter, torrent::Happening};
+use super::{happening::Happening, limiter::Limiter};
 use crate::http::{self, HttpError};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;

@@ -3,7 +3,10 @@
 //! The reader takes from the socket only what the download cap grants, the writer sends only what the
 //! upload cap grants; a full channel to the actor stops the reader, so a slow disk stops the socket.
 
-use super::{limiter::Limiter, torrent::Happening};
+use super::{
+    happening::{BlockRange, Happening},
+    limiter::Limiter,
+};
 use crate::piece_store::PieceStore;
 use bytes::BufMut;
 use std::{collections::VecDeque, io, sync::Arc, time::Duration};
@@ -34,14 +37,6 @@ pub(crate) enum Order {
     Block(BlockRange),
     /// Drop a block that was not sent yet.
     Cancel(BlockRange),
-}
-
-/// A range of a piece.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct BlockRange {
-    pub(crate) piece: u32,
-    pub(crate) begin: u32,
-    pub(crate) length: u32,
 }
 
 /// What both tasks of a connection share.

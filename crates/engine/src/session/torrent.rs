@@ -4,16 +4,17 @@
 //! while too many blocks are on their way to the disk, which in the end stops the sockets.
 
 use super::{
-    Session,
-    announcer::{self, Announced},
-    origin::{Fetch, Origin, OriginSource, OriginStatus},
-    peer::{self, BlockRange, Link, Order},
+    Session, announcer,
+    handle::{Torrent, TorrentEvent, TorrentHandle, TorrentStatus, TrackerStatus},
+    happening::{BlockRange, Happening},
+    origin::{Fetch, Origin},
+    peer::{self, Link, Order},
 };
 use crate::piece_store::{PieceStore, PieceStoreError};
 use bytes::Bytes;
 use release::{
     hash::Hash32,
-    layout::{Layout, PieceLayers},
+    layout::Layout,
     merkle::{BLOCK, leaf},
 };
 use std::{
@@ -22,10 +23,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
-use swarm::{
-    Bitfield, Class, Event, Input, Output, PeerKey, PeerSource, Stats, Swarm,
-    wire::{Handshake, Message},
-};
+use swarm::{Bitfield, Class, Event, Input, Output, PeerKey, PeerSource, Swarm, wire::Handshake};
 use tokio::{
     net::TcpStream,
     sync::{mpsc, oneshot, watch},
@@ -46,151 +44,6 @@ const STATUS_INTERVAL: Duration = Duration::from_millis(200);
 /// How often what was verified is made durable.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(2);
 
-/// A torrent to be taken part in.
-#[derive(Debug)]
-pub struct Torrent {
-    /// SHA-256 of its info dictionary.
-    pub infohash: Hash32,
-    /// Its files and pieces.
-    pub layout: Arc<Layout>,
-    /// Piece layers known; others are asked of peers.
-    pub layers: PieceLayers,
-    /// Pieces that are verified and readable from `store`.
-    pub have: Bitfield,
-    /// Where the bytes lie.
-    pub store: Arc<dyn PieceStore>,
-    /// Trackers to announce to.
-    pub trackers: Vec<Url>,
-    /// The publisher's servers.
-    pub origins: Vec<OriginSource>,
-    /// Peers known beforehand.
-    pub peers: Vec<SocketAddr>,
-    /// Take part with peers at all; off: the origin alone.
-    pub peers_enabled: bool,
-    /// Serve peers.
-    pub upload: bool,
-}
-
-/// What the owner of a torrent hears.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TorrentEvent {
-    /// Every piece is verified and durable.
-    Complete,
-    /// The store failed for good; the download is held.
-    StoreFailed {
-        /// Stable code, such as `DISK_FULL`.
-        code: &'static str,
-        /// In words.
-        message: String,
-    },
-}
-
-/// How a torrent is doing.
-#[derive(Debug, Clone, Default)]
-pub struct TorrentStatus {
-    /// The core's figures.
-    pub stats: Stats,
-    /// The publisher's servers.
-    pub origins: Vec<OriginStatus>,
-    /// The trackers.
-    pub trackers: Vec<TrackerStatus>,
-    /// Bytes that came over HTTP, as they travelled (compressed).
-    pub origin_wire_bytes: u64,
-    /// Pieces here.
-    pub have: Vec<u8>,
-}
-
-/// How a tracker is doing.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct TrackerStatus {
-    /// Its URL.
-    pub url: String,
-    /// The last announce went well.
-    pub ok: bool,
-    /// The last failure in words.
-    pub detail: String,
-    /// Complete peers it counts.
-    pub seeders: u32,
-    /// Incomplete peers it counts.
-    pub leechers: u32,
-}
-
-/// The owner's hold on a torrent; dropped, the torrent goes on until the session ends.
-#[derive(Debug, Clone)]
-pub struct TorrentHandle {
-    commands: mpsc::UnboundedSender<Happening>,
-    status: watch::Receiver<TorrentStatus>,
-}
-
-impl TorrentHandle {
-    /// The last status, renewed five times a second.
-    #[must_use]
-    pub fn status(&self) -> watch::Receiver<TorrentStatus> {
-        self.status.clone()
-    }
-
-    /// Whether peers are served.
-    pub fn set_upload(&self, enabled: bool) {
-        self.input(Input::SetUpload { enabled });
-    }
-
-    /// Whether what is missing is fetched.
-    pub fn set_download(&self, enabled: bool) {
-        self.input(Input::SetDownload { enabled });
-    }
-
-    /// Pieces that are not there any more.
-    pub fn pieces_lost(&self, pieces: Vec<u32>) {
-        self.input(Input::PiecesLost { pieces });
-    }
-
-    /// A piece that was verified by other means.
-    pub fn piece_available(&self, piece: u32) {
-        self.input(Input::PieceAvailable { piece });
-    }
-
-    /// Peers from elsewhere.
-    pub fn add_peers(&self, addrs: Vec<SocketAddr>) {
-        self.input(Input::PeersFound { addrs, source: PeerSource::Manual });
-    }
-
-    /// Says goodbye to trackers and peers, makes what was verified durable and ends.
-    pub async fn stop(&self) {
-        let (done, stopped) = oneshot::channel();
-        if self.commands.send(Happening::Stop(done)).is_ok() {
-            let _ = stopped.await;
-        }
-    }
-
-    pub(super) fn deliver(&self, happening: Happening) -> bool {
-        self.commands.send(happening).is_ok()
-    }
-
-    fn input(&self, input: Input) {
-        let _ = self.commands.send(Happening::Command(input));
-    }
-}
-
-/// Everything that reaches the actor.
-#[derive(Debug)]
-pub(crate) enum Happening {
-    Connected { socket: TcpStream, handshake: Handshake, addr: SocketAddr, outgoing: bool },
-    ConnectFailed { addr: SocketAddr },
-    Received { peer: PeerKey, message: Message },
-    Closed { peer: PeerKey },
-    Stored { piece: u32, block: u32, outcome: Result<Hash32, PieceStoreError> },
-    Leaves { piece: u32, leaves: Option<Vec<Hash32>> },
-    Sent { peer: PeerKey, block: BlockRange },
-    Dropped { peer: PeerKey, block: BlockRange },
-    Unreadable { peer: PeerKey, block: BlockRange },
-    OriginBlock { fetch: u64, block: u32, data: Bytes },
-    OriginFailed { fetch: u64, retry_after: Option<Duration>, permanent: bool },
-    Announced(Announced),
-    Flushed { complete: bool, outcome: Result<(), PieceStoreError> },
-    Command(Input),
-    Stop(oneshot::Sender<()>),
-}
-
 /// Starts the actor of `torrent`.
 pub(super) fn start(
     session: &Session,
@@ -200,7 +53,7 @@ pub(super) fn start(
     let (done_sender, done) = mpsc::unbounded_channel();
     let (event_sender, events) = mpsc::unbounded_channel();
     let (status_sender, status) = watch::channel(TorrentStatus::default());
-    let handle = TorrentHandle { commands: done_sender.clone(), status };
+    let handle = TorrentHandle::new(done_sender.clone(), status);
     let actor = Actor::new(session, torrent, wire_sender, done_sender, event_sender, status_sender);
     tokio::spawn(actor.run(wire, done));
     (handle, events)

@@ -1,0 +1,147 @@
+//! A torrent as its owner sees it: what it is, how it is doing, and the hold on it.
+
+use super::{
+    happening::Happening,
+    origin::{OriginSource, OriginStatus},
+};
+use crate::piece_store::PieceStore;
+use release::{
+    hash::Hash32,
+    layout::{Layout, PieceLayers},
+};
+use std::{net::SocketAddr, sync::Arc};
+use swarm::{Bitfield, Input, PeerSource, Stats};
+use tokio::sync::{mpsc, oneshot, watch};
+use url::Url;
+
+/// A torrent to be taken part in.
+#[derive(Debug)]
+pub struct Torrent {
+    /// SHA-256 of its info dictionary.
+    pub infohash: Hash32,
+    /// Its files and pieces.
+    pub layout: Arc<Layout>,
+    /// Piece layers known; others are asked of peers.
+    pub layers: PieceLayers,
+    /// Pieces that are verified and readable from `store`.
+    pub have: Bitfield,
+    /// Where the bytes lie.
+    pub store: Arc<dyn PieceStore>,
+    /// Trackers to announce to.
+    pub trackers: Vec<Url>,
+    /// The publisher's servers.
+    pub origins: Vec<OriginSource>,
+    /// Peers known beforehand.
+    pub peers: Vec<SocketAddr>,
+    /// Take part with peers at all; off: the origin alone.
+    pub peers_enabled: bool,
+    /// Serve peers.
+    pub upload: bool,
+}
+
+/// What the owner of a torrent hears.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TorrentEvent {
+    /// Every piece is verified and durable.
+    Complete,
+    /// The store failed for good; the download is held.
+    StoreFailed {
+        /// Stable code, such as `DISK_FULL`.
+        code: &'static str,
+        /// In words.
+        message: String,
+    },
+}
+
+/// How a torrent is doing.
+#[derive(Debug, Clone, Default)]
+pub struct TorrentStatus {
+    /// The core's figures.
+    pub stats: Stats,
+    /// The publisher's servers.
+    pub origins: Vec<OriginStatus>,
+    /// The trackers.
+    pub trackers: Vec<TrackerStatus>,
+    /// Bytes that came over HTTP, as they travelled (compressed).
+    pub origin_wire_bytes: u64,
+    /// Pieces here.
+    pub have: Vec<u8>,
+}
+
+/// How a tracker is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TrackerStatus {
+    /// Its URL.
+    pub url: String,
+    /// The last announce went well.
+    pub ok: bool,
+    /// The last failure in words.
+    pub detail: String,
+    /// Complete peers it counts.
+    pub seeders: u32,
+    /// Incomplete peers it counts.
+    pub leechers: u32,
+}
+
+/// The owner's hold on a torrent; dropped, the torrent goes on until the session ends.
+#[derive(Debug, Clone)]
+pub struct TorrentHandle {
+    commands: mpsc::UnboundedSender<Happening>,
+    status: watch::Receiver<TorrentStatus>,
+}
+
+impl TorrentHandle {
+    pub(super) fn new(
+        commands: mpsc::UnboundedSender<Happening>,
+        status: watch::Receiver<TorrentStatus>,
+    ) -> Self {
+        Self { commands, status }
+    }
+
+    /// The last status, renewed five times a second.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<TorrentStatus> {
+        self.status.clone()
+    }
+
+    /// Whether peers are served.
+    pub fn set_upload(&self, enabled: bool) {
+        self.input(Input::SetUpload { enabled });
+    }
+
+    /// Whether what is missing is fetched.
+    pub fn set_download(&self, enabled: bool) {
+        self.input(Input::SetDownload { enabled });
+    }
+
+    /// Pieces that are not there any more.
+    pub fn pieces_lost(&self, pieces: Vec<u32>) {
+        self.input(Input::PiecesLost { pieces });
+    }
+
+    /// A piece that was verified by other means.
+    pub fn piece_available(&self, piece: u32) {
+        self.input(Input::PieceAvailable { piece });
+    }
+
+    /// Peers from elsewhere.
+    pub fn add_peers(&self, addrs: Vec<SocketAddr>) {
+        self.input(Input::PeersFound { addrs, source: PeerSource::Manual });
+    }
+
+    /// Says goodbye to trackers and peers, makes what was verified durable and ends.
+    pub async fn stop(&self) {
+        let (done, stopped) = oneshot::channel();
+        if self.commands.send(Happening::Stop(done)).is_ok() {
+            let _ = stopped.await;
+        }
+    }
+
+    pub(super) fn deliver(&self, happening: Happening) -> bool {
+        self.commands.send(happening).is_ok()
+    }
+
+    fn input(&self, input: Input) {
+        let _ = self.commands.send(Happening::Command(input));
+    }
+}

@@ -1,0 +1,48 @@
+//! What reaches a torrent's actor, from whichever of its tasks.
+
+use super::handle::TrackerStatus;
+use crate::piece_store::PieceStoreError;
+use bytes::Bytes;
+use release::hash::Hash32;
+use std::{net::SocketAddr, time::Duration};
+use swarm::{
+    Input, PeerKey,
+    wire::{Handshake, Message},
+};
+use tokio::{net::TcpStream, sync::oneshot};
+
+/// A range of a piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BlockRange {
+    pub(crate) piece: u32,
+    pub(crate) begin: u32,
+    pub(crate) length: u32,
+}
+
+/// What came of an announce.
+#[derive(Debug)]
+pub(crate) struct Announced {
+    pub(crate) index: usize,
+    pub(crate) status: TrackerStatus,
+    pub(crate) peers: Vec<SocketAddr>,
+}
+
+/// Everything that reaches the actor.
+#[derive(Debug)]
+pub(crate) enum Happening {
+    Connected { socket: TcpStream, handshake: Handshake, addr: SocketAddr, outgoing: bool },
+    ConnectFailed { addr: SocketAddr },
+    Received { peer: PeerKey, message: Message },
+    Closed { peer: PeerKey },
+    Stored { piece: u32, block: u32, outcome: Result<Hash32, PieceStoreError> },
+    Leaves { piece: u32, leaves: Option<Vec<Hash32>> },
+    Sent { peer: PeerKey, block: BlockRange },
+    Dropped { peer: PeerKey, block: BlockRange },
+    Unreadable { peer: PeerKey, block: BlockRange },
+    OriginBlock { fetch: u64, block: u32, data: Bytes },
+    OriginFailed { fetch: u64, retry_after: Option<Duration>, permanent: bool },
+    Announced(Announced),
+    Flushed { complete: bool, outcome: Result<(), PieceStoreError> },
+    Command(Input),
+    Stop(oneshot::Sender<()>),
+}
