@@ -127,7 +127,16 @@ impl Opened {
         };
         shown.last();
         context.output.clear();
+        self.warn(context);
         outcome
+    }
+
+    /// Says what stops nothing but should be known, such as a wrong clock.
+    fn warn(&self, context: &Context) {
+        for code in &self.game.snapshot().borrow().warnings {
+            context.output.event("warning", json!({ "code": code }));
+            context.output.say(format!("warning: {}", warning(code)));
+        }
     }
 
     /// Waits until a phase that says something stands, and returns the snapshot.
@@ -237,6 +246,21 @@ impl<'a> Shown<'a> {
             }),
         );
         self.output.bar(&bar(&snapshot));
+    }
+}
+
+/// A warning's code as a sentence.
+fn warning(code: &str) -> String {
+    match code {
+        "CLOCK_WRONG" => {
+            "this computer's clock is wrong, so expired signatures cannot be recognised".to_owned()
+        }
+        "ROOT_UNCHECKED" => "whether the publisher has new keys could not be asked".to_owned(),
+        "TRUST_STATE_MISSING" => {
+            "what was verified for this repository before is gone; an older copy of it could not be told"
+                .to_owned()
+        }
+        other => other.to_owned(),
     }
 }
 

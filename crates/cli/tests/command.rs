@@ -344,6 +344,15 @@ fn a_games_life_on_loopback() {
     user.done(&["verify", "game"]);
     assert_same(&user, "two", "game", &["new.bin"]);
 
+    let root = user.path("repo/metadata/1.root.json");
+    let words =
+        ["install", url, "--game", "rocket", "--dir", "other", "--root", root.to_str().unwrap(), "--stay"];
+    let mut stay = Running::start(&user, &words);
+    assert_eq!(stay.line("complete")["release"], "1.1");
+    stay.line("ready");
+    let (exit, result) = stay.terminate();
+    assert_eq!((exit, result["release"].as_str()), (0, Some("1.1")));
+
     let mut seed = Running::start(&user, &["seed", "game"]);
     seed.line("ready");
     user.refused(&["verify", "game"], 15, "LOCKED");
@@ -356,6 +365,30 @@ fn a_games_life_on_loopback() {
         fs::read_dir(user.path("game")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["own.txt"]);
     assert_eq!(serve.terminate().0, 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_install_that_is_ended_goes_on_where_it_was() {
+    let user = User::new();
+    user.init();
+    user.build("build", &[("a.bin", &noise(3_000_000, 7)), ("b.bin", &noise(3_000_000, 8))]);
+    user.publish("build", "1.0");
+    let mut serve =
+        Running::start(&user, &["serve", "--repo", "repo", "--listen", "127.0.0.1:0", "--no-seed"]);
+    let ready = serve.line("ready");
+    assert!(ready["peer"].is_null());
+    let words =
+        ["install", ready["url"].as_str().unwrap(), "--game", "rocket", "--dir", "game", "--p2p", "off"];
+    let mut slow = Running::start(&user, &[&words[..], &["--limit-down", "1MiB/s"]].concat());
+    while slow.line("progress")["progress"]["percent"].as_u64().unwrap_or(0) < 40 {}
+    let (exit, result) = slow.terminate();
+    assert_eq!((exit, result["code"].as_str()), (143, Some("TERMINATED")));
+    let went_on = user.done(&words);
+    let down = &went_on["downloaded_bytes"];
+    assert!(down["origin"].as_u64().unwrap() < 4_500_000, "{down}");
+    assert_eq!((down["players"].as_u64(), down["lan"].as_u64()), (Some(0), Some(0)));
+    assert_same(&user, "build", "game", &["a.bin", "b.bin"]);
 }
 
 /// The release torrent of a repository, taken from it as another program would.

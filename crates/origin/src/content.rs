@@ -176,10 +176,15 @@ impl PieceStore for Content {
 
 type Key = (Hash32, u32);
 
+/// Pieces read and decompressed at once at most, whatever peers ask for: bounds memory beyond the cache.
+const LOADS_AT_ONCE: usize = 8;
+
 /// Decompressed pieces, the least recently used dropped first; shared by all releases.
 #[derive(Debug)]
 pub(crate) struct PieceCache {
     bytes_max: usize,
+    /// Each lets one load through at a time.
+    gates: [Mutex<()>; LOADS_AT_ONCE],
     inner: Mutex<Cached>,
 }
 
@@ -202,7 +207,7 @@ struct Entry {
 
 impl PieceCache {
     pub(crate) fn new(bytes_max: usize) -> Self {
-        Self { bytes_max, inner: Mutex::default() }
+        Self { bytes_max, gates: Default::default(), inner: Mutex::default() }
     }
 
     fn get<E>(&self, key: Key, bytes: usize, load: impl FnOnce() -> Result<Bytes, E>) -> Result<Bytes, E> {
@@ -211,6 +216,8 @@ impl PieceCache {
         if let Some(data) = &*held {
             return Ok(data.clone());
         }
+        let gate = &self.gates[key.1 as usize % LOADS_AT_ONCE];
+        let _turn = gate.lock().unwrap_or_else(PoisonError::into_inner);
         let data = load()?;
         *held = Some(data.clone());
         Ok(data)

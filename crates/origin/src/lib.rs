@@ -3,12 +3,14 @@
 //!
 //! Everything a player needs can as well come from any static web host, any tracker and any v2 seed; this is the one
 //! command that is all three. It writes nothing into the repository, and what it serves is what the repository's signed
-//! list says. It knows no TLS: put it behind a web server for that.
+//! list says. It knows no TLS: put it behind a web server for that, and then let players reach its tracker directly, for
+//! behind a proxy every peer seems to have the proxy's address.
 
 mod catalog;
 mod content;
 mod files;
 mod metrics;
+mod patient;
 mod seed;
 mod server;
 mod tracker;

@@ -33,8 +33,11 @@ pub(crate) struct Seed {
 pub(crate) struct SeedFigures(Arc<Mutex<Vec<(String, TorrentHandle)>>>);
 
 impl Seed {
+    /// Listens at `listen`; any address and any port means both families.
     pub(crate) fn start(repo: &Path, listen: SocketAddr) -> Result<Self, SessionError> {
-        let session = Session::start(&SessionConfig { listen: Some(listen), caps: Caps::default() })?;
+        let anywhere = listen.ip().is_unspecified() && listen.port() == 0;
+        let listen = (!anywhere).then_some(listen);
+        let session = Session::start(&SessionConfig { listen, caps: Caps::default() })?;
         let cache = Arc::new(PieceCache::new(CACHE_BYTES_MAX));
         Ok(Self {
             session,

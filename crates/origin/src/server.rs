@@ -1,5 +1,6 @@
 //! The HTTP listener: bounded connections, bounded headers, a clean end.
 
+use crate::patient::Patient;
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::{
@@ -23,6 +24,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 const CONNECTIONS_MAX: usize = 1024;
 /// A request's head has to be there after so long; also how long an idle connection is kept.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// A connection whose other end takes no byte for so long is dead.
+const STALL_MAX: Duration = Duration::from_secs(60);
 /// Largest head of a request; hyper's bound on what it buffers to write, too.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// What is under way at the end may go on for so long.
@@ -92,7 +95,7 @@ async fn talk(
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
             .max_buf_size(HEAD_BYTES_MAX)
-            .serve_connection(TokioIo::new(socket), service)
+            .serve_connection(TokioIo::new(Patient::new(socket, STALL_MAX)), service)
     );
     tokio::select! {
         ended = connection.as_mut() => return ended.map_err(io::Error::other),

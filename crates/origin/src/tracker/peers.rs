@@ -115,3 +115,40 @@ impl Peers {
         self.index.range(range).take(PEERS_PER_ADDRESS_MAX).count()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Any order of announces keeps the index, the counts and the bounds right.
+    #[test]
+    fn the_index_names_everyone_whatever_happens() {
+        for seed in 0..20 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut peers = Peers::default();
+            let mut now = Duration::ZERO;
+            for _ in 0..2_000 {
+                now += Duration::from_secs(random.u64(..5));
+                let ip = IpAddr::from([10, 0, 0, random.u8(..4)]);
+                let addr = SocketAddr::new(ip, random.u16(1..400));
+                let event =
+                    *random.choice(&[Event::None, Event::Started, Event::Completed]).expect("not empty");
+                let (peer_id, left) = ([random.u8(..50); 20], random.u64(..2));
+                let say =
+                    Announce { infohash: [0; 20], peer_id, port: addr.port(), left, event, numwant: 50 };
+                peers.expire(now, Duration::from_secs(100));
+                if random.u8(..4) == 0 {
+                    peers.remove(addr);
+                } else if peers.note(addr, &say, now + Duration::from_secs(200)).is_ok() {
+                    let told = peers.sample(addr, &say, 50, &mut random);
+                    assert!(told.len() <= 50 && !told.contains(&addr), "seed {seed}");
+                }
+                assert_eq!(peers.index.len(), peers.all.len(), "seed {seed}");
+                assert!(peers.index.iter().all(|(addr, at)| peers.all[*at].addr == *addr), "seed {seed}");
+                let complete = peers.all.iter().filter(|peer| peer.complete).count() as u32;
+                assert_eq!(peers.counts(), (complete, peers.all.len() as u32 - complete), "seed {seed}");
+                assert!(peers.at_address(ip) <= PEERS_PER_ADDRESS_MAX, "seed {seed}");
+            }
+        }
+    }
+}
