@@ -13,6 +13,7 @@ use crate::{
     protocol::{self, SCHEME},
     repository::{Environment, Repository},
     settings::{Settings, SettingsFile},
+    signals,
     signin::{PATIENCE, ProviderConfig, Secrets, SignIn, SignInConfig},
     webview,
 };
@@ -20,20 +21,22 @@ use serde::Serialize;
 use std::{
     env, io,
     path::PathBuf,
-    sync::{Mutex, PoisonError},
-    time::Duration,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 use tauri::{
     AppHandle, Emitter, Manager, RunEvent, WebviewWindowBuilder,
     http::{Request, Response, StatusCode},
-    webview::NewWindowResponse,
+    webview::{NewWindowResponse, PageLoadEvent},
 };
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// The one window.
 pub(crate) const WINDOW: &str = "main";
 /// At most five snapshots a second reach the window; the last one always does.
 const SNAPSHOT_GAP: Duration = Duration::from_millis(200);
+/// How long the first page may take before the log says that something is wrong.
+const PAGE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the end waits for transfers to stop; what came is safe on the disk either way.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 /// News and account change seldom; this only keeps a burst from flooding the window.
@@ -115,8 +118,9 @@ pub(crate) fn run() -> Result<(), AppError> {
 /// Lets go of the game folder before the process ends.
 fn close(app: &AppHandle) {
     let Some(services) = app.try_state::<Services>() else { return };
-    let closing = tokio::time::timeout(CLOSE_PATIENCE, services.game.close());
-    if tauri::async_runtime::block_on(async { closing.await }).is_err() {
+    // The timer must be made inside the runtime; this is the window's thread.
+    let closing = async { tokio::time::timeout(CLOSE_PATIENCE, services.game.close()).await };
+    if tauri::async_runtime::block_on(closing).is_err() {
         tracing::warn!("transfers did not stop in time");
     }
     tracing::info!("the launcher ends");
@@ -130,6 +134,11 @@ fn open(app: &AppHandle, brand: Brand, environment: &Environment, places: &Place
     forward(app, "news", services.news.watch(), EVENT_GAP);
     let title = services.brand.config.name.clone();
     app.manage(services);
+    let ending = app.clone();
+    tauri::async_runtime::spawn(async move {
+        signals::asked_to_end().await;
+        ending.exit(0);
+    });
     window(app, &title)
 }
 
@@ -172,6 +181,8 @@ fn sign_in_config(brand: &Brand, places: &Places) -> Option<SignInConfig> {
 fn window(app: &AppHandle, title: &str) -> Result<(), AppError> {
     let config = app.config().app.windows.iter().find(|window| window.label == WINDOW);
     let config = config.ok_or(tauri::Error::WindowNotFound)?;
+    let page = Arc::new(Notify::new());
+    tauri::async_runtime::spawn(watch_first_page(Arc::clone(&page)));
     WebviewWindowBuilder::from_config(app, config)?
         .title(title)
         .devtools(cfg!(debug_assertions))
@@ -180,8 +191,22 @@ fn window(app: &AppHandle, title: &str) -> Result<(), AppError> {
             tracing::warn!(%url, "a new window was refused");
             NewWindowResponse::Deny
         })
+        .on_page_load(move |_window, load| {
+            if load.event() == PageLoadEvent::Finished {
+                page.notify_one();
+            }
+        })
         .build()?;
     Ok(())
+}
+
+/// Says in the log when the page stands, or that it does not: a blank window is the web view's commonest fault.
+async fn watch_first_page(page: Arc<Notify>) {
+    let begun = Instant::now();
+    match tokio::time::timeout(PAGE_PATIENCE, page.notified()).await {
+        Ok(()) => tracing::info!(milliseconds = begun.elapsed().as_millis(), "the page stands"),
+        Err(_) => tracing::error!("the window shows no page; WEBKIT_DISABLE_DMABUF_RENDERER=1 may help"),
+    }
 }
 
 /// A second start shows the first one's window.

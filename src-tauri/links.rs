@@ -42,7 +42,25 @@ pub(crate) fn open_in_browser(url: &Url) -> Result<(), LinkError> {
     if !allowed(url) {
         return Err(LinkError::Refused(url.scheme().to_owned()));
     }
+    if open_as_asked(url) {
+        return Ok(());
+    }
     Ok(open::that_detached(url.as_str())?)
+}
+
+/// `BROWSER` names the programs a person wants on a Unix desktop, with colons between them; `xdg-open` looks at it only when no desktop
+/// has an opinion. Entries with a place for the address in them are left to it.
+#[cfg(all(unix, not(target_os = "macos")))]
+fn open_as_asked(url: &Url) -> bool {
+    let asked = std::env::var("BROWSER").unwrap_or_default();
+    let programs = asked.split(':').filter(|program| !program.is_empty() && !program.contains('%'));
+    programs.into_iter().any(|program| open::with_detached(url.as_str(), program).is_ok())
+}
+
+/// Other systems ask their settings.
+#[cfg(not(all(unix, not(target_os = "macos"))))]
+fn open_as_asked(_url: &Url) -> bool {
+    false
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ mod places;
 mod protocol;
 mod repository;
 mod settings;
+mod signals;
 mod signin;
 mod webview;
 
