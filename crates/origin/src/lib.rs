@@ -8,13 +8,17 @@
 
 mod catalog;
 mod content;
+mod error;
 mod files;
+mod keeper;
 mod metrics;
 mod patient;
 mod seed;
 mod server;
 mod tracker;
 mod unescape;
+
+pub use error::ServeError;
 
 use axum::{
     Extension, Router,
@@ -24,8 +28,8 @@ use axum::{
     routing::get,
 };
 use catalog::{Catalog, CatalogError};
-use engine::session::SessionError;
 use files::Files;
+use keeper::Keeper;
 use metrics::{Metrics, Page};
 use seed::{Seed, SeedFigures};
 use server::Ends;
@@ -36,17 +40,19 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, watch},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
-use tracker::{Tracker, announce};
+use tracker::{Refusal, Tracker, announce};
 use url::Url;
 
 /// How often peers are asked to announce, unless configured otherwise.
 pub const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(120);
-/// How often the repository is looked at for a new release.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-/// How often a repository that cannot be believed now is tried again.
-const RETRY_INTERVAL: Duration = Duration::from_secs(30);
+/// Who announces a torrent that is not known waits so long at most for a look at the repository.
+const LOOK_WAIT: Duration = Duration::from_secs(2);
 
 /// What is served, and where.
 #[derive(Debug, Clone)]
@@ -71,70 +77,6 @@ impl ServeConfig {
     pub fn new(repo: PathBuf, listen: SocketAddr) -> Self {
         let announce_interval = ANNOUNCE_INTERVAL;
         Self { repo, listen, peer_listen: None, tracker: true, seed: true, announce_interval }
-    }
-}
-
-/// Why a repository is not served.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ServeError {
-    /// The folder is no repository, or cannot be read.
-    #[error("{path}: {source}", path = path.display())]
-    Repository {
-        /// What could not be read.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// A private key lies where it would be served.
-    #[error("{path} is a private key: move it out of the repository before serving it", path = path.display())]
-    KeysInRepository {
-        /// The key.
-        path: PathBuf,
-    },
-    /// The folder could not be searched for keys.
-    #[error("{0}")]
-    Edit(trust::EditError),
-    /// Players would not believe the repository.
-    #[error("{0}")]
-    Trust(trust::Error),
-    /// The port is taken.
-    #[error("address {addr} is in use")]
-    AddressInUse {
-        /// The address.
-        addr: SocketAddr,
-    },
-    /// The address cannot be listened on.
-    #[error("cannot listen on {addr}: {source}")]
-    Listen {
-        /// The address.
-        addr: SocketAddr,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// The seed did not start.
-    #[error("the seed: {0}")]
-    Seed(#[from] SessionError),
-    /// The runtime is shutting down.
-    #[error("interrupted")]
-    Interrupted,
-}
-
-impl ServeError {
-    /// Stable code for people and programs.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Repository { source, .. } if source.kind() == io::ErrorKind::NotFound => "REPO_MISSING",
-            Self::Repository { .. } => "REPO_IO",
-            Self::KeysInRepository { .. } => "KEYS_IN_REPOSITORY",
-            Self::Edit(error) => error.code(),
-            Self::Trust(error) => error.code(),
-            Self::AddressInUse { .. } => "ADDRESS_IN_USE",
-            Self::Listen { .. } => "LISTEN",
-            Self::Seed(error) => error.code(),
-            Self::Interrupted => "INTERRUPTED",
-        }
     }
 }
 
@@ -206,6 +148,8 @@ pub async fn serve(config: ServeConfig) -> Result<Serving, ServeError> {
         started: Instant::now(),
         seed_addr: seed.as_ref().map(Seed::addr),
         seed_figures: seed.as_ref().map(Seed::figures),
+        look: Notify::new(),
+        looks: watch::Sender::new(0),
     });
 
     let stop = CancellationToken::new();
@@ -260,15 +204,6 @@ fn url_of(addr: SocketAddr) -> Url {
     Url::parse(&text).expect("an address and a port make a URL")
 }
 
-impl From<CatalogError> for ServeError {
-    fn from(error: CatalogError) -> Self {
-        match error {
-            CatalogError::Io { path, source } => Self::Repository { path, source },
-            CatalogError::Trust(error) => Self::Trust(error),
-        }
-    }
-}
-
 /// What the routes share.
 #[derive(Debug)]
 struct App {
@@ -278,6 +213,10 @@ struct App {
     started: Instant,
     seed_addr: Option<SocketAddr>,
     seed_figures: Option<SeedFigures>,
+    /// Asks the keeper to look at the repository now.
+    look: Notify,
+    /// How often it has looked.
+    looks: watch::Sender<u64>,
 }
 
 fn router(app: &Arc<App>) -> Router {
@@ -295,14 +234,17 @@ async fn announced(
     Extension(ends): Extension<Ends>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let outcome = announce::Announce::parse(query.as_deref().unwrap_or_default());
-    let outcome = outcome.and_then(|say| match &app.tracker {
-        Some(tracker) => {
-            let mut tracker = tracker.lock().unwrap_or_else(PoisonError::into_inner);
-            tracker.announce(app.started.elapsed(), &say, ends.peer, app.own_seed(ends))
-        }
-        None => Err(tracker::Refusal::UnknownTorrent),
-    });
+    let outcome = match announce::Announce::parse(query.as_deref().unwrap_or_default()) {
+        Ok(say) => match app.announce(&say, ends) {
+            Err(Refusal::UnknownTorrent) => {
+                // The first players of a release may be here before it was noticed.
+                app.look_now().await;
+                app.announce(&say, ends)
+            }
+            outcome => outcome,
+        },
+        Err(refusal) => Err(refusal),
+    };
     app.metrics.announce(outcome.is_ok());
     let headers = [(header::CONTENT_TYPE, "text/plain"), (header::CACHE_CONTROL, "no-store")];
     (headers, announce::encode(&outcome)).into_response()
@@ -332,61 +274,24 @@ async fn figures(State(app): State<Arc<App>>) -> Response {
 }
 
 impl App {
+    fn announce(&self, say: &announce::Announce, ends: Ends) -> Result<tracker::Answer, Refusal> {
+        let tracker = self.tracker.as_ref().ok_or(Refusal::UnknownTorrent)?;
+        let mut tracker = tracker.lock().unwrap_or_else(PoisonError::into_inner);
+        tracker.announce(self.started.elapsed(), say, ends.peer, self.own_seed(ends))
+    }
+
+    /// Has the repository looked at. One look serves everyone who waits, and costs little where nothing changed.
+    async fn look_now(&self) {
+        let mut looks = self.looks.subscribe();
+        self.look.notify_one();
+        // Without an answer the torrent stays unknown, as it would have been.
+        let _ = tokio::time::timeout(LOOK_WAIT, looks.changed()).await;
+    }
+
     /// The own seed as the one who asks reaches it: under the address it reached us at.
     fn own_seed(&self, ends: Ends) -> Option<SocketAddr> {
         let seed = self.seed_addr?;
         let ip = if seed.ip().is_unspecified() { ends.local } else { seed.ip() };
         Some(SocketAddr::new(ip, seed.port()))
-    }
-}
-
-/// Looks for new releases and hands them to tracker and seed.
-#[derive(Debug)]
-struct Keeper {
-    catalog: Catalog,
-    app: Arc<App>,
-    seed: Option<Seed>,
-    announce: Url,
-}
-
-impl Keeper {
-    async fn run(mut self, stop: CancellationToken) {
-        let mut seen = self.catalog.stamp();
-        let mut retry: Option<Instant> = None;
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep(LOOK_INTERVAL) => {}
-                () = stop.cancelled() => break,
-            }
-            let now = self.catalog.stamp();
-            if now == seen && retry.is_none_or(|at| at > Instant::now()) {
-                continue;
-            }
-            seen = now;
-            retry = match self.catalog.read().await {
-                Ok(releases) => {
-                    self.adopt(&releases).await;
-                    None
-                }
-                Err(error) => {
-                    tracing::error!(%error, "the repository cannot be believed; what was known goes on");
-                    Some(Instant::now() + RETRY_INTERVAL)
-                }
-            };
-        }
-        if let Some(seed) = &self.seed {
-            seed.close().await;
-        }
-    }
-
-    async fn adopt(&mut self, releases: &[Arc<catalog::Release>]) {
-        if let Some(seed) = &mut self.seed {
-            seed.set_releases(releases, &self.announce).await;
-        }
-        if let Some(tracker) = &self.app.tracker {
-            let torrents =
-                releases.iter().map(|release| (release.infohash.truncated(), release.name.clone()));
-            tracker.lock().unwrap_or_else(PoisonError::into_inner).set_torrents(&torrents.collect());
-        }
     }
 }
