@@ -61,8 +61,12 @@ impl Running {
                     panic!("{}: no {what} within {limit:?}; last line: {last}\n{}", self.name, self.errors())
                 }
                 Err(RecvTimeoutError::Disconnected) => {
-                    let how = self.child.wait();
-                    panic!("{}: ended ({how:?}) before {what}; last: {last}\n{}", self.name, self.errors())
+                    let how = self.ended_within(END_GRACE);
+                    panic!(
+                        "{}: closed its output ({how:?}) before {what}; last: {last}\n{}",
+                        self.name,
+                        self.errors()
+                    )
                 }
             }
         }

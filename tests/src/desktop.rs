@@ -1,6 +1,9 @@
 //! A desktop for one test: a display, a session bus, an unlocked secret store, a home; all its own.
 
-use crate::{child::Running, muster::Person};
+use crate::{
+    child::{Running, eventually},
+    muster::Person,
+};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -31,7 +34,7 @@ impl Desktop {
         private(&home.join("run"));
         let mut server = Command::new("Xvfb");
         // Without -noreset a window that opens just when the last client leaves finds no display.
-        server.args(["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp", "-noreset"]);
+        server.args(["-displayfd", "1", "-screen", "0", "1120x680x24", "-nolisten", "tcp", "-noreset"]);
         let mut server = Running::start("Xvfb", &mut server);
         let number = server.wait_for(START_LIMIT, "display", |line| line.trim().parse::<u32>().ok());
         let mut bus = Command::new("dbus-daemon");
@@ -45,8 +48,8 @@ impl Desktop {
         let mut keyring = Running::start("gnome-keyring-daemon", &mut keyring);
         keyring.tell("a password of this test");
         keyring.close_stdin();
-        keyring.wait_for(START_LIMIT, "control socket", |line| {
-            line.contains("GNOME_KEYRING_CONTROL").then_some(())
+        eventually(START_LIMIT, "a secret store on the bus", || {
+            has_owner(&address, "org.freedesktop.secrets")
         });
         Self {
             display: format!(":{number}"),
@@ -86,6 +89,20 @@ fn lend(command: &mut Command, display: &str, bus: &str, home: &Path, person: &P
     person.at_home(command);
     command.env("DISPLAY", display).env("DBUS_SESSION_BUS_ADDRESS", bus);
     command.env("XDG_RUNTIME_DIR", home.join("run")).env_remove("WAYLAND_DISPLAY");
+}
+
+/// Whether somebody on the bus answers to `name`.
+fn has_owner(bus: &str, name: &str) -> bool {
+    let mut ask = Command::new("dbus-send");
+    ask.args([
+        &format!("--bus={bus}"),
+        "--print-reply",
+        "--dest=org.freedesktop.DBus",
+        "/org/freedesktop/DBus",
+    ]);
+    ask.args(["org.freedesktop.DBus.NameHasOwner", &format!("string:{name}")]);
+    let answer = ask.output().unwrap_or_else(|error| panic!("dbus-send: {error}"));
+    String::from_utf8_lossy(&answer.stdout).contains("boolean true")
 }
 
 /// A folder that only its owner enters, as a run-time folder must be.

@@ -11,7 +11,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tests::{
     browser::{Driven, note_taking_browser},
@@ -44,7 +44,13 @@ async fn from_sign_in_to_the_second_release() {
     sign_in(&studio, &window).await;
     pictures.take("signed-in").await;
 
+    // Slow enough for a look at the download.
+    set_limit(&window, "limit-down", "limit_down", 6_000).await;
+    window.click("nav-game").await;
     window.click("primary").await;
+    window.wait_for("phase", "data-phase", "downloading", LIMIT).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    pictures.take("downloading").await;
     window.wait_for("primary", "data-action", "play", LIMIT).await;
     window.wait_for("version", "data-version", "1.0", LIMIT).await;
     pictures.take("ready").await;
@@ -62,7 +68,8 @@ async fn from_sign_in_to_the_second_release() {
     assert_installed(&studio, &game, "1.1");
     play(&window, &desktop, &pictures).await;
 
-    set_upload_cap(&window, CAP_KB).await;
+    set_limit(&window, "limit-up", "limit_up", CAP_KB).await;
+    window.click("sharing-while_open").await;
     pictures.take("settings").await;
     measure_upload(&studio, &window, CAP_KB * 1000, &pictures).await;
     window.close().await;
@@ -92,37 +99,40 @@ async fn sign_in(studio: &Studio, window: &Driven) {
     browser.fill("input[name=password]", "any").await;
     browser.click_css("form[action$=login] button").await;
     browser.click_css("form[action$=consent] button").await;
-    let signed_in = async {
-        while window.invoke("account").await["state"] != "signed_in" {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    tokio::time::timeout(LIMIT, signed_in).await.unwrap();
+    until("signed in", async || window.invoke("account").await["state"] == "signed_in").await;
     browser.close().await;
     let account = window.invoke("account").await;
     assert_eq!((&account["name"], &account["kept"]), (&PLAYER.into(), &"secret_store".into()), "{account}");
     assert!(window.text().await.contains(PLAYER), "the window greets the player");
 }
 
-async fn set_upload_cap(window: &Driven, kilobytes: u64) {
+/// Types a limit into the panel, in kB/s, and waits until it is saved.
+async fn set_limit(window: &Driven, which: &str, setting: &str, kilobytes: u64) {
     window.click("nav-settings").await;
-    if window.attribute("limit-up", "value").await.is_none() {
-        window.click("limit-up-unlimited").await;
+    if window.attribute(which, "value").await.is_none() {
+        window.click(&format!("{which}-unlimited")).await;
     }
-    window.click("limit-up-unit-kB").await;
-    window.fill("[data-testid=\"limit-up\"]", &kilobytes.to_string()).await;
-    let saved = async {
-        while window.invoke("settings").await["limit_up"] != kilobytes * 1000 {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    tokio::time::timeout(LIMIT, saved).await.unwrap();
+    window.click(&format!("{which}-unit-kB")).await;
+    window.fill(&format!("[data-testid=\"{which}\"]"), &kilobytes.to_string()).await;
+    until(&format!("{which} saved"), async || window.invoke("settings").await[setting] == kilobytes * 1000)
+        .await;
+}
+
+/// Waits until it is so.
+async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
+    let started = Instant::now();
+    while !so().await {
+        assert!(started.elapsed() < LIMIT, "{what}: not within {LIMIT:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// A libtorrent peer that knows only the launcher downloads from it for a while.
 async fn measure_upload(studio: &Studio, window: &Driven, cap: u64, pictures: &Pictures<'_>) {
-    let listen = window.invoke("snapshot").await["transfer"]["listen"].as_str().unwrap().to_owned();
-    let port = listen.rsplit(':').next().unwrap();
+    until("the launcher shares", async || window.invoke("snapshot").await["transfer"]["listen"].is_string())
+        .await;
+    let listen = window.invoke("snapshot").await["transfer"]["listen"].clone();
+    let port = listen.as_str().unwrap().rsplit(':').next().unwrap();
     let torrent = studio.torrent("1.1");
     let place = studio.path("leech");
     fs::create_dir_all(&place).unwrap();
@@ -153,10 +163,10 @@ fn progress(line: &str) -> Option<(f64, u64)> {
     (line["t"] == "progress").then(|| Some((line["time"].as_f64()?, line["down"].as_u64()?)))?
 }
 
-/// The build, without what is never shipped.
+/// As the build is, but for what is never shipped and what is the player's own.
 fn assert_installed(studio: &Studio, game: &Path, version: &str) {
     let mut published = tree::read(&studio.build(version));
-    published.remove(Path::new("muster.toml"));
+    published.retain(|path, _| path != Path::new("muster.toml") && !path.starts_with("save"));
     let installed = tree::read(game);
     for (path, entry) in &published {
         assert!(installed.get(path) == Some(entry), "{} is not as published", path.display());

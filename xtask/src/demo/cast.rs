@@ -42,9 +42,7 @@ impl Cast {
         let (provider, issuer) = identity_provider(dir)?;
         running.push(provider);
         let feed = feed::serve(place::root().join("demo/feed"))?;
-        for (index, cap) in SEED_CAPS.iter().enumerate() {
-            running.push(player(dir, index, cap, &repository_url)?);
-        }
+        running.extend(players(dir, &repository_url)?);
         let feed_url = format!("http://{feed}/feed.json");
         Ok(Self { dir: dir.to_path_buf(), repository_url, issuer, feed_url, _running: running })
     }
@@ -104,6 +102,19 @@ fn identity_provider(dir: &Path) -> Result<(Running, String), Failure> {
         line["issuer"].as_str().map(str::to_owned)
     })?;
     Ok((provider, issuer))
+}
+
+/// Three who install at once, and then seed.
+fn players(dir: &Path, url: &str) -> Result<Vec<Running>, Failure> {
+    let start = |(index, cap): (usize, &&str)| player(dir, index, cap, url);
+    let mut players = SEED_CAPS.iter().enumerate().map(start).collect::<Result<Vec<_>, _>>()?;
+    for player in &mut players {
+        player.wait_for_line(READY_LIMIT, "a player's installed game", |line| {
+            let line: Value = serde_json::from_str(line).ok()?;
+            (line["t"] == "ready").then_some(())
+        })?;
+    }
+    Ok(players)
 }
 
 /// Installs, and goes on seeding under a cap.
