@@ -29,7 +29,7 @@ const OUTSIDE: [&str; 3] = ["tests", "xtask", "demo-game"];
 const ESSENTIAL: [(&str, &[&str]); 5] = [
     ("muster-launcher", &["engine"]),
     ("cli", &["engine", "origin", "publisher"]),
-    ("origin", &["engine", "publisher"]),
+    ("origin", &["engine", "trust"]),
     ("engine", &["swarm", "store", "trust"]),
     ("publisher", &["trust"]),
 ];
