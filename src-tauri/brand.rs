@@ -242,7 +242,6 @@ fn default_scopes() -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
     use super::*;
     use serde_json::{Value, json};
     use std::fs;

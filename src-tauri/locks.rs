@@ -1,8 +1,6 @@
 //! The window's locks, as a test: it fails when the content policy, the capabilities or the navigation rules are loosened, or when a
 //! plugin that reaches the disk, the network or other programs is let in. Whoever means to loosen one changes this file too.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
 use serde_json::Value;
 use std::{collections::BTreeSet, fs, path::PathBuf};
 

@@ -109,7 +109,6 @@ impl Repository {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
     use super::*;
     use std::fs;
 

@@ -207,7 +207,6 @@ fn pick<T: DeserializeOwned>(
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
     use super::*;
     use serde_json::json;
     use std::fs;

@@ -37,7 +37,6 @@ pub(crate) fn choose_renderer() {}
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
     use super::*;
 
     #[test]

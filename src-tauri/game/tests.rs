@@ -1,7 +1,5 @@
 //! The desk without a network: which folder, which channel, which caps.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
 use super::*;
 use engine::snapshot::SharingMode;
 use std::path::Path;

@@ -161,7 +161,6 @@ fn looks_like_html(bytes: &[u8], content_type: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
     use super::*;
 
     fn base() -> Url {

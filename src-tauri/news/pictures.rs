@@ -84,7 +84,6 @@ fn shrink(picture: DynamicImage) -> DynamicImage {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
     use super::*;
 
     fn png(picture: &DynamicImage) -> Vec<u8> {

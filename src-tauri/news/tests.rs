@@ -1,7 +1,5 @@
 //! The desk against a server of its own: what a player sees, fresh, offline and under attack.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
 use super::*;
 use axum::{
     Router,

@@ -1,7 +1,5 @@
 //! Sign-in against a small provider that can be told to misbehave, with a browser that only follows redirects.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
 mod fake;
 
 use super::{
