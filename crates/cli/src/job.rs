@@ -21,7 +21,7 @@ use std::{
 use tokio::time::MissedTickBehavior;
 
 /// A clean end may take so long; then the program ends all the same.
-const END_MAX: Duration = Duration::from_millis(1800);
+const END_MAX: Duration = Duration::from_millis(1600);
 
 /// How bytes may travel.
 #[derive(Debug, Clone, Default, Args)]

@@ -31,7 +31,7 @@ use tokio::sync::mpsc;
 use url::Url;
 
 /// A clean end may take so long; then the program ends all the same.
-const END_MAX: Duration = Duration::from_millis(1800);
+const END_MAX: Duration = Duration::from_millis(1600);
 
 /// What to do with torrents.
 #[derive(Debug, Subcommand)]
