@@ -87,7 +87,8 @@ impl SeekTable {
     /// # Errors
     /// [`SeekTableError::Longer`] when `tail` does not hold all of it, with the bytes needed.
     pub fn parse_tail(tail: &[u8]) -> Result<Self, SeekTableError> {
-        let footer = tail.len().checked_sub(FOOTER_BYTES).map(|at| &tail[at..]).ok_or(SeekTableError::Malformed)?;
+        let footer =
+            tail.len().checked_sub(FOOTER_BYTES).map(|at| &tail[at..]).ok_or(SeekTableError::Malformed)?;
         let count = u64::from(word(footer, 0));
         if word(footer, 5) != SEEKABLE_MAGIC || footer[4] & !CHECKSUM_FLAG != 0 {
             return Err(SeekTableError::Malformed);
