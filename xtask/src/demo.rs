@@ -57,7 +57,7 @@ pub(crate) fn command(once: bool) -> Result<(), Failure> {
         Ok(())
     })?;
     let Some(cast) = cast else { return Ok(()) };
-    let desktop = Desktop::open()?;
+    let desktop = Desktop::open(once)?;
     let mut launcher = cast.launcher(&desktop)?;
     state::write(&folder())?;
     invite(&cast);

@@ -19,9 +19,9 @@ pub(crate) struct Desktop {
 }
 
 impl Desktop {
-    /// Uses the display and the bus of this session; makes what is missing.
-    pub(crate) fn open() -> Result<Self, Failure> {
-        let has = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    /// Uses the display and the bus of this session; makes what is missing, and with `alone` both.
+    pub(crate) fn open(alone: bool) -> Result<Self, Failure> {
+        let has = |name| !alone && std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let display = if has("DISPLAY") || has("WAYLAND_DISPLAY") { None } else { Some(Display::open()?) };
         let bus = if has("DBUS_SESSION_BUS_ADDRESS") { None } else { Some(Bus::open()?) };
         Ok(Self { display, bus })
