@@ -8,6 +8,9 @@ use crate::noise::{lerp, unit};
 /// A colour in linear light, red, green, blue, 0 to 1 (more is allowed until the way out).
 pub type Color = [f32; 3];
 
+/// Less alpha than this is none on the way out.
+const INVISIBLE: f32 = 0.002;
+
 /// A picture being painted.
 #[derive(Clone, Debug)]
 pub struct Canvas {
@@ -154,6 +157,16 @@ impl Canvas {
         &mut self.pixels
     }
 
+    /// The part that holds paint; nothing painted leaves the picture as it is.
+    pub fn trimmed(&self) -> Self {
+        let painted = |x: usize, y: usize| self.pixels[y * self.width + x][3] >= INVISIBLE;
+        let columns = span(self.width, |x| (0..self.height).any(|y| painted(x, y)));
+        let rows = span(self.height, |y| (0..self.width).any(|x| painted(x, y)));
+        let (Some((left, right)), Some((top, bottom))) = (columns, rows) else { return self.clone() };
+        let kept = (top..=bottom).flat_map(|y| &self.pixels[y * self.width + left..=y * self.width + right]);
+        Self { width: right - left + 1, height: bottom - top + 1, pixels: kept.copied().collect() }
+    }
+
     /// sRGB bytes without alpha. `grain` is the strength of the film grain, in steps of 1/255.
     pub fn rgb8(&self, grain: f32) -> Vec<u8> {
         let curve = Curve::new();
@@ -171,7 +184,7 @@ impl Canvas {
         let mut out = Vec::with_capacity(self.pixels.len() * 4);
         for (index, pixel) in self.pixels.iter().enumerate() {
             let alpha = pixel[3].clamp(0.0, 1.0);
-            if alpha < 0.002 {
+            if alpha < INVISIBLE {
                 out.extend([0; 4]);
                 continue;
             }
@@ -186,6 +199,11 @@ impl Canvas {
         let (x, y) = ((index % self.width) as i32, (index / self.width) as i32);
         (unit(x, y, 0x6a) + unit(x, y, 0x6b) - 1.0) * grain.max(0.5)
     }
+}
+
+/// The first and the last place of `length` where `holds` is true.
+fn span(length: usize, holds: impl Fn(usize) -> bool) -> Option<(usize, usize)> {
+    Some(((0..length).find(|at| holds(*at))?, (0..length).rev().find(|at| holds(*at))?))
 }
 
 /// The way from linear light to sRGB bytes, with highlights rolled off instead of cut.
@@ -268,6 +286,18 @@ mod tests {
         for (byte, want) in canvas.rgb8(0.0).iter().zip([0x20, 0x40, 0x60]) {
             assert!(byte.abs_diff(want) <= 1);
         }
+    }
+
+    #[test]
+    fn empty_margins_are_cut_away() {
+        let mut canvas = Canvas::new(9, 7);
+        assert_eq!((canvas.trimmed().width(), canvas.trimmed().height()), (9, 7), "nothing to cut it to");
+        canvas.over(3, 2, hex(0xff_00_00), 1.0);
+        canvas.over(6, 5, hex(0x00_ff_00), 0.5);
+        let trimmed = canvas.trimmed();
+        assert_eq!((trimmed.width(), trimmed.height()), (4, 4));
+        let bytes = trimmed.rgba8(0.0);
+        assert_eq!((bytes[3], bytes[bytes.len() - 1], bytes[7]), (255, 128, 0));
     }
 
     #[test]

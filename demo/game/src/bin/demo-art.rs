@@ -24,7 +24,7 @@ fn brand(root: &Path) -> Result<(), FileError> {
     let large = art::key_art(2240, 1360);
     files::jpeg(&brand.join("key-art.jpg"), &large, 1.2, 86)?;
     files::jpeg(&brand.join("key-art-1600x900.jpg"), &art::key_art(1600, 900), 1.2, 84)?;
-    files::png_rgba(&brand.join("logo.png"), &art::wordmark(960, 190), 0.0, CompressionType::Best)
+    files::png_rgba(&brand.join("logo.png"), &art::wordmark(1280, 254).trimmed(), 0.0, CompressionType::Best)
 }
 
 fn news(root: &Path) -> Result<(), FileError> {
