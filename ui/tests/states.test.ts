@@ -55,6 +55,20 @@ test("an unknown error code falls back to the message that came with it", async 
   expect(screen.getByTestId("failure").textContent).toContain("BRAND_NEW");
 });
 
+test("news that cannot be had are said, news that do not exist are not", async () => {
+  await open("news_unavailable");
+  expect(screen.getByTestId("news").textContent).toContain("cannot be reached");
+  cleanup();
+  await open("news_no_feed");
+  expect(screen.queryByTestId("news")).toBeNull();
+});
+
+test("the news of the last time stand while newer ones are fetched", async () => {
+  const { cards } = FIXTURES["news_fresh"]!.news;
+  await open("ready", { backend: { news: async () => ({ state: "loading", fetched: null, cards, failure: null }) } });
+  expect(screen.getAllByTestId("news-card")).toHaveLength(cards.length);
+});
+
 test("text from outside stays text", async () => {
   const title = "<img src=x onerror=alert(1)><b>bold</b>";
   const card = { id: "x", title, summary: title, published: null, image: "https://elsewhere.example/x.png", link: false };

@@ -30,5 +30,6 @@ export const NEWS = {
   empty: { state: "fresh", fetched: "2026-11-20T11:40:00Z", cards: [], failure: null },
   loading: { state: "loading", fetched: null, cards: [], failure: null },
   offline_copy: { state: "offline_copy", fetched: "2026-11-18T11:40:00Z", cards: CARDS, failure: null },
-  unavailable: { state: "unavailable", fetched: null, cards: [], failure: { code: "NEWS_UNREACHABLE", message: "connection refused", can_retry: true } },
+  unavailable: { state: "unavailable", fetched: null, cards: [], failure: { code: "FEED_UNREACHABLE", message: "connection refused", can_retry: true } },
+  no_feed: { state: "unavailable", fetched: null, cards: [], failure: null },
 } satisfies Record<string, News>;
