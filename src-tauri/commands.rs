@@ -11,7 +11,7 @@ use crate::{
     signin::Account,
 };
 use engine::snapshot::{Action, Snapshot};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tauri::{AppHandle, Manager, State};
 use tauri_plugin_dialog::DialogExt;
 
@@ -52,6 +52,19 @@ pub(crate) async fn pick_folder(app: AppHandle, services: State<'_, Services>) -
         *locked(&services.picked) = picked;
     }
     Ok(text)
+}
+
+#[tauri::command]
+pub(crate) async fn open_folder(services: State<'_, Services>) -> Answer<()> {
+    let dir = PathBuf::from(services.game.snapshot().game.dir);
+    match tokio::task::spawn_blocking(move || links::open_folder(&dir)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(links::FolderError::Missing(_))) => {
+            Err(Code::FolderMissing.failure("the game folder is not there"))
+        }
+        Ok(Err(error)) => Err(Code::FolderOpenFailed.failure(error.to_string())),
+        Err(error) => Err(Code::FolderOpenFailed.failure(error.to_string())),
+    }
 }
 
 #[tauri::command]

@@ -44,6 +44,10 @@ pub(crate) enum Code {
     SettingsBusy,
     /// No browser could be started.
     LinkFailed,
+    /// The game folder is not there to be shown; the engine says it in the same words.
+    FolderMissing,
+    /// No file manager could be opened.
+    FolderOpenFailed,
     /// The action is unknown or makes no sense now.
     ActionRefused,
     /// No repository is built in and none is given.
@@ -72,6 +76,8 @@ impl Code {
             Self::SettingsBusy => "SETTINGS_BUSY",
             Self::LinkRefused => "LINK_REFUSED",
             Self::LinkFailed => "LINK_FAILED",
+            Self::FolderMissing => "FOLDER_MISSING",
+            Self::FolderOpenFailed => "FOLDER_OPEN_FAILED",
             Self::ActionRefused => "ACTION_REFUSED",
             Self::NoRepository => "NO_REPOSITORY",
         }

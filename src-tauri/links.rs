@@ -1,9 +1,12 @@
-//! Which addresses from outside the launcher may follow or open.
+//! What the launcher hands to the system to open: addresses from outside, and the game's own folder.
 //!
 //! Invariant: https anywhere, plain http on the loopback only (a demo, a test), no user name or password inside. Everything else,
 //! `file:`, `javascript:`, a custom scheme, is refused before it reaches a browser or a socket.
 
-use std::io;
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 use url::{Host, Url};
 
 /// Why a link was not opened.
@@ -15,6 +18,17 @@ pub(crate) enum LinkError {
     /// The system has no browser, or it did not start.
     #[error("no browser could be started: {0}")]
     Browser(#[from] io::Error),
+}
+
+/// Why a folder was not shown.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FolderError {
+    /// It is not there, or not a folder: opening a file could start it.
+    #[error("{} is no folder", .0.display())]
+    Missing(PathBuf),
+    /// The system has no file manager, or it did not start.
+    #[error("no file manager could be started: {0}")]
+    FileManager(#[from] io::Error),
 }
 
 /// Whether the launcher may fetch or open this address.
@@ -46,6 +60,14 @@ pub(crate) fn open_in_browser(url: &Url) -> Result<(), LinkError> {
         return Ok(());
     }
     Ok(open::that_detached(url.as_str())?)
+}
+
+/// Shows a folder in the system's file manager.
+pub(crate) fn open_folder(dir: &Path) -> Result<(), FolderError> {
+    if !dir.is_dir() {
+        return Err(FolderError::Missing(dir.to_owned()));
+    }
+    Ok(open::that_detached(dir)?)
 }
 
 /// `BROWSER` names the programs a person wants on a Unix desktop, with colons between them; `xdg-open` looks at it only when no desktop
@@ -89,5 +111,17 @@ mod tests {
         }
         let refused = open_in_browser(&Url::parse("file:///etc/passwd").unwrap());
         assert!(matches!(refused, Err(LinkError::Refused(scheme)) if scheme == "file"));
+    }
+
+    #[test]
+    fn only_a_folder_is_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join("game");
+        assert!(matches!(open_folder(&program), Err(FolderError::Missing(_))), "not there");
+        std::fs::write(&program, b"#!/bin/sh").unwrap();
+        assert!(
+            matches!(open_folder(&program), Err(FolderError::Missing(path)) if path == program),
+            "a program"
+        );
     }
 }

@@ -5,12 +5,13 @@ use serde_json::Value;
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
 /// Everything the window may do, by name.
-const PERMISSIONS: [&str; 14] = [
+const PERMISSIONS: [&str; 15] = [
     "allow-account",
     "allow-act",
     "allow-brand",
     "allow-cancel-sign-in",
     "allow-news",
+    "allow-open-folder",
     "allow-open-news",
     "allow-pick-folder",
     "allow-save-settings",

@@ -55,6 +55,17 @@ test("forcing the game to quit asks first", async () => {
   expect(act).toHaveBeenCalledExactlyOnceWith("stop_game");
 });
 
+test("the game's folder is one entry of the menu, and a refusal is said", async () => {
+  const openFolder = vi.fn(() => Promise.reject({ code: "FOLDER_MISSING", message: "gone", can_retry: false }));
+  await open("ready", { backend: { openFolder } });
+  await fireEvent.keyDown(screen.getByTestId("gear"), { key: "ArrowDown" });
+  await settled();
+  await fireEvent.keyDown(screen.getByTestId("gear-folder"), { key: "Enter" });
+  await settled();
+  expect(openFolder).toHaveBeenCalledExactlyOnceWith();
+  expect(screen.getByTestId("failure").dataset["code"]).toBe("FOLDER_MISSING");
+});
+
 test("upload can be stopped where it is shown", async () => {
   const act = vi.fn(async () => {});
   await open("sharing", { backend: { act } });

@@ -11,6 +11,8 @@ export interface Backend {
   saveSettings(settings: Settings): Promise<void>;
   /** The folder chosen in the system's dialog, or null when it was dismissed. */
   pickFolder(): Promise<string | null>;
+  /** Shows the game folder in the system's file manager. */
+  openFolder(): Promise<void>;
   account(): Promise<Account>;
   signIn(): Promise<void>;
   cancelSignIn(): Promise<void>;

@@ -52,6 +52,7 @@ export function mockBackend(fixture: string | null): Backend {
     settings: async () => settings,
     saveSettings: async (next) => void (settings = next),
     pickFolder: async () => "/mnt/games/Lanternfall",
+    openFolder: async () => {},
     account: async () => account,
     signIn: async () => say(ACCOUNTS.waiting),
     cancelSignIn: async () => say(ACCOUNTS.signed_out),

@@ -25,17 +25,25 @@ export class GameState {
     }
   }
 
-  async act(action: Action): Promise<void> {
-    this.refused = null;
-    try {
-      await this.#backend.act(action);
-    } catch (thrown) {
-      this.refused = failureOf(thrown);
-    }
+  act(action: Action): Promise<void> {
+    return this.#ask(() => this.#backend.act(action));
+  }
+
+  openFolder(): Promise<void> {
+    return this.#ask(() => this.#backend.openFolder());
   }
 
   dismiss(): void {
     this.refused = null;
+  }
+
+  async #ask(command: () => Promise<void>): Promise<void> {
+    this.refused = null;
+    try {
+      await command();
+    } catch (thrown) {
+      this.refused = failureOf(thrown);
+    }
   }
 
   #show(snapshot: Snapshot): void {
