@@ -18,6 +18,10 @@ pub(crate) struct Request {
 
 /// Requests assumed to be kept by a peer that does not say (`reqq`), as libtorrent assumes.
 const REQQ_DEFAULT: u32 = 250;
+/// A peer that rejects keeps at least this many requests, or it is of no use.
+const REQQ_MIN: u32 = 4;
+/// A piece that a serving peer rejected so often is not there.
+const REJECTS_OF_PIECE_MAX: u32 = 3;
 /// Fewer outstanding requests than this starve a connection with any delay.
 const WINDOW_MIN: usize = 4;
 
@@ -77,6 +81,8 @@ pub(crate) struct Peer {
     pub(crate) hashes_out: BTreeMap<HashRange, Time>,
     /// It refuses hash requests.
     pub(crate) hash_rejects: u32,
+    /// How often it rejected requests for a piece although it serves us.
+    rejected: BTreeMap<u32, u32>,
     pub(crate) heard_at: Time,
     pub(crate) said_at: Time,
     pub(crate) pex_at: Time,
@@ -84,6 +90,14 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    /// Takes note that the peer, which serves us, rejected a request. Says whether the piece is to be taken for gone.
+    pub(crate) fn rejects(&mut self, piece: u32) -> bool {
+        self.reqq = self.reqq.min(u32::try_from(self.out.len()).unwrap_or(u32::MAX)).max(REQQ_MIN);
+        let times = self.rejected.entry(piece).or_default();
+        *times += 1;
+        self.out.is_empty() || *times >= REJECTS_OF_PIECE_MAX
+    }
+
     /// A peer from [`Input::PeerConnected`]; `None` for any other input.
     pub(crate) fn connected(input: &Input, pieces: u32, now: Time, config: &Config) -> Option<Self> {
         let Input::PeerConnected { addr, outgoing, class, peer_id, reserved, .. } = *input else {
@@ -132,6 +146,7 @@ impl Peer {
             slot_ended: None,
             hashes_out: BTreeMap::new(),
             hash_rejects: 0,
+            rejected: BTreeMap::new(),
             heard_at: now,
             said_at: now,
             pex_at: now,

@@ -247,7 +247,8 @@ impl Swarm {
         self.refill_others();
     }
 
-    /// A request was rejected (BEP 6). From a peer that does not choke us it means the piece is gone.
+    /// A request was rejected (BEP 6). From a peer that does not choke us it means that its queue is full, or, where it
+    /// has nothing else of ours to do or says it again and again, that the piece is gone.
     pub(crate) fn on_reject(&mut self, key: PeerKey, piece: u32, begin: u32) {
         let block = begin / BLOCK_LENGTH;
         let Some(peer) = self.peers.get_mut(&key) else { return };
@@ -258,9 +259,9 @@ impl Swarm {
         if peer.out.remove(&(piece, block)).is_none() {
             return;
         }
-        let chokes_us = peer.chokes_us;
+        let gone = !peer.chokes_us && peer.rejects(piece);
         self.unask(Source::Peer(key), piece, block);
-        if !chokes_us {
+        if gone {
             self.on_peer_lost(key, piece);
         }
         self.fill(key);

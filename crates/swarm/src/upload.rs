@@ -17,8 +17,9 @@ impl Swarm {
             return self.close(key, CloseReason::Protocol);
         }
         let request = Request { piece, begin, length };
-        let kept = peer.queue.len() + peer.sending.len();
-        if peer.choked || !self.have.get(piece) || kept >= self.config.requests_kept_max {
+        // What is at the driver does not count: it may be with the peer already, which then asked anew.
+        let full = peer.queue.len() >= self.config.requests_kept_max;
+        if peer.choked || !self.have.get(piece) || full {
             return self.reject(key, request);
         }
         if !peer.queue.contains(&request) && !peer.sending.contains(&request) {

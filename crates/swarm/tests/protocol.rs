@@ -173,11 +173,27 @@ fn requests_are_served_a_few_at_a_time_and_the_excess_is_rejected() {
         rejected += messages(&outputs, PEER).len();
         at_driver.extend(outputs.into_iter().filter(|o| matches!(o, Output::SendBlock { .. })));
     }
-    assert_eq!((at_driver.len(), rejected), (8, 50));
+    assert_eq!((at_driver.len(), rejected), (8, 42));
     let Some(Output::SendBlock { peer, piece, begin, length }) = at_driver.first().cloned() else { panic!() };
     let outputs = driver.give(Input::BlockSent { peer, piece, begin, length });
     assert!(matches!(outputs[..], [Output::SendBlock { .. }]));
     assert_eq!(driver.swarm.stats(driver.now).uploaded.players, 100);
+}
+
+/// A peer whose queue is full rejects and yet has the piece: taking it for gone emptied a seed, piece by piece.
+#[test]
+fn a_reject_from_a_peer_that_serves_others_of_our_requests_does_not_cost_it_the_piece() {
+    let mut driver = Driver::new(Bitfield::empty(PIECES));
+    driver.connect(PEER, RESERVED);
+    driver.hear(PEER, Message::HaveAll);
+    let outputs = driver.hear(PEER, Message::Unchoke);
+    let asked = messages(&outputs, PEER).into_iter().find_map(|message| match message {
+        Message::Request { index, begin, length } => Some((index, begin, length)),
+        _ => None,
+    });
+    let (index, begin, length) = asked.unwrap();
+    driver.hear(PEER, Message::Reject { index, begin, length });
+    assert_eq!(driver.swarm.stats(driver.now).peers[0].pieces, PIECES);
 }
 
 #[test]
