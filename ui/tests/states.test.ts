@@ -69,6 +69,14 @@ test("the news of the last time stand while newer ones are fetched", async () =>
   expect(screen.getAllByTestId("news-card")).toHaveLength(cards.length);
 });
 
+test("a game with changed files is not called ready, and repair stands on one button", async () => {
+  await open("repair_offered");
+  expect(screen.getByTestId("phase").textContent).toContain("need repair");
+  expect(screen.getByTestId("banner-repair")).toBeTruthy();
+  expect(screen.queryByTestId("banner-repair-action")).toBeNull();
+  expect(screen.getByTestId("primary").dataset["action"]).toBe("repair");
+});
+
 test("text from outside stays text", async () => {
   const title = "<img src=x onerror=alert(1)><b>bold</b>";
   const card = { id: "x", title, summary: title, published: null, image: "https://elsewhere.example/x.png", link: false };

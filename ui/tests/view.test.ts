@@ -4,7 +4,7 @@ import { SNAPSHOTS } from "../src/ipc/mock/snapshots";
 import { imageUrl } from "../src/ipc/client";
 import { mendLanguage } from "../src/i18n/system-language";
 import { accentTokens, contrast } from "../src/view/accent";
-import { masked } from "../src/view/addresses";
+import { masked, portOf } from "../src/view/addresses";
 import { ceilRound, graphData } from "../src/view/graph";
 import { limitText, parseLimit, unitOf } from "../src/view/limit";
 
@@ -44,6 +44,8 @@ test.each([
   ["[2001:db8:4::9c1]:51413", "2001:…"],
   ["somewhere", "•"],
 ])("%s is hidden as %s", (address, hidden) => expect(masked(address)).toBe(hidden));
+
+test.each(["0.0.0.0:51413", "[::]:51413"])("of %s only the port says something", (address) => expect(portOf(address)).toBe("51413"));
 
 test("only our own pictures are loaded, under the name each web view knows them by", () => {
   expect(imageUrl("muster://news/a", "X11; Linux")).toBe("muster://news/a");

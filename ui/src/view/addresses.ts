@@ -7,3 +7,8 @@ export function masked(address: string): string {
   const v6 = /^\[?([0-9a-f]*):/i.exec(address);
   return v6 ? `${v6[1]}:…` : "•";
 }
+
+/** The port of our own listening socket: its address is most often that of every card at once, which nobody can reach. */
+export function portOf(address: string): string {
+  return address.slice(address.lastIndexOf(":") + 1);
+}

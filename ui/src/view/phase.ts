@@ -5,7 +5,7 @@ import { span } from "../i18n/format";
 import type { Line, MessageKey, Said } from "../i18n/i18n.svelte";
 
 /** The headline of the dock. */
-export function phaseLine({ phase, available, installed }: Snapshot): Line {
+export function phaseLine({ phase, available, installed, repair_offered }: Snapshot): Line {
   switch (phase.kind) {
     case "update_available":
     case "downloading":
@@ -17,6 +17,8 @@ export function phaseLine({ phase, available, installed }: Snapshot): Line {
       return { key: installed === null ? "phase.offline_none" : "phase.offline_installed" };
     case "blocked":
       return { key: "phase.blocked", values: { by: phase.by } };
+    case "ready":
+      return { key: repair_offered.length > 0 ? "phase.ready_damaged" : "phase.ready" };
     default:
       return { key: `phase.${phase.kind}` };
   }
@@ -45,7 +47,7 @@ export function detailLines(snapshot: Snapshot, format: Formatter, now: Date): S
     case "paused":
       return phase.reason === "space" ? [{ key: "detail.paused_space" }] : progressLines(snapshot, format);
     case "ready":
-      return checkedLine(snapshot.last_check, format, now);
+      return snapshot.repair_offered.length > 0 ? [{ key: "detail.ready_damaged" }] : checkedLine(snapshot.last_check, format, now);
     default:
       return progress ? progressLines(snapshot, format) : [];
   }

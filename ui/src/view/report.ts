@@ -1,7 +1,7 @@
 // The transfer view as plain text, for a forum post or a support request.
 import type { Snapshot } from "../ipc/bindings";
 import type { I18n } from "../i18n/i18n.svelte";
-import { masked } from "./addresses";
+import { masked, portOf } from "./addresses";
 import { phaseLine } from "./phase";
 
 export function transferReport(snapshot: Snapshot, i18n: I18n, hideAddresses: boolean): string {
@@ -18,7 +18,7 @@ export function transferReport(snapshot: Snapshot, i18n: I18n, hideAddresses: bo
     ...(["origin", "players", "lan"] as const).map((source) => named(i18n.t(`source.${source}`), format.bytes(downloaded[source]))),
     named(i18n.t("transfer.pieces"), i18n.t("transfer.pieces_count", { have: transfer.pieces_have, total: transfer.pieces_total })),
     i18n.t("transfer.bad", { count: transfer.bad_pieces }),
-    transfer.listen === null ? i18n.t("transfer.listen_none") : i18n.t("transfer.listen", { address: address(transfer.listen) }),
+    transfer.listen === null ? i18n.t("transfer.listen_none") : i18n.t("transfer.listen", { port: portOf(transfer.listen) }),
     i18n.t("transfer.peers", { count: transfer.peers.length }),
     ...transfer.peers.map((peer) => `  ${address(peer.address)}  ${peer.client}  ↓ ${format.rate(peer.down_rate)}  ↑ ${format.rate(peer.up_rate)}  ${format.percent(peer.percent)}`),
     `${i18n.t("transfer.origins")}:`,
