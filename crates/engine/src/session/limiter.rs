@@ -71,9 +71,14 @@ impl Limiter {
         self.changed.notify_waiters();
     }
 
+    /// Whether a cap of the whole program is in force.
+    pub(crate) fn is_capped(&self, direction: Direction) -> bool {
+        self.capped[direction as usize].load(Ordering::Relaxed)
+    }
+
     /// Waits until some of `want` bytes may pass and says how many, at least one.
     pub(crate) async fn acquire(&self, node: Node, direction: Direction, want: u32) -> u32 {
-        if !self.capped[direction as usize].load(Ordering::Relaxed) {
+        if !self.is_capped(direction) {
             return want;
         }
         let want = want.min(QUANTUM_MAX);
@@ -101,7 +106,7 @@ impl Limiter {
 
     /// Gives back what was granted and then not moved.
     pub(crate) fn give_back(&self, node: Node, direction: Direction, bytes: u32) {
-        if bytes > 0 && self.capped[direction as usize].load(Ordering::Relaxed) {
+        if bytes > 0 && self.is_capped(direction) {
             let mut tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
             tree.give_back(node, direction, bytes);
         }

@@ -23,6 +23,8 @@ use tokio::{
 
 /// Read from the socket at once at most.
 const READ_BYTES: u32 = 64 * 1024;
+/// Bytes of a piece message before its data: length, kind, piece, offset.
+const FRAME_HEADER: usize = 13;
 /// A connection whose other end takes no byte for so long is dead.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Messages queued to a peer that does not read; beyond this it is closed.
@@ -75,6 +77,7 @@ async fn read_messages(link: &Link, socket: &mut OwnedReadHalf, decoder: &mut De
         // Waiting for bytes before asking for a grant keeps an idle connection from holding a turn.
         socket.readable().await?;
         let granted = link.limiter.acquire(link.node(), Direction::Down, READ_BYTES).await;
+        decoder.buffer().reserve(granted as usize);
         let mut space = decoder.buffer().limit(granted as usize);
         let read = socket.read_buf(&mut space).await;
         let bytes = *read.as_ref().unwrap_or(&0) as u32;
@@ -126,8 +129,8 @@ impl Writer<'_> {
                 let buffer = std::mem::take(&mut self.buffer);
                 send(socket, &buffer).await?;
             }
-            if let Some(block) = self.blocks.pop_front() {
-                self.send_block(socket, block).await?;
+            if !self.blocks.is_empty() {
+                self.send_blocks(socket).await?;
             }
         }
     }
@@ -145,33 +148,53 @@ impl Writer<'_> {
         }
     }
 
-    async fn send_block(&mut self, socket: &mut OwnedWriteHalf, block: BlockRange) -> io::Result<()> {
-        let (peer, store) = (self.link.peer, Arc::clone(&self.link.store));
-        let read = tokio::task::spawn_blocking(move || store.read(block.piece, block.begin, block.length));
-        let data = match read.await.map_err(io::Error::other)? {
-            Ok(data) if data.len() == block.length as usize => data,
-            Ok(_) => {
-                let _ = self.link.done.send(Happening::Unreadable { peer, block });
-                return Ok(());
-            }
-            Err(error) => {
-                tracing::warn!(piece = block.piece, %error, "a block could not be read for a peer");
-                let _ = self.link.done.send(Happening::Unreadable { peer, block });
-                return Ok(());
-            }
-        };
-        let mut frame = Vec::with_capacity(data.len() + 13);
-        encode(&Message::Piece { index: block.piece, begin: block.begin, data: data.into() }, &mut frame);
-        let mut rest = frame.as_slice();
+    /// Sends the next block, or without a cap all that wait: under a cap a cancel should still find them.
+    async fn send_blocks(&mut self, socket: &mut OwnedWriteHalf) -> io::Result<()> {
+        let count = if self.link.limiter.is_capped(Direction::Up) { 1 } else { self.blocks.len() };
+        let blocks: Vec<BlockRange> = self.blocks.drain(..count).collect();
+        let (store, peer) = (Arc::clone(&self.link.store), self.link.peer);
+        let read = tokio::task::spawn_blocking(move || read_frames(&*store, &blocks));
+        let (frames, outcomes) = read.await.map_err(io::Error::other)?;
+        let mut rest = frames.as_slice();
         while !rest.is_empty() {
             let granted = self.link.limiter.acquire(self.link.node(), Direction::Up, rest.len() as u32).await;
             let (now, later) = rest.split_at((granted as usize).min(rest.len()));
             send(socket, now).await?;
             rest = later;
         }
-        let _ = self.link.done.send(Happening::Sent { peer, block });
+        for (block, readable) in outcomes {
+            let happened = if readable {
+                Happening::Sent { peer, block }
+            } else {
+                Happening::Unreadable { peer, block }
+            };
+            let _ = self.link.done.send(happened);
+        }
         Ok(())
     }
+}
+
+/// Reads blocks into frames as they go over the wire, and says which could be read.
+fn read_frames(store: &dyn PieceStore, blocks: &[BlockRange]) -> (Vec<u8>, Vec<(BlockRange, bool)>) {
+    let mut frames =
+        Vec::with_capacity(blocks.iter().map(|block| block.length as usize + FRAME_HEADER).sum());
+    let mut outcomes = Vec::with_capacity(blocks.len());
+    for block in blocks {
+        let readable = match store.read(block.piece, block.begin, block.length) {
+            Ok(data) if data.len() == block.length as usize => {
+                let message = Message::Piece { index: block.piece, begin: block.begin, data: data.into() };
+                encode(&message, &mut frames);
+                true
+            }
+            Ok(_) => false,
+            Err(error) => {
+                tracing::warn!(piece = block.piece, %error, "a block could not be read for a peer");
+                false
+            }
+        };
+        outcomes.push((*block, readable));
+    }
+    (frames, outcomes)
 }
 
 async fn send(socket: &mut OwnedWriteHalf, bytes: &[u8]) -> io::Result<()> {

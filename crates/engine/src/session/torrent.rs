@@ -37,6 +37,8 @@ use url::Url;
 const WIRE_QUEUE: usize = 256;
 /// Blocks on their way to the disk; 16 KiB each, so 4 MiB.
 const WRITES_MAX: usize = 256;
+/// Blocks given to a disk thread at once.
+const STORE_AT_ONCE: usize = 8;
 /// Happenings handled before timers are looked at again.
 const BATCH: usize = 64;
 /// How often the status is told.
@@ -74,6 +76,8 @@ struct Actor {
     peers: BTreeMap<PeerKey, PeerTasks>,
     fetches: BTreeMap<u64, AbortHandle>,
     writes: usize,
+    /// Blocks that came in this batch.
+    to_store: Vec<(u32, u32, Bytes)>,
     dirty: bool,
     flushing: bool,
     complete: bool,
@@ -128,6 +132,7 @@ impl Actor {
             peers: BTreeMap::new(),
             fetches: BTreeMap::new(),
             writes: 0,
+            to_store: Vec::new(),
             dirty: false,
             flushing: false,
             complete,
@@ -205,6 +210,7 @@ impl Actor {
                 self.happened(happening);
                 batch += 1;
             }
+            self.store_blocks();
         };
         self.end(stopped).await;
     }
@@ -334,7 +340,10 @@ impl Actor {
                 self.forget(peer);
             }
             Output::Connect { addr } => self.session.connect(addr, self.infohash, self.done.clone()),
-            Output::StoreBlock { piece, block, data } => self.store_block(piece, block, data),
+            Output::StoreBlock { piece, block, data } => {
+                self.writes += 1;
+                self.to_store.push((piece, block, data));
+            }
             Output::ReadLeaves { piece } => self.read_leaves(piece),
             Output::FetchOrigin { fetch, piece, blocks } => {
                 let (origin, wire) = (Arc::clone(&self.origin), self.wire.clone());
@@ -385,13 +394,19 @@ impl Actor {
         Some(tasks)
     }
 
-    fn store_block(&mut self, piece: u32, block: u32, data: Bytes) {
-        self.writes += 1;
-        let (store, done) = (Arc::clone(&self.store), self.done.clone());
-        tokio::task::spawn_blocking(move || {
-            let outcome = store.write(piece, block * BLOCK, &data).map(|()| leaf(&data));
-            let _ = done.send(Happening::Stored { piece, block, outcome });
-        });
+    /// Hands the blocks that came to the disk threads, a few at a time: a thread woken for each block
+    /// would cost more than the hashing.
+    fn store_blocks(&mut self) {
+        while !self.to_store.is_empty() {
+            let few = self.to_store.split_off(self.to_store.len().saturating_sub(STORE_AT_ONCE));
+            let (store, done) = (Arc::clone(&self.store), self.done.clone());
+            tokio::task::spawn_blocking(move || {
+                for (piece, block, data) in few {
+                    let outcome = store.write(piece, block * BLOCK, &data).map(|()| leaf(&data));
+                    let _ = done.send(Happening::Stored { piece, block, outcome });
+                }
+            });
+        }
     }
 
     fn read_leaves(&self, piece: u32) {
