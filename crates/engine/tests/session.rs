@@ -71,6 +71,7 @@ fn add(
         layout: folder.layout(),
         layers: metainfo.layers.clone(),
         have: have.clone(),
+        excluded: vec![],
         store: Arc::new(folder),
         trackers: vec![],
         origins: vec![],

@@ -97,6 +97,7 @@ impl Seed {
             layout: Arc::clone(&release.layout),
             layers: release.layers.clone(),
             have,
+            excluded: Vec::new(),
             store: content,
             trackers,
             origins: Vec::new(),

@@ -135,6 +135,7 @@ impl Get {
             layout: folder.layout(),
             layers: metainfo.layers,
             have,
+            excluded: Vec::new(),
             store: folder.clone(),
             trackers,
             origins,

@@ -30,6 +30,7 @@ pub(crate) async fn fetch(session: &Session, control: &Control, wanted: Wanted) 
         layout: wanted.layout,
         layers: wanted.layers,
         have,
+        excluded: Vec::new(),
         store: Arc::new(wanted.store),
         trackers: wanted.sources.trackers,
         origins: wanted.sources.origins,

@@ -81,7 +81,7 @@ impl Work {
         self.outcome.available =
             offer.release.as_ref().map(|release| available(release, installed.as_ref(), &offer));
         self.outcome.release = installed.map(|manifest| manifest.version.to_string());
-        if matches!(link.root, super::TrustedRoot::PinOnFirstUse) {
+        if offer.root_pinned_now {
             self.outcome.root_pinned_first_use = Some(offer.root_sha256.to_string());
         }
         self.offer = Some(offer);

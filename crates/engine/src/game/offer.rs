@@ -26,6 +26,8 @@ pub(crate) struct Offer {
     pub(crate) sources: Sources,
     pub(crate) root_version: u64,
     pub(crate) root_sha256: Hash32,
+    /// The root was taken on first use by this very check.
+    pub(crate) root_pinned_now: bool,
     pub(crate) warnings: Vec<String>,
     /// Bytes of signed documents that came.
     pub(crate) metadata_bytes: u64,
@@ -61,7 +63,7 @@ pub(crate) async fn read(ask: Ask<'_>) -> Result<Offer, GameError> {
     let link = ask.link;
     let transport = Arc::new(HttpTransport::new(ask.client.clone(), link.repository.clone()));
     let trust_dir = roots::trust_dir(ask.state_dir, &link.repository);
-    let root = roots::trusted(&trust_dir, &transport, link).await?;
+    let (root, root_pinned_now) = roots::trusted(&trust_dir, &transport, link).await?;
     let request = LoadRequest {
         trusted_root: &root,
         state_dir: &trust_dir.join("tuf"),
@@ -85,6 +87,7 @@ pub(crate) async fn read(ask: Ask<'_>) -> Result<Offer, GameError> {
         release,
         root_version: client.root_version(),
         root_sha256,
+        root_pinned_now,
         warnings: client.warnings().iter().map(|warning| warning.code().to_owned()).collect(),
         metadata_bytes: transport.bytes(),
     })

@@ -27,28 +27,29 @@ pub(crate) fn trust_dir(state_dir: &Path, repository: &Url) -> PathBuf {
     state_dir.join("trust").join(&key[..32])
 }
 
-/// The root to trust: the one given, the one pinned, or on first use the one found.
+/// The root to trust: the one given, the one pinned, or on first use the one found; and whether it was
+/// pinned on first use just now.
 pub(crate) async fn trusted(
     trust_dir: &Path,
     transport: &HttpTransport,
     link: &GameLink,
-) -> Result<Vec<u8>, GameError> {
+) -> Result<(Vec<u8>, bool), GameError> {
     if let Some(root) = link.root.given() {
         if pinned(trust_dir)?.as_deref() != Some(root) {
             pin(trust_dir, root)?;
         }
-        return Ok(root.to_vec());
+        return Ok((root.to_vec(), false));
     }
     let known = pinned(trust_dir)?;
     match (&link.root, known) {
-        (TrustedRoot::Pinned(expected), Some(root)) if sha256(&root) == *expected => Ok(root),
+        (TrustedRoot::Pinned(expected), Some(root)) if sha256(&root) == *expected => Ok((root, false)),
         (TrustedRoot::Pinned(expected), _) => {
             let root = fetch_first(transport).await?;
             check(&root, *expected)?;
             pin(trust_dir, &root)?;
-            Ok(root)
+            Ok((root, false))
         }
-        (_, Some(root)) => Ok(root),
+        (_, Some(root)) => Ok((root, false)),
         (_, None) => {
             if !secure(&link.repository) {
                 return Err(GameError::InsecureFirstUse { url: link.repository.to_string() });
@@ -56,7 +57,7 @@ pub(crate) async fn trusted(
             let root = fetch_first(transport).await?;
             tracing::info!(sha256 = %sha256(&root), "root pinned on first use");
             pin(trust_dir, &root)?;
-            Ok(root)
+            Ok((root, true))
         }
     }
 }

@@ -25,6 +25,9 @@ pub struct Torrent {
     pub layers: PieceLayers,
     /// Pieces that are verified and readable from `store`.
     pub have: Bitfield,
+    /// Pieces that are neither here nor meant to be, such as a player's own files: they count neither
+    /// as had nor as missing.
+    pub excluded: Vec<u32>,
     /// Where the bytes lie.
     pub store: Arc<dyn PieceStore>,
     /// Trackers to announce to.
@@ -56,7 +59,7 @@ pub enum TorrentEvent {
 /// How a torrent is doing.
 #[derive(Debug, Clone, Default)]
 pub struct TorrentStatus {
-    /// The core's figures.
+    /// The core's figures, without the excluded pieces.
     pub stats: Stats,
     /// The publisher's servers.
     pub origins: Vec<OriginStatus>,

@@ -83,6 +83,7 @@ struct Actor {
     complete: bool,
     failed: bool,
     have: Bitfield,
+    excluded: Vec<u32>,
     /// Inputs that an output led to.
     next: VecDeque<Input>,
     trackers: Vec<TrackerStatus>,
@@ -138,6 +139,7 @@ impl Actor {
             complete,
             failed: false,
             have,
+            excluded: torrent.excluded,
             next: VecDeque::new(),
             trackers: Vec::new(),
             announcers: Vec::new(),
@@ -444,12 +446,19 @@ impl Actor {
     }
 
     fn tell_status(&self) {
+        let mut stats = self.swarm.stats(self.session.limiter().now());
+        let mut have = self.have.clone();
+        for piece in self.excluded.iter().filter(|piece| !self.have.get(**piece)) {
+            stats.pieces_total -= 1;
+            stats.bytes_total -= u64::from(self.layout.piece_bytes(*piece));
+            have.set(*piece);
+        }
         self.status.send_replace(TorrentStatus {
-            stats: self.swarm.stats(self.session.limiter().now()),
+            stats,
             origins: self.origin.statuses(),
             trackers: self.trackers.clone(),
             origin_wire_bytes: self.origin.wire_bytes.load(Ordering::Relaxed),
-            have: self.have.as_bytes().to_vec(),
+            have: have.as_bytes().to_vec(),
         });
     }
 

@@ -4,6 +4,7 @@ use super::Actor;
 use crate::game::{WhilePlaying, jobs, release_store::ReleaseStore};
 use crate::session::Torrent;
 use crate::snapshot::SharingMode;
+use release::manifest::Kind;
 use std::sync::Arc;
 
 impl Actor {
@@ -41,12 +42,16 @@ impl Actor {
             Ok(prepared) => prepared,
             Err(error) => return tracing::warn!(%error, "nothing can be passed on"),
         };
+        let files = standing.manifest.files.iter().enumerate();
+        let own = files.filter(|(_, file)| file.kind == Kind::User).map(|(index, _)| index);
+        let excluded = own.flat_map(|file| standing.layout.pieces_of(file)).collect();
         let store = ReleaseStore::seeding(Arc::clone(&standing.layout), Arc::clone(&standing.tree));
         let (handle, _) = self.session.add(Torrent {
             infohash,
             layout: Arc::clone(&standing.layout),
             layers,
             have: store.have(),
+            excluded,
             store: Arc::new(store),
             trackers: offer.sources.trackers.clone(),
             origins: Vec::new(),
