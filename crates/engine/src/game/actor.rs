@@ -25,7 +25,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use store::{GameFolder, InstalledTree, StoreError, fs::RealFs};
+use store::{GameFolder, InstalledTree, StoreError, fs::RealFs, verify};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 /// How often a snapshot is told; fewer when nothing changed.
@@ -85,6 +85,8 @@ struct Actor {
     running: Option<Running>,
     last_exit: Option<LastExit>,
     changed: Vec<GamePath>,
+    /// Files that were missing or not verified when the folder was looked at last as a whole.
+    damaged: Vec<GamePath>,
     /// Files whose pieces were taken back already.
     taken_back: BTreeSet<GamePath>,
     sharing_stopped: bool,
@@ -156,6 +158,7 @@ impl Actor {
             running: None,
             last_exit: None,
             changed: Vec::new(),
+            damaged: Vec::new(),
             taken_back: BTreeSet::new(),
             sharing_stopped: false,
             last_counts: BySource::default(),
@@ -341,7 +344,7 @@ impl Actor {
         self.uploaded_before += uploaded;
         self.folder = work.folder;
         if kind == Kind::Uninstall {
-            (self.installed, self.standing) = (None, None);
+            (self.installed, self.standing, self.damaged) = (None, None, Vec::new());
         } else if self.folder.is_none() {
             self.open_folder().await;
         }
@@ -409,6 +412,13 @@ impl Actor {
         let (tree, layout) = match opened {
             Ok(opened) => opened,
             Err(error) => return tracing::warn!(%error, "the installed files cannot be looked at"),
+        };
+        self.damaged = match verify::check_quick(folder, manifest) {
+            Ok(report) => report.faults().map(|file| file.path.clone()).collect(),
+            Err(error) => {
+                tracing::warn!(%error, "the installed files cannot be looked at");
+                Vec::new()
+            }
         };
         let happened = self.happened.clone();
         let watcher = Watcher::start(folder.dir(), move || {

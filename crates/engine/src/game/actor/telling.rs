@@ -8,6 +8,8 @@ use crate::game::{
 };
 use crate::session::TorrentStatus;
 use crate::snapshot::{Rates, Sharing, SharingMode, SharingPause, Snapshot};
+use release::path::GamePath;
+use std::collections::BTreeSet;
 
 impl Actor {
     fn facts(&self) -> Facts {
@@ -25,7 +27,7 @@ impl Actor {
             job,
             failure: self.failure.as_ref().map(|(_, phase)| phase.clone()),
             running_seconds: self.running.as_ref().map(|running| running.since.elapsed().as_secs()),
-            damaged: !self.changed.is_empty(),
+            damaged: !self.changed.is_empty() || !self.damaged.is_empty(),
         }
     }
 
@@ -47,7 +49,8 @@ impl Actor {
             Some(jobs::available(release, self.installed.as_deref(), offer))
         });
         snapshot.limits = self.limits;
-        snapshot.repair_offered = self.changed.iter().map(ToString::to_string).collect();
+        let offered: BTreeSet<&GamePath> = self.changed.iter().chain(&self.damaged).collect();
+        snapshot.repair_offered = offered.into_iter().map(ToString::to_string).collect();
         snapshot.offline = self.offline;
         snapshot.last_check = self.last_check.map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
         snapshot.last_exit = self.last_exit;
