@@ -63,7 +63,8 @@ pub(crate) struct Running {
 impl Running {
     /// Starts it; what it prints can be read with [`Running::wait_for_line`].
     pub(crate) fn start(name: &str, command: &mut Command) -> Result<Self, Failure> {
-        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        // Its standard input stays open and empty: some programs end when it ends.
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|source| not_started(command, source))?;
         let lines = child.stdout.take().map(|stdout| {
             let (send, lines) = channel();

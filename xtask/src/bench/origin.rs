@@ -64,7 +64,7 @@ fn row(players: usize) -> Result<Row, Failure> {
     let per_player = from_origin as f64 / players as f64;
     let share = per_player / size as f64 * 100.0;
     Ok(Row::new(
-        format!("{players} players install 64 MiB at once: bytes from the origin (no seed), per player"),
+        format!("64 MiB installed by {players} at once: bytes from the origin (no seed), per player"),
         format!("{:.1} MiB", per_player / 1_048_576.0),
     )
     .beside(format!("{share:.0} % of the game; the last one was done after {seconds:.1} s")))
