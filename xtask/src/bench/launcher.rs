@@ -3,6 +3,7 @@
 use super::{
     measure::{median, tree_mib},
     payload::Scratch,
+    publish::Places,
     table::Row,
 };
 use crate::{
@@ -28,11 +29,19 @@ pub(super) fn rows() -> Result<Vec<Row>, Failure> {
     let binary = place::built("release", "muster-launcher");
     let size = |path: &Path| std::fs::metadata(path).at(path).map(|file| file.len() as f64 / 1_048_576.0);
     let (display, bus) = (Display::open()?, Bus::open()?);
+    // An origin that answers, and the demo's face: what a player's launcher meets at its start.
+    let studio = Scratch::new("launcher-studio")?;
+    let places = Places::init(&studio)?;
+    let origin = super::origin::serve(&places)?;
     let (mut times, mut memory) = (Vec::new(), String::new());
     for start in 0..STARTS {
         let scratch = Scratch::new("launcher")?;
         let mut launcher = command(&binary);
         launcher.env("DISPLAY", display.name()).env("DBUS_SESSION_BUS_ADDRESS", &bus.address);
+        launcher
+            .env("MUSTER_REPOSITORY", &origin.url)
+            .env("MUSTER_BRAND_DIR", place::root().join("demo/brand"));
+        launcher.env("MUSTER_ROOT", places.repository.join("metadata/1.root.json"));
         launcher.stderr(std::process::Stdio::null());
         place::at_home(&mut launcher, &scratch.folder("home")?);
         let started = Instant::now();
