@@ -1,6 +1,7 @@
 //! The swarm: ours and libtorrent, in both directions and together; the origin alone and half-way.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use release::{layout::PieceLayers, metainfo::Metainfo};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -86,6 +87,24 @@ fn from_us_to_libtorrent() {
     let mut theirs = Peer::start(&share.torrent, &place, &[&seed.listen], &[]);
     theirs.complete(LIMIT);
     share.assert_arrived(&place);
+}
+
+/// A torrent without piece layers can only be checked with hashes that a peer serves (BEP 52).
+#[test]
+fn piece_layers_that_are_missing_are_asked_of_libtorrent_and_of_us() {
+    let share = Share::large(18, 6 * 1024 * 1024);
+    let mut bare = Metainfo::parse(&fs::read(&share.torrent).unwrap()).unwrap();
+    bare.layers = PieceLayers::default();
+    let torrent = share.base.path().join("bare.torrent");
+    fs::write(&torrent, bare.encode()).unwrap();
+    let theirs = Peer::seed(&share.torrent, &share.seed_dir());
+    let ours = TorrentPeer::seed(&share.person("seed"), &share.torrent, &share.seed_dir());
+    for (name, seed) in [("of-libtorrent", &theirs.listen), ("of-us", &ours.listen)] {
+        let place = share.place(name);
+        let mut leech = TorrentPeer::start(&share.person(name), &torrent, &place, &[seed], &[]);
+        leech.complete(LIMIT);
+        share.assert_arrived(&place);
+    }
 }
 
 #[test]

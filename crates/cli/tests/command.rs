@@ -340,8 +340,12 @@ fn a_games_life_on_loopback() {
     fs::write(user.path("game/new.bin"), noise(5_000, 9)).unwrap();
     let bad = user.refused(&["verify", "game"], 13, "CONTENT_BAD");
     assert_eq!(bad["bad_files"][0], "new.bin");
+    // What a check found stays on offer for repair, in another process too.
+    let offered = |status: Value| status["snapshot"]["repair_offered"].clone();
+    assert_eq!(offered(user.done(&["status", "game"])), serde_json::json!(["new.bin"]));
     user.done(&["repair", "game"]);
     user.done(&["verify", "game"]);
+    assert_eq!(offered(user.done(&["status", "game"])), serde_json::json!([]));
     assert_same(&user, "two", "game", &["new.bin"]);
 
     let root = user.path("repo/metadata/1.root.json");
