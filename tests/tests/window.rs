@@ -33,7 +33,7 @@ const MEASURED: Duration = Duration::from_secs(12);
 
 #[tokio::test]
 async fn from_sign_in_to_the_second_release() {
-    let studio = Studio::open();
+    let mut studio = Studio::open();
     let desktop = Desktop::start(&studio.path("player"));
     let window = studio.launcher(&desktop).await;
     let pictures = Pictures::of(&desktop);
@@ -71,7 +71,7 @@ async fn from_sign_in_to_the_second_release() {
     set_limit(&window, "limit-up", "limit_up", CAP_KB).await;
     window.click("sharing-while_open").await;
     pictures.take("settings").await;
-    measure_upload(&studio, &window, CAP_KB * 1000, &pictures).await;
+    measure_upload(&mut studio, &window, CAP_KB * 1000, &pictures).await;
     window.close().await;
 }
 
@@ -128,9 +128,13 @@ async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
 }
 
 /// A libtorrent peer that knows only the launcher downloads from it for a while.
-async fn measure_upload(studio: &Studio, window: &Driven, cap: u64, pictures: &Pictures<'_>) {
+async fn measure_upload(studio: &mut Studio, window: &Driven, cap: u64, pictures: &Pictures<'_>) {
     until("the launcher shares", async || window.invoke("snapshot").await["transfer"]["listen"].is_string())
         .await;
+    // Peers tell each other of peers (BEP 11): with the origin's seed still there, it would serve the
+    // leech too, past the launcher's cap.
+    studio.origin.program.signal("TERM");
+    studio.origin.program.wait(LIMIT);
     let listen = window.invoke("snapshot").await["transfer"]["listen"].clone();
     let port = listen.as_str().unwrap().rsplit(':').next().unwrap();
     let torrent = studio.torrent("1.1");
