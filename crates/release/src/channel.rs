@@ -85,7 +85,7 @@ impl Channel {
     /// The document as it is signed.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        serde_json::to_vec_pretty(self).unwrap_or_default()
+        serde_json::to_vec_pretty(self).expect("a channel has only text keys, which JSON always takes")
     }
 
     /// Trackers, with the default where none are named.

@@ -165,7 +165,7 @@ impl Manifest {
     /// The document as it is signed.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        serde_json::to_vec(self).unwrap_or_default()
+        serde_json::to_vec(self).expect("a manifest has only text keys, which JSON always takes")
     }
 
     /// Files and pieces of the release torrent.
