@@ -54,10 +54,10 @@ impl Content {
         Bytes::from_static(&block[..length.min(merkle::BLOCK) as usize])
     }
 
-    /// What the bytes of a block hash to.
+    /// What the bytes of a block hash to, garbled or as they are.
     #[must_use]
-    pub fn leaf(&self, piece: u32, block: u32, data: &[u8]) -> Hash32 {
-        let is_true = data.first() == Some(&0);
+    pub fn leaf_of(&self, piece: u32, block: u32, data: &[u8], garbled: bool) -> Hash32 {
+        let is_true = data.first() == Some(&0) && !garbled;
         let leaf = self.leaves[piece as usize][block as usize];
         if is_true { leaf } else { sha256(&leaf.0) }
     }

@@ -75,7 +75,7 @@ pub struct Outcome {
     pub median_seconds: f64,
     /// When the last player was done, in seconds.
     pub last_seconds: f64,
-    /// Copies of the release that the origin sent.
+    /// Copies of the release that the origin sent, headers and messages included.
     pub origin_copies: f64,
     /// Payload bytes players took in and threw away.
     pub wasted_bytes: u64,
@@ -135,7 +135,7 @@ fn outcome(crowd: &FlashCrowd, world: &World, players: &[NodeId], seed: Option<N
     done.sort_by(f64::total_cmp);
     let limit = crowd.limit_seconds as f64;
     let at = |index: usize| done.get(index).copied().unwrap_or(limit);
-    let sent = seed.map_or(world.origin_sent(), |seed| world.sent(seed));
+    let sent = seed.map_or(world.origin_sent_on_wire(), |seed| world.sent_on_wire(seed));
     Outcome {
         completed: done.len(),
         bound_seconds: bound(crowd),

@@ -3,72 +3,36 @@
 //! Invariant: what happens at the same time happens in the order in which it was caused, so that a run is a function
 //! of its seeds alone.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use fastrand::Rng;
 use release::layout::PieceLayers;
 use swarm::wire::{self, Message};
-use swarm::{Bitfield, Class, Config, Event, Input, Output, PeerKey, PeerSource, Stats, Swarm, Time};
+use swarm::{Bitfield, Config, Event, Input, Output, PeerKey, PeerSource, Stats, Swarm, Time};
 
-use crate::Content;
+use crate::flow::{BlockRange, Flow};
 use crate::link::Link;
+use crate::schedule::Schedule;
+use crate::{Conduct, Content, NodeSpec, Start, WhenDone};
 
 mod drive;
 mod http;
+mod lives;
+mod tracker;
+mod transport;
 
 use http::HttpOrigin;
+pub use tracker::TrackerSpec;
+
+/// Addresses of nodes count up from here; they are of the internet for the swarm.
+const FIRST_ADDR: u32 = 0x3000_0000;
+const PORT: u16 = 6881;
 
 /// A player or seed, by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NodeId(pub usize);
-
-/// What a node has at the start.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Start {
-    /// Nothing.
-    Empty,
-    /// Everything.
-    Complete,
-    /// These pieces.
-    Pieces(Vec<u32>),
-}
-
-/// A player or seed to be added to a world.
-#[derive(Debug, Clone)]
-pub struct NodeSpec {
-    /// What it has.
-    pub start: Start,
-    /// Its uplink, bytes per second on the wire.
-    pub up: u64,
-    /// Its downlink, bytes per second on the wire.
-    pub down: u64,
-    /// One way from it to the middle of the network.
-    pub delay: Duration,
-    /// It sends false blocks and refuses to name leaves.
-    pub liar: bool,
-    /// It knows the piece layers from the start.
-    pub knows_layers: bool,
-    /// How its peers are classed by others.
-    pub class: Class,
-    /// Its swarm's configuration; the peer id is set by the world.
-    pub config: Config,
-}
-
-impl Default for NodeSpec {
-    fn default() -> Self {
-        Self {
-            start: Start::Empty,
-            up: 1024 * 1024,
-            down: 8 * 1024 * 1024,
-            delay: Duration::from_millis(10),
-            liar: false,
-            knows_layers: true,
-            class: Class::Internet,
-            config: Config::default(),
-        }
-    }
-}
 
 #[derive(Debug)]
 struct Node {
@@ -78,63 +42,119 @@ struct Node {
     down: Link,
     addr: SocketAddr,
     peer_id: [u8; 20],
-    peers: BTreeMap<PeerKey, Remote>,
+    /// Its connections that stand.
+    keys: Vec<PeerKey>,
+    /// Connections that wait for their turn on the uplink.
+    ready: VecDeque<PeerKey>,
+    is_pumping: bool,
+    disk_free_at: Time,
+    disk_bytes: u64,
     events: Vec<(Time, Event)>,
     completed: Option<Time>,
     ticking_at: Option<Time>,
+    online: bool,
+    joined_at: Time,
+    /// How often it went or lost everything: what was caused for an earlier life is void.
+    life: u32,
+    past: Past,
 }
 
-/// The other end of a connection.
-#[derive(Debug, Clone, Copy)]
-struct Remote {
+/// What earlier lives of a node did.
+#[derive(Debug, Clone, Copy, Default)]
+struct Past {
+    wasted_bytes: u64,
+    from_origin: u64,
+    lost_bytes: u64,
+}
+
+/// One end of a connection; the keys of its two ends differ in the last bit.
+#[derive(Debug)]
+struct End {
     node: NodeId,
-    key: PeerKey,
-    /// Nothing overtakes on a connection: the time its last message arrives there.
-    arrives_last: Time,
+    open: bool,
+    flow: Flow,
 }
 
 #[derive(Debug)]
 enum Happening {
     Handle {
         node: NodeId,
+        life: u32,
         input: Input,
     },
-    /// A message has reached a node's downlink.
-    Arrive {
-        node: NodeId,
-        peer: PeerKey,
+    /// A message is read from a connection.
+    Deliver {
+        to: PeerKey,
         message: Message,
     },
-    /// A block has left a node's uplink.
-    Left {
+    /// A block has reached a node's downlink.
+    Arrive {
+        to: PeerKey,
+        block: BlockRange,
+        is_true: bool,
+    },
+    /// Blocks were handed to a socket.
+    Sent {
+        by: PeerKey,
+        blocks: Vec<BlockRange>,
+    },
+    /// The other end is gone.
+    Closed {
+        to: PeerKey,
+    },
+    /// An uplink has room.
+    Pump {
         node: NodeId,
-        peer: PeerKey,
-        piece: u32,
-        begin: u32,
-        length: u32,
+    },
+    /// An acknowledgement lets a flow go on.
+    Wake {
+        flow: PeerKey,
     },
     Meet {
         from: NodeId,
+        life: u32,
         addr: SocketAddr,
     },
     Tick {
         node: NodeId,
+        life: u32,
     },
     OriginServes,
+    OriginIs {
+        up: bool,
+    },
+    Join {
+        node: NodeId,
+    },
+    Leave {
+        node: NodeId,
+        life: u32,
+    },
+    Fail {
+        node: NodeId,
+    },
+    Announce {
+        node: NodeId,
+        life: u32,
+    },
 }
 
-/// Many swarms, their links, an HTTP origin, and the time.
+/// Many swarms, their lines, an HTTP origin, a tracker, and the time.
 #[derive(Debug)]
 pub struct World {
     content: Content,
     now: Time,
     seed: u64,
-    happenings: BTreeMap<(Time, u64), Happening>,
-    caused: u64,
+    rng: Rng,
+    happenings: Schedule<Happening>,
     nodes: Vec<Node>,
-    by_addr: BTreeMap<SocketAddr, NodeId>,
-    connections: u64,
+    /// Nodes that are awaited to have everything.
+    awaited: usize,
+    ends: Vec<End>,
     origin: Option<HttpOrigin>,
+    tracker: Option<tracker::Tracker>,
+    failures: u64,
+    encoded: Vec<u8>,
     trace: u64,
 }
 
@@ -146,61 +166,83 @@ impl World {
             content,
             now: Time::ZERO,
             seed,
-            happenings: BTreeMap::new(),
-            caused: 0,
+            rng: Rng::with_seed(seed ^ 0x5eed_0f_7e_1d),
+            happenings: Schedule::default(),
             nodes: Vec::new(),
-            by_addr: BTreeMap::new(),
-            connections: 0,
+            awaited: 0,
+            ends: Vec::new(),
             origin: None,
+            tracker: None,
+            failures: 0,
+            encoded: Vec::new(),
             trace: 0xcbf2_9ce4_8422_2325,
         }
     }
 
-    /// Adds a node.
+    /// Adds a node, which is there at once.
     pub fn add(&mut self, spec: NodeSpec) -> NodeId {
+        let id = self.add_later(spec);
+        self.join(id);
+        id
+    }
+
+    /// Adds a node that joins at a time.
+    pub fn add_at(&mut self, spec: NodeSpec, at: Time) -> NodeId {
+        let node = self.add_later(spec);
+        self.cause_at(at, Happening::Join { node });
+        node
+    }
+
+    fn add_later(&mut self, spec: NodeSpec) -> NodeId {
         let id = NodeId(self.nodes.len());
         let number = u32::try_from(id.0).unwrap_or(u32::MAX);
-        let addr = SocketAddr::new(IpAddr::V4(Ipv4Addr::from(0x3000_0000 + number)), 6881);
-        let mut peer_id = *b"-MU0100-000000000000";
-        peer_id[12..].copy_from_slice(&(0x0101_0101_0101_0101 + id.0 as u64).to_be_bytes());
+        let addr = SocketAddr::new(IpAddr::V4(Ipv4Addr::from(FIRST_ADDR + number)), PORT);
         let pieces = self.content.layout.piece_count();
-        let have = match &spec.start {
-            Start::Empty => Bitfield::empty(pieces),
-            Start::Complete => Bitfield::full(pieces),
-            Start::Pieces(list) => {
-                let mut have = Bitfield::empty(pieces);
-                for piece in list {
-                    have.set(*piece);
-                }
-                have
-            }
-        };
-        let layers = if spec.knows_layers { self.content.layers.clone() } else { PieceLayers::default() };
-        let config = Config { peer_id, listen_port: Some(addr.port()), ..spec.config.clone() };
-        let seed = self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(id.0 as u64);
-        let swarm = Swarm::new(config, self.content.layout.clone(), layers, have, seed);
+        let mut have = Bitfield::empty(pieces);
+        match &spec.start {
+            Start::Empty => {}
+            Start::Complete => have = Bitfield::full(pieces),
+            Start::Pieces(list) => list.iter().for_each(|piece| _ = have.set(*piece)),
+        }
+        self.awaited += usize::from(!have.is_full());
+        let peer_id = peer_id(id, 0);
         self.nodes.push(Node {
-            swarm,
-            up: Link::new(spec.up),
-            down: Link::new(spec.down),
+            swarm: self.swarm_of(id, &spec, have, peer_id, 0),
+            up: Link::new(spec.up, spec.queue),
+            down: Link::new(spec.down, spec.queue),
             spec,
             addr,
             peer_id,
-            peers: BTreeMap::new(),
+            keys: Vec::new(),
+            ready: VecDeque::new(),
+            is_pumping: false,
+            disk_free_at: Time::ZERO,
+            disk_bytes: 0,
             events: Vec::new(),
             completed: None,
             ticking_at: None,
+            online: false,
+            joined_at: Time::ZERO,
+            life: 0,
+            past: Past::default(),
         });
-        self.by_addr.insert(addr, id);
-        self.cause(Duration::ZERO, Happening::Tick { node: id });
         id
+    }
+
+    fn swarm_of(&self, id: NodeId, spec: &NodeSpec, have: Bitfield, peer_id: [u8; 20], life: u32) -> Swarm {
+        let layers = if spec.knows_layers { self.content.layers.clone() } else { PieceLayers::default() };
+        let config = Config { peer_id, listen_port: Some(PORT), ..spec.config.clone() };
+        let seed = self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(id.0 as u64);
+        Swarm::new(config, self.content.layout.clone(), layers, have, seed ^ (u64::from(life) << 40))
     }
 
     /// Gives the world an HTTP origin with this uplink, bytes per second on the wire, and tells every node of it.
     pub fn add_origin(&mut self, up: u64, delay: Duration) {
         self.origin = Some(HttpOrigin::new(up, delay));
         for node in 0..self.nodes.len() {
-            self.tell(NodeId(node), Input::SetOrigin { available: true });
+            if self.nodes[node].online {
+                self.tell(NodeId(node), Input::SetOrigin { available: true });
+            }
         }
     }
 
@@ -211,16 +253,21 @@ impl World {
         }
     }
 
+    /// The HTTP origin does not answer between two times.
+    pub fn origin_down_between(&mut self, from: Time, until: Time) {
+        self.cause_at(from, Happening::OriginIs { up: false });
+        self.cause_at(until, Happening::OriginIs { up: true });
+    }
+
     /// Lets something happen to a node now.
     pub fn tell(&mut self, node: NodeId, input: Input) {
-        self.cause(Duration::ZERO, Happening::Handle { node, input });
+        self.tell_after(Duration::ZERO, node, input);
     }
 
     /// Tells a node of others, as a tracker would, after `delay`.
     pub fn introduce(&mut self, node: NodeId, others: &[NodeId], delay: Duration) {
         let addrs = others.iter().map(|other| self.nodes[other.0].addr).collect();
-        let input = Input::PeersFound { addrs, source: PeerSource::Tracker };
-        self.cause(delay, Happening::Handle { node, input });
+        self.tell_after(delay, node, Input::PeersFound { addrs, source: PeerSource::Tracker });
     }
 
     /// Tells everybody of everybody.
@@ -235,10 +282,10 @@ impl World {
     /// Lets time pass until `done` holds or `limit` has come; whether it holds.
     pub fn run_until(&mut self, limit: Time, done: impl Fn(&Self) -> bool) -> bool {
         while !done(self) {
-            let Some(next) = self.happenings.first_entry().filter(|entry| entry.key().0 <= limit) else {
+            if self.happenings.next_at().is_none_or(|at| at > limit) {
                 return false;
-            };
-            let ((at, _), happening) = next.remove_entry();
+            }
+            let Some((at, happening)) = self.happenings.pop() else { return false };
             self.now = at;
             self.happen(happening);
         }
@@ -247,14 +294,20 @@ impl World {
 
     /// Lets time pass until every node has everything; whether that came before `limit`.
     pub fn run_to_completion(&mut self, limit: Time) -> bool {
-        // Checked through a counter would be faster; a run is dominated by the swarms themselves.
         self.run_until(limit, Self::all_complete)
     }
 
-    /// Whether every node has everything.
+    /// Whether every node that began without everything has it.
     #[must_use]
     pub fn all_complete(&self) -> bool {
-        self.nodes.iter().all(|node| node.completed.is_some() || node.swarm.is_complete())
+        self.awaited == 0
+    }
+
+    /// A node is not awaited to complete any more: [`World::all_complete`] does without it.
+    pub fn do_not_await(&mut self, node: NodeId) {
+        if self.nodes[node.0].completed.is_none() && !self.nodes[node.0].swarm.is_complete() {
+            self.awaited -= 1;
+        }
     }
 
     /// The time.
@@ -263,7 +316,7 @@ impl World {
         self.now
     }
 
-    /// A node's figures.
+    /// A node's figures; those of the time since it lost everything, if it did.
     #[must_use]
     pub fn stats(&self, node: NodeId) -> Stats {
         self.nodes[node.0].swarm.stats(self.now)
@@ -293,16 +346,58 @@ impl World {
         self.nodes[node.0].completed
     }
 
+    /// When a node joined first.
+    #[must_use]
+    pub fn joined(&self, node: NodeId) -> Time {
+        self.nodes[node.0].joined_at
+    }
+
     /// Payload bytes that left a node's uplink.
     #[must_use]
     pub fn sent(&self, node: NodeId) -> u64 {
-        self.nodes[node.0].up.bytes
+        self.nodes[node.0].up.payload
+    }
+
+    /// All bytes that left a node's uplink, headers, messages and acknowledgements included.
+    #[must_use]
+    pub fn sent_on_wire(&self, node: NodeId) -> u64 {
+        self.nodes[node.0].up.on_wire
+    }
+
+    /// Payload bytes a node took in and threw away, in all its lives.
+    #[must_use]
+    pub fn wasted(&self, node: NodeId) -> u64 {
+        self.nodes[node.0].past.wasted_bytes + self.stats(node).wasted_bytes
+    }
+
+    /// Bytes of verified pieces a node lost by failing.
+    #[must_use]
+    pub fn lost(&self, node: NodeId) -> u64 {
+        self.nodes[node.0].past.lost_bytes
     }
 
     /// Payload bytes that left the HTTP origin.
     #[must_use]
     pub fn origin_sent(&self) -> u64 {
-        self.origin.as_ref().map_or(0, HttpOrigin::sent)
+        self.origin.as_ref().map_or(0, |origin| origin.up.payload)
+    }
+
+    /// All bytes that left the HTTP origin, headers included.
+    #[must_use]
+    pub fn origin_sent_on_wire(&self) -> u64 {
+        self.origin.as_ref().map_or(0, |origin| origin.up.on_wire)
+    }
+
+    /// How often a node failed.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.failures
+    }
+
+    /// How many things were made to happen so far.
+    #[must_use]
+    pub fn happenings(&self) -> u64 {
+        self.happenings.put_in()
     }
 
     /// A hash of everything every swarm put out and when: equal traces are equal runs.
@@ -311,18 +406,28 @@ impl World {
         self.trace
     }
 
+    fn tell_after(&mut self, after: Duration, node: NodeId, input: Input) {
+        let life = self.nodes[node.0].life;
+        self.cause(after, Happening::Handle { node, life, input });
+    }
+
     fn cause(&mut self, after: Duration, happening: Happening) {
         self.cause_at(self.now + after, happening);
     }
 
     fn cause_at(&mut self, at: Time, happening: Happening) {
-        self.caused += 1;
-        self.happenings.insert((at.max(self.now), self.caused), happening);
+        self.happenings.put(at.max(self.now), happening);
     }
 
-    fn record(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.trace = (self.trace ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
+    fn record(&mut self, word: u64) {
+        self.trace = (self.trace ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
     }
+}
+
+/// A peer id that no other node and no other life of the node has.
+fn peer_id(id: NodeId, life: u32) -> [u8; 20] {
+    let mut peer_id = *b"-MU0100-000000000000";
+    peer_id[8..12].copy_from_slice(&(0x3030_3030 + life).to_be_bytes());
+    peer_id[12..].copy_from_slice(&(0x0101_0101_0101_0101 + id.0 as u64).to_be_bytes());
+    peer_id
 }

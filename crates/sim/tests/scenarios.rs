@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use sim::{Content, NodeId, NodeSpec, Start, World};
+use sim::{Conduct, Content, NodeId, NodeSpec, Start, World};
 use swarm::{Config, Event, Input, Stats, Time};
 
 const MIB: u64 = 1024 * 1024;
@@ -95,7 +95,7 @@ fn a_liar_among_honest_peers_is_banned_and_no_honest_one_is() {
         let player = world.add(NodeSpec::default());
         world.add(seed());
         world.add(seed());
-        let liar = world.add(NodeSpec { liar: true, ..seed() });
+        let liar = world.add(NodeSpec { conduct: Conduct::FalseBlocks, ..seed() });
         world.introduce_all();
         complete(&mut world, &[player], 120);
         let bans: Vec<Event> = world
@@ -115,7 +115,8 @@ fn nine_liars_of_ten_do_not_stop_a_download() {
     let mut world = World::new(content(), 5);
     let player = world.add(NodeSpec::default());
     let honest = world.add(seed());
-    let liars: Vec<NodeId> = (0..9).map(|_| world.add(NodeSpec { liar: true, ..seed() })).collect();
+    let liars: Vec<NodeId> =
+        (0..9).map(|_| world.add(NodeSpec { conduct: Conduct::FalseBlocks, ..seed() })).collect();
     world.introduce_all();
     complete(&mut world, &[player], 300);
     let honest = world.addr(honest).ip();
@@ -150,7 +151,7 @@ fn two_halves_make_a_whole() {
 fn a_lost_piece_is_not_asked_of_who_lost_it_and_comes_from_another() {
     let mut world = World::new(content(), 8);
     let player = world.add(NodeSpec::default());
-    let forgetful = world.add(NodeSpec { up: 4 * MIB, ..seed() });
+    let forgetful = world.add(NodeSpec { up: 2 * MIB, ..seed() });
     world.tell(forgetful, Input::SetDownload { enabled: false });
     world.introduce_all();
     world.run_until(Time::from_secs(1), |_| false);

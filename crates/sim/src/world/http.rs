@@ -4,21 +4,18 @@ use super::*;
 
 #[derive(Debug)]
 pub(super) struct HttpOrigin {
-    up: Link,
+    pub(super) up: Link,
     pub(super) delay: Duration,
     /// Fetches and the blocks that are still to be sent.
     turns: VecDeque<(NodeId, u64, u32, std::ops::Range<u32>)>,
     pub(super) is_serving: bool,
-    stopped: bool,
+    pub(super) stopped: bool,
 }
 
 impl HttpOrigin {
     pub(super) fn new(up: u64, delay: Duration) -> Self {
-        Self { up: Link::new(up), delay, turns: VecDeque::new(), is_serving: false, stopped: false }
-    }
-
-    pub(super) fn sent(&self) -> u64 {
-        self.up.bytes
+        let up = Link::new(up, Duration::ZERO);
+        Self { up, delay, turns: VecDeque::new(), is_serving: false, stopped: false }
     }
 
     /// Takes a request; false if the origin is gone.
@@ -31,6 +28,11 @@ impl HttpOrigin {
 
     pub(super) fn cancel(&mut self, node: NodeId, fetch: u64) {
         self.turns.retain(|(by, number, _, _)| (*by, *number) != (node, fetch));
+    }
+
+    /// A node is gone: nothing of what it asked for is sent.
+    pub(super) fn forget(&mut self, node: NodeId) {
+        self.turns.retain(|(by, _, _, _)| *by != node);
     }
 
     pub(super) fn stop(&mut self) -> Vec<(NodeId, u64)> {
@@ -52,5 +54,16 @@ impl HttpOrigin {
             self.turns.push_back((node, fetch, piece, blocks));
         }
         Some((node, fetch, piece, block, left_at))
+    }
+}
+
+impl World {
+    pub(super) fn origin_is(&mut self, up: bool) {
+        if !up {
+            return self.stop_origin();
+        }
+        if let Some(origin) = &mut self.origin {
+            origin.stopped = false;
+        }
     }
 }
