@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use reqwest::{Client, Response, StatusCode, header, redirect};
+use reqwest::{Client, ClientBuilder, Response, StatusCode, header, redirect};
 use std::{net::IpAddr, time::Duration};
 use url::Url;
 
@@ -82,6 +82,18 @@ impl HttpError {
 /// # Errors
 /// When the system's certificates cannot be read.
 pub fn client() -> Result<Client, reqwest::Error> {
+    builder().build()
+}
+
+/// A client that goes out from `local` alone, and so over its family alone.
+///
+/// # Errors
+/// When the system's certificates cannot be read.
+pub(crate) fn client_of(local: IpAddr) -> Result<Client, reqwest::Error> {
+    builder().local_address(local).build()
+}
+
+fn builder() -> ClientBuilder {
     let same_host = redirect::Policy::custom(|attempt| {
         let first = attempt.previous().first();
         let same = first.is_some_and(|first| {
@@ -95,7 +107,6 @@ pub fn client() -> Result<Client, reqwest::Error> {
         .read_timeout(IDLE_TIMEOUT)
         .redirect(same_host)
         .user_agent(concat!("Muster/", env!("CARGO_PKG_VERSION")))
-        .build()
 }
 
 /// Fetches a whole document of at most `limit` bytes and says where it came from.

@@ -7,6 +7,7 @@ mod happening;
 mod limiter;
 mod origin;
 mod peer;
+mod tiers;
 mod torrent;
 mod tracker;
 
@@ -14,6 +15,7 @@ pub use address::may_name;
 pub use handle::{Torrent, TorrentEvent, TorrentHandle, TorrentStatus, TrackerStatus};
 pub use limiter::Caps;
 pub use origin::{OriginSource, OriginStatus};
+pub use tracker::is_tracker;
 
 use crate::http;
 use happening::Happening;
@@ -38,9 +40,10 @@ use swarm::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, mpsc},
+    sync::{Semaphore, mpsc, watch},
 };
 use tokio_util::sync::CancellationToken;
+use tracker::Trackers;
 
 /// Time to a connection, and to a whole handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -102,8 +105,13 @@ pub struct Session {
 struct Shared {
     limiter: Arc<Limiter>,
     client: Client,
+    trackers: Arc<Trackers>,
     peer_id: [u8; 20],
+    /// Tells this session apart at a tracker, whatever its address.
+    key: u32,
     local: SocketAddr,
+    /// The port that peers reach us at.
+    port: watch::Sender<u16>,
     next_peer: AtomicU64,
     torrents: Mutex<BTreeMap<[u8; 20], TorrentHandle>>,
     ended: CancellationToken,
@@ -116,19 +124,24 @@ impl Session {
     /// [`SessionError`].
     pub fn start(config: &SessionConfig) -> Result<Self, SessionError> {
         let listeners = listen(config.listen)?;
-        let local = listeners[0].local_addr().map_err(|source| SessionError::Listen {
-            addr: config.listen.unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, 0).into()),
-            source,
-        })?;
+        let addr = config.listen.unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, 0).into());
+        let listens: Result<Vec<SocketAddr>, io::Error> =
+            listeners.iter().map(TcpListener::local_addr).collect();
+        let listens = listens.map_err(|source| SessionError::Listen { addr, source })?;
+        let local = listens[0];
         let mut peer_id = [0; 20];
         peer_id[..8].copy_from_slice(PEER_ID_PREFIX);
         peer_id[8..].fill_with(|| fastrand::alphanumeric() as u8);
+        let client = http::client()?;
         let session = Self {
             shared: Arc::new(Shared {
                 limiter: Arc::new(Limiter::new(config.caps)),
-                client: http::client()?,
+                trackers: Arc::new(Trackers::new(client.clone(), &listens)),
+                client,
                 peer_id,
+                key: fastrand::u32(..),
                 local,
+                port: watch::Sender::new(local.port()),
                 next_peer: AtomicU64::new(1),
                 torrents: Mutex::default(),
                 ended: CancellationToken::new(),
@@ -182,8 +195,16 @@ impl Session {
         self.shared.peer_id
     }
 
-    fn port(&self) -> u16 {
-        self.shared.local.port()
+    fn trackers(&self) -> &Arc<Trackers> {
+        &self.shared.trackers
+    }
+
+    fn key(&self) -> u32 {
+        self.shared.key
+    }
+
+    fn port(&self) -> watch::Receiver<u16> {
+        self.shared.port.subscribe()
     }
 
     fn next_peer(&self) -> PeerKey {
@@ -191,7 +212,11 @@ impl Session {
     }
 
     fn swarm_config(&self) -> swarm::Config {
-        swarm::Config { peer_id: self.peer_id(), listen_port: Some(self.port()), ..swarm::Config::default() }
+        swarm::Config {
+            peer_id: self.peer_id(),
+            listen_port: Some(*self.shared.port.borrow()),
+            ..swarm::Config::default()
+        }
     }
 
     async fn ended(&self) {

@@ -28,7 +28,8 @@ pub(crate) struct Release {
     pub(crate) infohash: Hash32,
     pub(crate) layout: Arc<Layout>,
     pub(crate) layers: PieceLayers,
-    pub(crate) trackers: Vec<String>,
+    /// In tiers.
+    pub(crate) trackers: Vec<Vec<String>>,
 }
 
 /// Why the list could not be read.
@@ -97,7 +98,7 @@ impl Catalog {
 fn parse(target: &str, bytes: &[u8]) -> Option<Release> {
     match Metainfo::parse(bytes) {
         Ok(metainfo) => Some(Release {
-            trackers: metainfo.announce.iter().flatten().cloned().collect(),
+            trackers: metainfo.announce.clone(),
             name: metainfo.name,
             infohash: metainfo.infohash,
             layout: Arc::new(metainfo.layout),

@@ -5,7 +5,7 @@ use crate::{
     content::{Content, PieceCache},
     metrics::Page,
 };
-use engine::session::{Caps, Session, SessionConfig, SessionError, Torrent, TorrentHandle};
+use engine::session::{Caps, Session, SessionConfig, SessionError, Torrent, TorrentHandle, is_tracker};
 use release::hash::Hash32;
 use std::{
     collections::BTreeMap,
@@ -89,9 +89,11 @@ impl Seed {
         };
         // Only a panic in there or the end of the program can keep it from an answer.
         let Ok(have) = looking else { return };
-        let trackers = release.trackers.iter().filter_map(|text| Url::parse(text).ok());
-        let trackers =
-            trackers.filter(|url| matches!(url.scheme(), "http" | "https") && url != own).collect();
+        let others = |tier: &Vec<String>| -> Vec<Url> {
+            let urls = tier.iter().filter_map(|text| Url::parse(text).ok());
+            urls.filter(|url| is_tracker(url) && url != own).collect()
+        };
+        let trackers = release.trackers.iter().map(others).filter(|tier| !tier.is_empty()).collect();
         let torrent = Torrent {
             infohash: release.infohash,
             layout: Arc::clone(&release.layout),

@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 use engine::{
     session::{
         Caps, OriginSource, Session, SessionConfig, Torrent as SharedTorrent, TorrentEvent, TorrentHandle,
-        TorrentStatus,
+        TorrentStatus, is_tracker,
     },
     torrent_folder::{CheckProgress, TorrentFolder},
 };
@@ -149,17 +149,23 @@ impl Get {
         Ok(Running { session, handle, events, folder, started })
     }
 
-    fn trackers(&self, metainfo: &Metainfo) -> Vec<Url> {
-        let named = metainfo.announce.iter().flatten().filter_map(|text| Url::parse(text).ok());
-        let mut trackers: Vec<Url> = Vec::new();
-        for url in self.tracker.iter().cloned().chain(named) {
-            if !matches!(url.scheme(), "http" | "https") {
-                tracing::info!(%url, "only http and https trackers are asked");
-            } else if !trackers.contains(&url) {
-                trackers.push(url);
-            }
-        }
-        trackers
+    /// The tiers that the torrent names, after those given here, each a tier of its own.
+    fn trackers(&self, metainfo: &Metainfo) -> Vec<Vec<Url>> {
+        let parsed = |tier: &Vec<String>| tier.iter().filter_map(|text| Url::parse(text).ok()).collect();
+        let named: Vec<Vec<Url>> = metainfo.announce.iter().map(parsed).collect();
+        let given = self.tracker.iter().map(|url| vec![url.clone()]);
+        let asked = |tier: Vec<Url>| -> Vec<Url> {
+            tier.into_iter()
+                .filter(|url| {
+                    let asked = is_tracker(url);
+                    if !asked {
+                        tracing::info!(%url, "only http, https and udp trackers are asked");
+                    }
+                    asked
+                })
+                .collect()
+        };
+        given.chain(named).map(asked).filter(|tier| !tier.is_empty()).collect()
     }
 
     fn web_seeds(&self, metainfo: &Metainfo) -> Vec<OriginSource> {

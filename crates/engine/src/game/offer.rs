@@ -1,7 +1,10 @@
 //! What a channel offers: from a repository's URL to a checked manifest, its torrent and its sources.
 
 use super::{GameLink, TrustedRoot, error::GameError, roots};
-use crate::{session::OriginSource, transport::HttpTransport};
+use crate::{
+    session::{OriginSource, is_tracker},
+    transport::HttpTransport,
+};
 use chrono::Utc;
 use release::{
     channel::Channel,
@@ -43,7 +46,8 @@ pub(crate) struct Release {
 /// Where content comes from.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sources {
-    pub(crate) trackers: Vec<Url>,
+    /// Each a tier of its own: the publisher's order counts.
+    pub(crate) trackers: Vec<Vec<Url>>,
     pub(crate) origins: Vec<OriginSource>,
 }
 
@@ -117,15 +121,17 @@ async fn read_release(client: &trust::Client, channel: &Channel) -> Result<Relea
     Ok(Release { manifest: Arc::new(manifest), layers: torrent.layers })
 }
 
-/// Entries resolve against the repository's URL; what is no http address is left out and said.
+/// Entries resolve against the repository's URL; what cannot be asked is left out and said.
 fn sources(repository: &Url, channel: &Channel) -> Sources {
-    let resolve = |entry: &String| match repository.join(entry) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") => Some(url),
+    let resolve = |entry: &String, takes: fn(&Url) -> bool| match repository.join(entry) {
+        Ok(url) if takes(&url) => Some(url),
         _ => {
-            tracing::warn!(%entry, "the channel names a source that is no http address");
+            tracing::warn!(%entry, "the channel names a source that cannot be asked");
             None
         }
     };
+    let tracker = |entry: &String| resolve(entry, is_tracker).map(|url| vec![url]);
+    let mirror = |entry: &String| resolve(entry, |url| matches!(url.scheme(), "http" | "https"));
     let folder = |mut url: Url| {
         if !url.path().ends_with('/') {
             url.set_path(&format!("{}/", url.path()));
@@ -133,8 +139,8 @@ fn sources(repository: &Url, channel: &Channel) -> Sources {
         OriginSource::Content(url)
     };
     Sources {
-        trackers: channel.tracker_entries().iter().filter_map(resolve).collect(),
-        origins: channel.mirror_entries().iter().filter_map(resolve).map(folder).collect(),
+        trackers: channel.tracker_entries().iter().filter_map(tracker).collect(),
+        origins: channel.mirror_entries().iter().filter_map(mirror).map(folder).collect(),
     }
 }
 

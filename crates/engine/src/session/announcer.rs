@@ -1,33 +1,43 @@
-//! One tracker's announces for one torrent: started, at intervals, completed, stopped.
+//! One torrent's announces: one tracker at a time in the order of its tiers (BEP 12), started, at intervals, completed,
+//! stopped.
+//!
+//! A tracker that failed rests for a while that doubles. Somebody without a useful peer asks again sooner, as often as
+//! the tracker allows.
 
 use super::{
     handle::{TorrentStatus, TrackerStatus},
     happening::{Announced, Happening},
-    tracker::{self, Announce, AnnounceEvent, Answer, TrackerError},
+    tiers::Tiers,
+    tracker::{Announce, AnnounceEvent, Answer, TrackerError, Trackers},
 };
 use release::hash::Hash32;
-use reqwest::Client;
-use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
+use std::{future::pending, pin::pin, sync::Arc, time::Duration};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::Instant,
+};
 use url::Url;
 
 /// First wait after a failure; doubled up to the longest.
 const RETRY_FIRST: Duration = Duration::from_secs(5);
 const RETRY_MAX: Duration = Duration::from_secs(600);
-/// Somebody without any peer asks again this soon, whatever the interval is.
-const STARVING_INTERVAL: Duration = Duration::from_secs(5);
+/// Somebody without a useful peer asks again this soon where the tracker allows it in so many words…
+const STARVING_MIN: Duration = Duration::from_secs(5);
+/// … and this soon, then twice as late each time, where it says nothing.
+const STARVING_UNASKED: Duration = Duration::from_secs(30);
 /// How long a goodbye may take.
 const GOODBYE_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// What an announcer needs to know.
 #[derive(Debug)]
 pub(super) struct Task {
-    pub(super) client: Client,
-    pub(super) url: Url,
-    pub(super) index: usize,
+    pub(super) trackers: Arc<Trackers>,
+    pub(super) tiers: Vec<Vec<Url>>,
     pub(super) infohash: Hash32,
     pub(super) peer_id: [u8; 20],
-    pub(super) port: u16,
+    pub(super) key: u32,
+    /// The port that peers reach us at.
+    pub(super) port: watch::Receiver<u16>,
     pub(super) status: watch::Receiver<TorrentStatus>,
     pub(super) done: mpsc::UnboundedSender<Happening>,
 }
@@ -56,57 +66,202 @@ impl Handle {
     }
 }
 
-pub(super) fn start(task: Task) -> Handle {
+/// Starts announcing, and says which trackers there are.
+pub(super) fn start(mut task: Task) -> (Handle, Vec<TrackerStatus>) {
+    let (tiers, urls) = Tiers::new(std::mem::take(&mut task.tiers), &mut fastrand::Rng::new());
+    let unasked = |url: &Url| TrackerStatus { url: url.to_string(), ok: true, ..TrackerStatus::default() };
+    let statuses = urls.iter().map(unasked).collect();
+    let rows = urls.into_iter().map(|url| Row { url, greeted: false, failures: 0, not_before: None });
+    let announcer = Announcer { task, tiers, rows: rows.collect(), completed: false, last: None, starved: 0 };
     let (orders, receiver) = mpsc::unbounded_channel();
-    tokio::spawn(run(task, receiver));
-    Handle(orders)
+    tokio::spawn(announcer.run(receiver));
+    (Handle(orders), statuses)
 }
 
-async fn run(task: Task, mut orders: mpsc::UnboundedReceiver<Order>) {
-    let (mut event, mut failures, mut greeted) = (AnnounceEvent::Started, 0_u32, false);
-    loop {
-        let outcome = task.announce(event).await;
-        let wait = match &outcome {
-            Ok(answer) => {
-                (greeted, failures) = (true, 0);
-                task.wait_after(answer)
-            }
-            Err(_) => {
-                failures += 1;
-                RETRY_FIRST.saturating_mul(1 << (failures - 1).min(10)).min(RETRY_MAX)
-            }
-        };
-        if task.done.send(Happening::Announced(task.announced(outcome))).is_err() {
-            return;
-        }
-        event = if greeted { AnnounceEvent::Interval } else { AnnounceEvent::Started };
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            order = orders.recv() => match order {
-                Some(Order::Completed) => event = AnnounceEvent::Completed,
-                Some(Order::Stop(stopped)) => {
-                    if greeted {
-                        let goodbye = task.announce(AnnounceEvent::Stopped);
-                        let _ = tokio::time::timeout(GOODBYE_TIMEOUT, goodbye).await;
-                    }
+/// A tracker.
+#[derive(Debug)]
+struct Row {
+    url: Url,
+    /// It knows of us: it hears a goodbye.
+    greeted: bool,
+    failures: u32,
+    not_before: Option<Instant>,
+}
+
+/// The last answer.
+#[derive(Debug)]
+struct Last {
+    at: Instant,
+    interval: Duration,
+    interval_min: Option<Duration>,
+    port: u16,
+}
+
+#[derive(Debug)]
+struct Announcer {
+    task: Task,
+    tiers: Tiers,
+    rows: Vec<Row>,
+    /// That it is complete is still to be said.
+    completed: bool,
+    last: Option<Last>,
+    /// How often in a row it was asked for want of peers.
+    starved: u32,
+}
+
+impl Announcer {
+    async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Order>) {
+        loop {
+            let order = tokio::select! {
+                biased;
+                order = orders.recv() => Some(order),
+                () = self.due() => self.ask_unless(&mut orders).await,
+            };
+            match order {
+                Some(Some(Order::Completed)) => self.completed = true,
+                Some(Some(Order::Stop(stopped))) => {
+                    self.goodbye().await;
                     let _ = stopped.send(());
                     return;
                 }
-                None => return,
-            },
+                Some(None) => return,
+                None => {}
+            }
         }
+    }
+
+    /// Asks, unless it is to stop; then that order is the answer.
+    async fn ask_unless(&mut self, orders: &mut mpsc::UnboundedReceiver<Order>) -> Option<Option<Order>> {
+        let mut completed = false;
+        let order = {
+            let mut asking = pin!(self.ask());
+            loop {
+                tokio::select! {
+                    () = &mut asking => break None,
+                    order = orders.recv() => match order {
+                        Some(Order::Completed) => completed = true,
+                        order => break Some(order),
+                    },
+                }
+            }
+        };
+        self.completed |= completed;
+        order
+    }
+
+    /// One round: tracker after tracker until one answers.
+    async fn ask(&mut self) {
+        let now = Instant::now();
+        let order: Vec<usize> = self.tiers.order().collect();
+        for index in order {
+            if self.rows[index].not_before.is_some_and(|at| at > now) {
+                continue;
+            }
+            let port = *self.task.port.borrow();
+            let event = self.event_for(index);
+            let outcome = self.task.announce(&self.rows[index].url, event, port).await;
+            let answered = outcome.is_ok();
+            self.note(index, port, &outcome);
+            let announced = self.task.announced(index, &self.rows[index].url, outcome);
+            // Nobody listens when the torrent has ended; its orders end as well then.
+            let _ = self.task.done.send(Happening::Announced(announced));
+            if answered {
+                return;
+            }
+        }
+    }
+
+    /// Until the next announce is due: by the interval, or sooner for want of peers or because of news.
+    async fn due(&mut self) {
+        loop {
+            let at = self.due_at();
+            let wait = async {
+                match at {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                () = wait => return,
+                // An error means that the torrent ends; orders say so too.
+                Ok(()) = self.task.status.changed() => {}
+                Ok(()) = self.task.port.changed() => {}
+            }
+        }
+    }
+
+    fn due_at(&mut self) -> Option<Instant> {
+        let now = Instant::now();
+        let resting = |row: &Row| row.not_before.filter(|at| *at > now);
+        // Whatever is due, somebody has to be there to be asked.
+        let free = self.rows.iter().any(|row| resting(row).is_none());
+        let somebody = if free { now } else { self.rows.iter().filter_map(resting).min()? };
+        let Some(last) = &self.last else { return Some(somebody) };
+        let starving = self.task.is_starving();
+        if !starving {
+            self.starved = 0;
+        }
+        let news = self.completed || last.port != *self.task.port.borrow();
+        let wait = match (news, starving, last.interval_min) {
+            (true, _, _) => Duration::ZERO,
+            (false, true, Some(allowed)) => allowed.max(STARVING_MIN).min(last.interval),
+            (false, true, None) => {
+                STARVING_UNASKED.saturating_mul(1 << self.starved.min(10)).min(last.interval)
+            }
+            (false, false, _) => last.interval,
+        };
+        Some((last.at + wait).max(somebody))
+    }
+
+    fn event_for(&self, index: usize) -> AnnounceEvent {
+        match (self.rows[index].greeted, self.completed) {
+            (false, _) => AnnounceEvent::Started,
+            (true, true) => AnnounceEvent::Completed,
+            (true, false) => AnnounceEvent::Interval,
+        }
+    }
+
+    fn note(&mut self, index: usize, port: u16, outcome: &Result<Answer, TrackerError>) {
+        let row = &mut self.rows[index];
+        match outcome {
+            Ok(answer) => {
+                (row.greeted, row.failures, row.not_before) = (true, 0, None);
+                let Answer { interval, interval_min, .. } = *answer;
+                if self.task.is_starving() {
+                    self.starved = if self.last.is_some() { self.starved + 1 } else { 0 };
+                }
+                self.last = Some(Last { at: Instant::now(), interval, interval_min, port });
+                // To a tracker that did not know of us, having become complete is no news.
+                self.completed = false;
+                self.tiers.answered(index);
+            }
+            Err(_) => {
+                row.failures += 1;
+                let rest = RETRY_FIRST.saturating_mul(1 << (row.failures - 1).min(10)).min(RETRY_MAX);
+                row.not_before = Some(Instant::now() + rest);
+            }
+        }
+    }
+
+    /// Tells every tracker that knows of us.
+    async fn goodbye(&self) {
+        let port = *self.task.port.borrow();
+        let greeted = self.rows.iter().filter(|row| row.greeted);
+        let goodbyes = greeted.map(|row| self.task.announce(&row.url, AnnounceEvent::Stopped, port));
+        let _ = tokio::time::timeout(GOODBYE_TIMEOUT, futures_util::future::join_all(goodbyes)).await;
     }
 }
 
 impl Task {
-    async fn announce(&self, event: AnnounceEvent) -> Result<Answer, TrackerError> {
+    async fn announce(&self, url: &Url, event: AnnounceEvent, port: u16) -> Result<Answer, TrackerError> {
         let say = {
             let status = self.status.borrow();
             let stats = &status.stats;
             Announce {
                 infohash: self.infohash,
                 peer_id: self.peer_id,
-                port: self.port,
+                port,
+                key: self.key,
                 uploaded: stats.uploaded.total(),
                 downloaded: stats.downloaded.total(),
                 // Before the first status nothing is known; one byte says "not complete".
@@ -114,21 +269,18 @@ impl Task {
                 event,
             }
         };
-        tracker::announce(&self.client, &self.url, &say).await
+        self.trackers.announce(url, &say).await
     }
 
-    fn wait_after(&self, answer: &Answer) -> Duration {
+    /// Something is missing and nobody we are connected to has any of it.
+    fn is_starving(&self) -> bool {
         let status = self.status.borrow();
         let missing = status.stats.pieces_have < status.stats.pieces_total;
-        if missing && status.stats.peers.is_empty() {
-            answer.interval.min(STARVING_INTERVAL)
-        } else {
-            answer.interval
-        }
+        missing && !status.stats.peers.iter().any(|peer| peer.interests_us)
     }
 
-    fn announced(&self, outcome: Result<Answer, TrackerError>) -> Announced {
-        let url = self.url.to_string();
+    fn announced(&self, index: usize, url: &Url, outcome: Result<Answer, TrackerError>) -> Announced {
+        let url = url.to_string();
         let (status, peers) = match outcome {
             Ok(answer) => {
                 let Answer { peers, seeders, leechers, .. } = answer;
@@ -140,6 +292,6 @@ impl Task {
                 (TrackerStatus { url, ok: false, detail, ..TrackerStatus::default() }, Vec::new())
             }
         };
-        Announced { index: self.index, status, peers }
+        Announced { index, status, peers }
     }
 }

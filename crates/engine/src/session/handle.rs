@@ -30,8 +30,8 @@ pub struct Torrent {
     pub excluded: Vec<u32>,
     /// Where the bytes lie.
     pub store: Arc<dyn PieceStore>,
-    /// Trackers to announce to.
-    pub trackers: Vec<Url>,
+    /// Trackers in tiers (BEP 12): one is announced to at a time, of a later tier only when all of the earlier fail.
+    pub trackers: Vec<Vec<Url>>,
     /// The publisher's servers.
     pub origins: Vec<OriginSource>,
     /// Peers known beforehand.

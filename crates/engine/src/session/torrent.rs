@@ -12,6 +12,7 @@ use super::{
 };
 use crate::piece_store::{PieceStore, PieceStoreError};
 use bytes::Bytes;
+use futures_util::future::OptionFuture;
 use release::{
     hash::Hash32,
     layout::Layout,
@@ -87,7 +88,7 @@ struct Actor {
     /// Inputs that an output led to.
     next: VecDeque<Input>,
     trackers: Vec<TrackerStatus>,
-    announcers: Vec<announcer::Handle>,
+    announcer: Option<announcer::Handle>,
     wire: mpsc::Sender<Happening>,
     done: mpsc::UnboundedSender<Happening>,
     events: mpsc::UnboundedSender<TorrentEvent>,
@@ -142,7 +143,7 @@ impl Actor {
             excluded: torrent.excluded,
             next: VecDeque::new(),
             trackers: Vec::new(),
-            announcers: Vec::new(),
+            announcer: None,
             wire,
             done,
             events,
@@ -155,21 +156,18 @@ impl Actor {
         actor
     }
 
-    fn announce_to(&mut self, trackers: Vec<Url>) {
-        for (index, url) in trackers.into_iter().enumerate() {
-            self.trackers.push(TrackerStatus { url: url.to_string(), ok: true, ..TrackerStatus::default() });
-            let task = announcer::Task {
-                client: self.session.http().clone(),
-                url,
-                index,
-                infohash: self.infohash,
-                peer_id: self.session.peer_id(),
-                port: self.session.port(),
-                status: self.status.subscribe(),
-                done: self.done.clone(),
-            };
-            self.announcers.push(announcer::start(task));
-        }
+    fn announce_to(&mut self, tiers: Vec<Vec<Url>>) {
+        let (handle, trackers) = announcer::start(announcer::Task {
+            trackers: Arc::clone(self.session.trackers()),
+            tiers,
+            infohash: self.infohash,
+            peer_id: self.session.peer_id(),
+            key: self.session.key(),
+            port: self.session.port(),
+            status: self.status.subscribe(),
+            done: self.done.clone(),
+        });
+        (self.announcer, self.trackers) = (Some(handle), trackers);
     }
 
     async fn run(
@@ -440,7 +438,7 @@ impl Actor {
         } else if complete && !self.complete {
             self.complete = true;
             self.tell_status();
-            self.announcers.iter().for_each(announcer::Handle::completed);
+            self.announcer.iter().for_each(announcer::Handle::completed);
             let _ = self.events.send(TorrentEvent::Complete);
         }
     }
@@ -471,10 +469,10 @@ impl Actor {
         }
         self.fetches.values().for_each(AbortHandle::abort);
         self.tell_status();
-        let goodbyes = self.announcers.drain(..).map(announcer::Handle::stop);
+        let goodbye = self.announcer.take().map(announcer::Handle::stop);
         let store = Arc::clone(&self.store);
         let flush = tokio::task::spawn_blocking(move || store.flush());
-        let (flushed, _) = tokio::join!(flush, futures_util::future::join_all(goodbyes));
+        let (flushed, _) = tokio::join!(flush, OptionFuture::from(goodbye));
         if let Ok(Err(error)) = flushed {
             tracing::warn!(%error, "what was verified last could not be made durable");
         }

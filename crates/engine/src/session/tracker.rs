@@ -1,19 +1,22 @@
-//! HTTP trackers (BEP 3, compact peers of BEP 23, IPv6 peers of BEP 7).
+//! One announce to one tracker, over HTTP (BEP 3, 7, 23) or UDP (BEP 15, 41), over each address family there is.
 //!
-//! What a tracker says is a hint: numbers are clamped, addresses filtered by where the tracker is.
+//! What a tracker says is a hint: answers are bounded in bytes and in time, numbers clamped, addresses filtered by where
+//! the tracker is. Which tracker is asked when is decided in `announcer`.
 
-use super::address::may_name;
-use crate::http;
-use release::{bencode::Value, hash::Hash32};
+mod http;
+mod udp;
+
+use super::address::{Reach, may_name, reach};
+use crate::http::HttpError;
+use release::hash::Hash32;
+use reqwest::Client;
 use std::{
-    fmt::Write as _,
+    io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
 use url::Url;
 
-/// Largest answer that is read.
-const ANSWER_BYTES_MAX: u64 = 256 * 1024;
 /// Peers taken from one answer at most.
 const PEERS_MAX: usize = 200;
 /// Peers asked for.
@@ -23,6 +26,8 @@ const INTERVAL_MIN: Duration = Duration::from_secs(1);
 const INTERVAL_MAX: Duration = Duration::from_secs(3600);
 /// Interval where the tracker names none.
 const INTERVAL_DEFAULT: Duration = Duration::from_secs(1800);
+/// Words of a tracker that are shown at most, characters.
+const WORDS_MAX: usize = 200;
 
 /// Why we announce (BEP 3 `event`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,10 +44,18 @@ pub(crate) struct Announce {
     pub(crate) infohash: Hash32,
     pub(crate) peer_id: [u8; 20],
     pub(crate) port: u16,
+    /// Tells us apart from others behind the same address, and ourselves after our address changed.
+    pub(crate) key: u32,
     pub(crate) uploaded: u64,
     pub(crate) downloaded: u64,
     pub(crate) left: u64,
     pub(crate) event: AnnounceEvent,
+}
+
+impl Announce {
+    fn numwant(&self) -> u32 {
+        if self.event == AnnounceEvent::Stopped { 0 } else { NUMWANT }
+    }
 }
 
 /// What the tracker said.
@@ -50,6 +63,8 @@ pub(crate) struct Announce {
 pub(crate) struct Answer {
     pub(crate) peers: Vec<SocketAddr>,
     pub(crate) interval: Duration,
+    /// The tracker's own bound on how often it may be asked.
+    pub(crate) interval_min: Option<Duration>,
     pub(crate) seeders: u32,
     pub(crate) leechers: u32,
 }
@@ -59,155 +74,171 @@ pub(crate) struct Answer {
 pub(crate) enum TrackerError {
     /// The request itself.
     #[error("{0}")]
-    Http(#[from] http::HttpError),
-    /// The answer is not bencode of the expected form.
+    Http(#[from] HttpError),
+    /// No address, no socket, or nobody at the port.
+    #[error("{host} cannot be reached: {source}")]
+    Unreachable {
+        /// Host and port.
+        host: String,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// No whole answer in the time there is.
+    #[error("no answer within {} s", .0.as_secs())]
+    Late(Duration),
+    /// The answer is not of the expected form.
     #[error("the answer is not a tracker's")]
     Malformed,
     /// The tracker refuses, in its own words.
     #[error("the tracker says: {0}")]
     Refused(String),
+    /// Neither http, https nor udp.
+    #[error("{0} is no kind of tracker that can be asked")]
+    Scheme(String),
 }
 
-/// Announces once.
-pub(crate) async fn announce(
-    client: &reqwest::Client,
-    url: &Url,
-    say: &Announce,
-) -> Result<Answer, TrackerError> {
-    let (body, source) = http::fetch(client, announce_url(url, say), ANSWER_BYTES_MAX).await?;
-    parse(&body, source)
+/// What announces go out with, shared by every torrent of a session.
+#[derive(Debug)]
+pub(crate) struct Trackers {
+    http: http::Clients,
+    udp: udp::Connections,
 }
 
-/// The query is written by hand: infohash and peer id are bytes, not text.
-fn announce_url(url: &Url, say: &Announce) -> Url {
-    let mut query = url.query().map(|query| format!("{query}&")).unwrap_or_default();
-    let event = match say.event {
-        AnnounceEvent::Started => "&event=started",
-        AnnounceEvent::Completed => "&event=completed",
-        AnnounceEvent::Stopped => "&event=stopped",
-        AnnounceEvent::Interval => "",
-    };
-    let numwant = if say.event == AnnounceEvent::Stopped { 0 } else { NUMWANT };
-    query += &format!(
-        "info_hash={}&peer_id={}&port={}&uploaded={}&downloaded={}&left={}&compact=1&numwant={numwant}{event}",
-        escape(&say.infohash.truncated()),
-        escape(&say.peer_id),
-        say.port,
-        say.uploaded,
-        say.downloaded,
-        say.left,
-    );
-    let mut url = url.clone();
-    url.set_query(Some(&query));
-    url
-}
-
-fn escape(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(60), |mut text, byte| {
-        let _ = write!(text, "%{byte:02X}");
-        text
-    })
-}
-
-fn parse(body: &[u8], source: Option<IpAddr>) -> Result<Answer, TrackerError> {
-    let value = Value::decode(body).map_err(|_| TrackerError::Malformed)?;
-    let dict = value.dict().ok_or(TrackerError::Malformed)?;
-    if let Some(reason) = dict.find("failure reason") {
-        let words =
-            String::from_utf8_lossy(reason.bytes().unwrap_or(b"no reason")).chars().take(200).collect();
-        return Err(TrackerError::Refused(words));
+impl Trackers {
+    /// `listens` are the addresses on which peers reach us: over which families it is worth announcing.
+    pub(crate) fn new(client: Client, listens: &[SocketAddr]) -> Self {
+        let both = listens.iter().any(SocketAddr::is_ipv4) && listens.iter().any(SocketAddr::is_ipv6);
+        Self { http: http::Clients::new(client, both), udp: udp::Connections::new(listens) }
     }
-    let number = |key: &str| dict.find(key).and_then(Value::integer).and_then(|n| u32::try_from(n).ok());
-    let interval = number("interval").map_or(INTERVAL_DEFAULT, |n| Duration::from_secs(n.into()));
-    let mut peers = Vec::new();
-    match dict.find("peers") {
-        Some(Value::Bytes(compact)) => peers.extend(compact.chunks_exact(6).map(v4)),
-        Some(Value::List(list)) => peers.extend(list.iter().filter_map(dict_peer)),
-        _ => {}
+
+    /// Announces once, over each family that both sides have.
+    pub(crate) async fn announce(&self, url: &Url, say: &Announce) -> Result<Answer, TrackerError> {
+        match url.scheme() {
+            "http" | "https" => self.http.announce(url, say).await,
+            "udp" => self.udp.announce(url, say).await,
+            other => Err(TrackerError::Scheme(other.to_owned())),
+        }
     }
-    if let Some(compact) = dict.find("peers6").and_then(Value::bytes) {
-        peers.extend(compact.chunks_exact(18).map(v6));
+
+    /// Whether a tracker's URL is of a kind that can be asked.
+    pub(crate) fn takes(url: &Url) -> bool {
+        matches!(url.scheme(), "http" | "https" | "udp")
     }
-    peers.retain(|peer| source.is_none_or(|source| may_name(source, *peer)));
-    peers.truncate(PEERS_MAX);
-    Ok(Answer {
-        peers,
-        interval: interval.clamp(INTERVAL_MIN, INTERVAL_MAX),
-        seeders: number("complete").unwrap_or(0),
-        leechers: number("incomplete").unwrap_or(0),
-    })
 }
 
+/// Whether a tracker with this URL can be asked: `http`, `https` or `udp`.
+#[must_use]
+pub fn is_tracker(url: &Url) -> bool {
+    Trackers::takes(url)
+}
+
+/// Keeps the peers that a tracker at `source` may name, and of very many a random part.
+fn believed(mut peers: Vec<SocketAddr>, source: Option<IpAddr>) -> Vec<SocketAddr> {
+    peers.retain(|peer| match source {
+        Some(source) => may_name(source, *peer),
+        // Through a proxy nobody knows where the tracker is: only what is near to nobody is believed.
+        None => peer.port() != 0 && reach(peer.ip()) == Reach::Global,
+    });
+    if peers.len() > PEERS_MAX {
+        // The first of a flood are the tracker's choice, or that of whoever filled it; these are ours.
+        fastrand::shuffle(&mut peers);
+        peers.truncate(PEERS_MAX);
+    }
+    peers
+}
+
+/// A compact IPv4 peer (BEP 23): six bytes.
 fn v4(six: &[u8]) -> SocketAddr {
     let ip = Ipv4Addr::new(six[0], six[1], six[2], six[3]);
     SocketAddr::new(ip.into(), u16::from_be_bytes([six[4], six[5]]))
 }
 
+/// A compact IPv6 peer (BEP 7): eighteen bytes.
 fn v6(eighteen: &[u8]) -> SocketAddr {
     let mut ip = [0; 16];
     ip.copy_from_slice(&eighteen[..16]);
     SocketAddr::new(Ipv6Addr::from(ip).into(), u16::from_be_bytes([eighteen[16], eighteen[17]]))
 }
 
-/// The older form: a dictionary for each peer. Host names are not looked up.
-fn dict_peer(value: &Value) -> Option<SocketAddr> {
-    let dict = value.dict()?;
-    let ip: IpAddr = dict.find("ip")?.text()?.parse().ok()?;
-    let port = u16::try_from(dict.find("port")?.integer()?).ok()?;
-    Some(SocketAddr::new(ip, port))
+fn clamp_interval(seconds: Option<u32>) -> Duration {
+    seconds
+        .map_or(INTERVAL_DEFAULT, |seconds| Duration::from_secs(seconds.into()))
+        .clamp(INTERVAL_MIN, INTERVAL_MAX)
+}
+
+fn shown(words: &[u8]) -> String {
+    String::from_utf8_lossy(words).chars().filter(|c| !c.is_control()).take(WORDS_MAX).collect()
+}
+
+/// One answer out of those over several families; an error only where every one failed.
+fn merged(outcomes: Vec<Result<Answer, TrackerError>>) -> Result<Answer, TrackerError> {
+    let mut merged: Option<Answer> = None;
+    let mut failure = None;
+    for outcome in outcomes {
+        match (outcome, &mut merged) {
+            (Ok(answer), None) => merged = Some(answer),
+            (Ok(answer), Some(first)) => {
+                let new = answer.peers.into_iter().filter(|peer| !first.peers.contains(peer));
+                let new: Vec<SocketAddr> = new.collect();
+                first.peers.extend(new);
+                first.interval = first.interval.max(answer.interval);
+                first.interval_min = first.interval_min.max(answer.interval_min);
+                first.seeders = first.seeders.max(answer.seeders);
+                first.leechers = first.leechers.max(answer.leechers);
+            }
+            (Err(error), _) => {
+                tracing::debug!(%error, "announce over one family");
+                failure.get_or_insert(error);
+            }
+        }
+    }
+    merged.ok_or_else(|| failure.unwrap_or(TrackerError::Malformed))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const LOCAL: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
-
-    #[test]
-    fn compact_peers_of_both_families() {
-        let mut body = b"d8:completei3e10:incompletei4e8:intervali60e5:peers6:".to_vec();
-        body.extend([127, 0, 0, 1, 0x1a, 0xe1]);
-        body.extend(b"6:peers618:");
-        body.extend(Ipv6Addr::LOCALHOST.octets());
-        body.extend([0x1a, 0xe2]);
-        body.push(b'e');
-        let answer = parse(&body, LOCAL).expect("well formed");
-        let peers: Vec<SocketAddr> =
-            vec!["127.0.0.1:6881".parse().expect("ok"), "[::1]:6882".parse().expect("ok")];
-        assert_eq!(answer, Answer { peers, interval: Duration::from_secs(60), seeders: 3, leechers: 4 });
-        let far = Some("198.51.100.1".parse().expect("ok"));
-        assert!(
-            parse(&body, far).expect("well formed").peers.is_empty(),
-            "a far tracker cannot name loopback"
-        );
-    }
-
-    #[test]
-    fn refusals_and_nonsense() {
-        assert!(
-            matches!(parse(b"d14:failure reason4:nopee", LOCAL), Err(TrackerError::Refused(why)) if why == "nope")
-        );
-        for bad in [&b"<html>"[..], b"", b"i1e", b"d5:peers", b"le"] {
-            assert!(matches!(parse(bad, LOCAL), Err(TrackerError::Malformed)));
+    fn answer(peer: &str, interval: u64) -> Answer {
+        Answer {
+            peers: vec![peer.parse().expect("an address")],
+            interval: Duration::from_secs(interval),
+            interval_min: None,
+            seeders: 1,
+            leechers: 2,
         }
-        let huge = "d8:intervali999999999999ee";
-        assert_eq!(parse(huge.as_bytes(), LOCAL).expect("clamped").interval, INTERVAL_DEFAULT);
     }
 
     #[test]
-    fn query_escapes_bytes() {
-        let say = Announce {
-            infohash: Hash32([0xff; 32]),
-            peer_id: *b"-MU0100-abcdefghijkl",
-            port: 1,
-            uploaded: 2,
-            downloaded: 3,
-            left: 4,
-            event: AnnounceEvent::Started,
-        };
-        let url = announce_url(&"http://t.example/announce?key=1".parse().expect("ok"), &say);
-        let query = url.query().expect("has one");
-        assert!(query.starts_with(&format!("key=1&info_hash={}&", "%FF".repeat(20))), "{query}");
-        assert!(query.ends_with("&left=4&compact=1&numwant=50&event=started"));
+    fn answers_over_both_families_are_one() {
+        let both = merged(vec![Ok(answer("1.2.3.4:5", 60)), Ok(answer("[2001:db8::1]:5", 120))]);
+        let both = both.expect("two answers");
+        assert_eq!((both.peers.len(), both.interval), (2, Duration::from_secs(120)));
+        let one = merged(vec![Err(TrackerError::Malformed), Ok(answer("1.2.3.4:5", 60))]);
+        assert_eq!(one.expect("one is enough"), answer("1.2.3.4:5", 60));
+        assert!(merged(vec![Err(TrackerError::Malformed), Err(TrackerError::Malformed)]).is_err());
+    }
+
+    #[test]
+    fn a_tracker_that_returns_a_million_peers_gives_a_few_of_them() {
+        let peers = (0..1_000_000_u32).map(|n| SocketAddr::from(((0x0800_0000 + n).to_be_bytes(), 6881)));
+        let taken = believed(peers.collect(), Some("198.51.100.1".parse().expect("an address")));
+        assert_eq!(taken.len(), PEERS_MAX);
+    }
+
+    #[test]
+    fn loopback_and_multicast_addresses_of_a_tracker_are_nobody() {
+        let named =
+            ["127.0.0.1:1", "[::1]:1", "224.0.0.1:1", "[ff02::1]:1", "0.0.0.0:1", "10.0.0.1:1", "8.8.8.8:0"];
+        let named: Vec<SocketAddr> = named.iter().map(|text| text.parse().expect("an address")).collect();
+        for source in [None, Some("198.51.100.1".parse().expect("an address"))] {
+            assert_eq!(believed(named.clone(), source), []);
+        }
+        let near = believed(named, Some("127.0.0.1".parse().expect("an address")));
+        assert_eq!(
+            near.len(),
+            3,
+            "a tracker on this machine may name this machine and its network: {near:?}"
+        );
     }
 }

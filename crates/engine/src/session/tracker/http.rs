@@ -1,0 +1,200 @@
+//! HTTP trackers (BEP 3, compact peers of BEP 23, IPv6 of BEP 7).
+//!
+//! A tracker knows a peer by the address it was asked from; where both sides have both families it is asked over each
+//! (BEP 7), with a client that has only that family.
+
+use super::{Announce, AnnounceEvent, Answer, TrackerError, believed, clamp_interval, merged, shown, v4, v6};
+use crate::http;
+use release::bencode::Value;
+use reqwest::Client;
+use std::{
+    fmt::Write as _,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::OnceLock,
+    time::Duration,
+};
+use url::{Host, Url};
+
+/// Largest answer that is read.
+const ANSWER_BYTES_MAX: u64 = 256 * 1024;
+/// Longest an announce may take in all, however lively the tracker seems.
+const ANNOUNCE_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// The session's client, and those for one family alone, made when first needed.
+#[derive(Debug)]
+pub(super) struct Clients {
+    any: Client,
+    both: bool,
+    by_family: OnceLock<Option<[Client; 2]>>,
+}
+
+impl Clients {
+    /// `both`: peers can reach us over IPv4 and IPv6.
+    pub(super) fn new(any: Client, both: bool) -> Self {
+        Self { any, both, by_family: OnceLock::new() }
+    }
+
+    pub(super) async fn announce(&self, url: &Url, say: &Announce) -> Result<Answer, TrackerError> {
+        match self.by_family(url).await {
+            Some([v4, v6]) => {
+                let (v4, v6) = tokio::join!(announce(v4, url, say), announce(v6, url, say));
+                merged(vec![v4, v6])
+            }
+            None => announce(&self.any, url, say).await,
+        }
+    }
+
+    /// A client for each family, where the tracker has both as well.
+    async fn by_family(&self, url: &Url) -> Option<&[Client; 2]> {
+        let Some(Host::Domain(name)) = url.host().filter(|_| self.both) else { return None };
+        let looked_up = tokio::net::lookup_host((name, url.port_or_known_default()?)).await;
+        // Where the name is not known the one client says so.
+        let addrs: Vec<SocketAddr> = looked_up.ok()?.collect();
+        if !(addrs.iter().any(SocketAddr::is_ipv4) && addrs.iter().any(SocketAddr::is_ipv6)) {
+            return None;
+        }
+        let make = || {
+            let v4 = http::client_of(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).ok()?;
+            Some([v4, http::client_of(IpAddr::V6(Ipv6Addr::UNSPECIFIED)).ok()?])
+        };
+        self.by_family.get_or_init(make).as_ref()
+    }
+}
+
+/// Announces once.
+async fn announce(client: &Client, url: &Url, say: &Announce) -> Result<Answer, TrackerError> {
+    let asked = http::fetch(client, announce_url(url, say), ANSWER_BYTES_MAX);
+    let asked = tokio::time::timeout(ANNOUNCE_TIME_MAX, asked).await;
+    let (body, source) = asked.map_err(|_| TrackerError::Late(ANNOUNCE_TIME_MAX))??;
+    parse(&body, source)
+}
+
+/// The query is written by hand: infohash and peer id are bytes, not text.
+fn announce_url(url: &Url, say: &Announce) -> Url {
+    let mut query = url.query().map(|query| format!("{query}&")).unwrap_or_default();
+    let event = match say.event {
+        AnnounceEvent::Started => "&event=started",
+        AnnounceEvent::Completed => "&event=completed",
+        AnnounceEvent::Stopped => "&event=stopped",
+        AnnounceEvent::Interval => "",
+    };
+    query += &format!(
+        "info_hash={}&peer_id={}&port={}&uploaded={}&downloaded={}&left={}&key={:08X}&compact=1&numwant={}{event}",
+        escape(&say.infohash.truncated()),
+        escape(&say.peer_id),
+        say.port,
+        say.uploaded,
+        say.downloaded,
+        say.left,
+        say.key,
+        say.numwant(),
+    );
+    let mut url = url.clone();
+    url.set_query(Some(&query));
+    url
+}
+
+fn escape(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(60), |mut text, byte| {
+        let _ = write!(text, "%{byte:02X}");
+        text
+    })
+}
+
+fn parse(body: &[u8], source: Option<IpAddr>) -> Result<Answer, TrackerError> {
+    let value = Value::decode(body).map_err(|_| TrackerError::Malformed)?;
+    let dict = value.dict().ok_or(TrackerError::Malformed)?;
+    if let Some(reason) = dict.find("failure reason") {
+        return Err(TrackerError::Refused(shown(reason.bytes().unwrap_or(b"no reason"))));
+    }
+    let number = |key: &str| dict.find(key).and_then(Value::integer).and_then(|n| u32::try_from(n).ok());
+    let mut peers = Vec::new();
+    match dict.find("peers") {
+        Some(Value::Bytes(compact)) => peers.extend(compact.chunks_exact(6).map(v4)),
+        Some(Value::List(list)) => peers.extend(list.iter().filter_map(dict_peer)),
+        _ => {}
+    }
+    if let Some(compact) = dict.find("peers6").and_then(Value::bytes) {
+        peers.extend(compact.chunks_exact(18).map(v6));
+    }
+    Ok(Answer {
+        peers: believed(peers, source),
+        interval: clamp_interval(number("interval")),
+        interval_min: number("min interval").map(|seconds| clamp_interval(Some(seconds))),
+        seeders: number("complete").unwrap_or(0),
+        leechers: number("incomplete").unwrap_or(0),
+    })
+}
+
+/// The older form: a dictionary for each peer. Host names are not looked up.
+fn dict_peer(value: &Value) -> Option<SocketAddr> {
+    let dict = value.dict()?;
+    let ip: IpAddr = dict.find("ip")?.text()?.parse().ok()?;
+    let port = u16::try_from(dict.find("port")?.integer()?).ok()?;
+    Some(SocketAddr::new(ip, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::INTERVAL_DEFAULT;
+    use super::*;
+    use release::hash::Hash32;
+
+    const LOCAL: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+
+    #[test]
+    fn compact_peers_of_both_families() {
+        let mut body = b"d8:completei3e10:incompletei4e8:intervali60e12:min intervali30e5:peers6:".to_vec();
+        body.extend([127, 0, 0, 1, 0x1a, 0xe1]);
+        body.extend(b"6:peers618:");
+        body.extend(Ipv6Addr::LOCALHOST.octets());
+        body.extend([0x1a, 0xe2]);
+        body.push(b'e');
+        let answer = parse(&body, LOCAL).expect("well formed");
+        let peers: Vec<SocketAddr> =
+            vec!["127.0.0.1:6881".parse().expect("ok"), "[::1]:6882".parse().expect("ok")];
+        let expected = Answer {
+            peers,
+            interval: Duration::from_secs(60),
+            interval_min: Some(Duration::from_secs(30)),
+            seeders: 3,
+            leechers: 4,
+        };
+        assert_eq!(answer, expected);
+        let far = Some("198.51.100.1".parse().expect("ok"));
+        assert!(
+            parse(&body, far).expect("well formed").peers.is_empty(),
+            "a far tracker cannot name loopback"
+        );
+    }
+
+    #[test]
+    fn refusals_and_nonsense() {
+        assert!(
+            matches!(parse(b"d14:failure reason4:nopee", LOCAL), Err(TrackerError::Refused(why)) if why == "nope")
+        );
+        for bad in [&b"<html>"[..], b"", b"i1e", b"d5:peers", b"le"] {
+            assert!(matches!(parse(bad, LOCAL), Err(TrackerError::Malformed)));
+        }
+        let huge = "d8:intervali999999999999ee";
+        assert_eq!(parse(huge.as_bytes(), LOCAL).expect("clamped").interval, INTERVAL_DEFAULT);
+    }
+
+    #[test]
+    fn query_escapes_bytes() {
+        let say = Announce {
+            infohash: Hash32([0xff; 32]),
+            peer_id: *b"-MU0100-abcdefghijkl",
+            port: 1,
+            key: 0xbeef,
+            uploaded: 2,
+            downloaded: 3,
+            left: 4,
+            event: AnnounceEvent::Started,
+        };
+        let url = announce_url(&"http://t.example/announce?key=1".parse().expect("ok"), &say);
+        let query = url.query().expect("has one");
+        assert!(query.starts_with(&format!("key=1&info_hash={}&", "%FF".repeat(20))), "{query}");
+        assert!(query.ends_with("&left=4&key=0000BEEF&compact=1&numwant=50&event=started"), "{query}");
+    }
+}
