@@ -266,7 +266,7 @@ fn limits(settings: &Settings, playing: bool) -> Limits {
 }
 
 fn caps(limits: Limits) -> Caps {
-    Caps { up: limits.up, down: limits.down }
+    Caps { up: limits.up, down: limits.down, ..Caps::default() }
 }
 
 /// The engine only stops or goes on; going on small is done with the caps.

@@ -100,7 +100,10 @@ fn open_with(
     listen: Option<SocketAddr>,
 ) -> Result<Opened, CliError> {
     let title = link.as_ref().map(|link| link.game.to_string()).unwrap_or_default();
-    let session = Session::start(&SessionConfig { listen, caps: Caps { up: limits.up, down: limits.down } })?;
+    let session = Session::start(&SessionConfig {
+        listen,
+        caps: Caps { up: limits.up, down: limits.down, ..Caps::default() },
+    })?;
     let config = GameConfig {
         dir: places::absolute(dir)?,
         link,

@@ -135,7 +135,7 @@ impl Session {
         let client = http::client()?;
         let session = Self {
             shared: Arc::new(Shared {
-                limiter: Arc::new(Limiter::new(config.caps)),
+                limiter: Limiter::new(config.caps),
                 trackers: Arc::new(Trackers::new(client.clone(), &listens)),
                 client,
                 peer_id,

@@ -126,7 +126,7 @@ async fn an_upload_cap_holds_and_can_be_lifted() {
     let dirs = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let metainfo = grow(dirs[0].path(), &[3_000_000]);
     let cap = 500_000;
-    let seed = session(Caps { up: Some(cap), down: None });
+    let seed = session(Caps { up: Some(cap), ..Caps::default() });
     let leech = session(Caps::default());
     let _seeding = add(&seed, dirs[0].path(), &metainfo, vec![]);
     let started = Instant::now();

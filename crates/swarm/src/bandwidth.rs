@@ -1,27 +1,72 @@
-//! Who may move how many bytes now: a tree of token buckets, one for each direction (both caps apply to every byte).
+//! Who may move how many bytes now: a tree of caps, one for each direction, and the queue in front of it.
 //!
-//! Root caps everything; beneath it stand the internet's peers, the LAN's peers and the origin, each with its own cap
-//! or none. Bytes pass only if the leaf **and** the root have them. Bursts are small: at most [`BURST`] of the rate
-//! (or one [`QUANTUM`], whichever is more) can pass at once, so that a home uplink does not feel us.
+//! ```text
+//! root ─┬─ internet ─┐
+//!       ├─ origin ───┼─ background ── game
+//!       └─ lan ──────┘     (a LAN that is exempt has its own cap only)
+//! ```
 //!
-//! Pure: the caller says what time it is, waits until `retry_at`, and serves its waiters first in, first out.
+//! A grant passes when every node on its path has the bytes. What is counted is what the wire carries: payload, the
+//! headers of the packets it travels in ([`Framing`]), and, on the other direction, the acknowledgements. Bursts are
+//! small, so that a home uplink does not feel us. Whoever waits is served in turn ([`Queue`]).
+//!
+//! Pure: the caller says what time it is. Acknowledgements and messages are charged but never held back; they take at most
+//! half of a cap, and beyond that they pass uncounted.
 
-use std::time::Duration;
+mod bucket;
+mod queue;
+
+use std::collections::BTreeMap;
 
 use crate::Time;
+use bucket::{Bucket, Offer};
 
-/// The longest burst, in time at the cap's rate.
-pub const BURST: Duration = Duration::from_millis(50);
-/// The largest burst at very low caps, in bytes.
-pub const QUANTUM: u32 = 4 * 1024;
-/// Grants are not cut finer than this much time at the cap's rate: fewer, larger writes.
-const GRAIN: Duration = Duration::from_millis(5);
-const MICROS: u128 = 1_000_000;
+pub use queue::{FlowKey, Queue};
 
-/// A place in the tree.
+/// One grant carries no more payload than this, in bytes: turns stay short.
+const GRANT_MAX: u32 = 64 * 1024;
+/// Grants are about this much time at the cap's rate, in thousandths of a second, and at least one packet.
+const GRANT_MILLIS: u64 = 5;
+
+/// Which network bytes travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Link {
+    /// Peers on the internet.
+    Internet,
+    /// Peers on a local link.
+    Lan,
+    /// The publisher's web server.
+    Origin,
+}
+
+impl From<Link> for Node {
+    fn from(link: Link) -> Self {
+        match link {
+            Link::Internet => Self::Internet,
+            Link::Lan => Self::Lan,
+            Link::Origin => Self::Origin,
+        }
+    }
+}
+
+/// A game, by the driver's own number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct GameKey(pub u32);
+
+/// What matters more when not everything fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Priority {
+    /// Somebody waits for it.
+    #[default]
+    Foreground,
+    /// Nobody does: it goes after the rest, but never quite without.
+    Background,
+}
+
+/// A place in the tree that can have a cap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Node {
-    /// Everything.
+    /// Everything, but a LAN that is exempt.
     Root,
     /// Peers on the internet.
     Internet,
@@ -29,6 +74,21 @@ pub enum Node {
     Lan,
     /// The publisher's web server.
     Origin,
+    /// All that nobody waits for.
+    Background,
+    /// One game.
+    Game(GameKey),
+}
+
+/// Where a flow of bytes hangs in the tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Path {
+    /// Over which network.
+    pub link: Link,
+    /// For which game.
+    pub game: GameKey,
+    /// How urgent.
+    pub priority: Priority,
 }
 
 /// Which way the bytes go, seen from this machine.
@@ -40,248 +100,234 @@ pub enum Direction {
     Down,
 }
 
+impl Direction {
+    /// The way that acknowledgements go.
+    #[must_use]
+    pub fn opposite(self) -> Self {
+        match self {
+            Self::Up => Self::Down,
+            Self::Down => Self::Up,
+        }
+    }
+}
+
+/// How payload travels: in segments, each behind a header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Framing {
+    /// Payload of a full packet, bytes; at least one.
+    pub segment: u32,
+    /// IP and TCP header of each packet, options included, bytes.
+    pub header: u32,
+}
+
+impl Framing {
+    /// Bytes on the wire for so much payload, sent at once.
+    #[must_use]
+    pub fn wire_bytes(self, payload: u32) -> u64 {
+        u64::from(payload) + self.packets(payload) * u64::from(self.header)
+    }
+
+    /// Bytes of the acknowledgements for so much payload: one for two packets (RFC 5681).
+    #[must_use]
+    pub fn acknowledgement_bytes(self, payload: u32) -> u64 {
+        self.packets(payload) * u64::from(self.header) / 2
+    }
+
+    fn packets(self, payload: u32) -> u64 {
+        u64::from(payload.div_ceil(self.segment.max(1)))
+    }
+}
+
 /// An answer to [`Tree::take`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Grant {
-    /// Bytes that may pass now; they are taken.
-    pub bytes: u32,
-    /// If `bytes` is zero: when to ask again. `None` with zero bytes means a cap of zero: only a new cap helps.
-    pub retry_at: Option<Time>,
+pub enum Grant {
+    /// So much payload may pass now, at least one byte; it is taken.
+    Bytes(u32),
+    /// Nothing yet.
+    Wait {
+        /// The node that is short of bytes. Whatever else passes it has to wait behind this wish.
+        node: Node,
+        /// When to ask again. `None`: its cap is zero, and only a new cap helps.
+        until: Option<Time>,
+    },
 }
 
 /// The tree of caps.
 #[derive(Debug, Clone, Default)]
 pub struct Tree {
-    up: [Bucket; 4],
-    down: [Bucket; 4],
+    sides: [Side; 2],
+    lan_capped: bool,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Side {
+    root: Bucket,
+    links: [Bucket; 3],
+    background: Bucket,
+    games: BTreeMap<GameKey, Bucket>,
+}
+
+impl Side {
+    fn cap(&self, node: Node) -> Option<u64> {
+        match node {
+            Node::Root => self.root.cap(),
+            Node::Internet => self.links[Link::Internet as usize].cap(),
+            Node::Lan => self.links[Link::Lan as usize].cap(),
+            Node::Origin => self.links[Link::Origin as usize].cap(),
+            Node::Background => self.background.cap(),
+            Node::Game(game) => self.games.get(&game).and_then(Bucket::cap),
+        }
+    }
+
+    fn bucket(&mut self, node: Node) -> Option<&mut Bucket> {
+        match node {
+            Node::Root => Some(&mut self.root),
+            Node::Internet => Some(&mut self.links[Link::Internet as usize]),
+            Node::Lan => Some(&mut self.links[Link::Lan as usize]),
+            Node::Origin => Some(&mut self.links[Link::Origin as usize]),
+            Node::Background => Some(&mut self.background),
+            Node::Game(game) => self.games.get_mut(&game),
+        }
+    }
 }
 
 impl Tree {
-    /// A tree without caps.
+    /// A tree without caps, its LAN exempt from the root's.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets a node's cap in bytes per second; `None` lifts it, zero stops the flow. Takes effect with the next
-    /// [`Tree::take`]; a waiter whose `retry_at` lies far off should ask again at once.
+    /// Sets a node's cap in bytes per second on the wire; `None` lifts it, zero stops the flow. Holds at once.
     pub fn set_cap(&mut self, node: Node, direction: Direction, cap_bytes_per_second: Option<u64>) {
-        let bucket = &mut self.side(direction)[node as usize];
-        bucket.cap = cap_bytes_per_second;
-        bucket.level = bucket.level.min(bucket.capacity());
+        let side = &mut self.sides[direction as usize];
+        if let Node::Game(game) = node {
+            if cap_bytes_per_second.is_none() {
+                side.games.remove(&game);
+                return;
+            }
+            side.games.entry(game).or_default();
+        }
+        if let Some(bucket) = side.bucket(node) {
+            bucket.set_cap(cap_bytes_per_second);
+        }
     }
 
-    /// A node's cap in bytes per second, if it has one.
+    /// Whether the LAN counts against the caps of root, background and game. Default: it does not.
+    pub fn set_lan_capped(&mut self, capped: bool) {
+        self.lan_capped = capped;
+    }
+
+    /// The tightest cap on a path in bytes per second, if there is any.
     #[must_use]
-    pub fn cap(&self, node: Node, direction: Direction) -> Option<u64> {
-        let side = match direction {
-            Direction::Up => &self.up,
-            Direction::Down => &self.down,
-        };
-        side[node as usize].cap
+    pub fn cap(&self, path: Path, direction: Direction) -> Option<u64> {
+        let side = &self.sides[direction as usize];
+        self.nodes(path).filter_map(|node| side.cap(node)).min()
     }
 
-    /// Takes up to `want` bytes for a node. Grants all of it, a part, or nothing and the time to ask again.
-    pub fn take(&mut self, now: Time, node: Node, direction: Direction, want: u32) -> Grant {
-        let side = self.side(direction);
-        let path: &[usize] = match node {
-            Node::Root => &[Node::Root as usize],
-            leaf => &[leaf as usize, Node::Root as usize],
-        };
-        let mut bytes = want;
-        let mut retry_at = Some(now);
-        for &at in path {
-            match side[at].offer(now, want) {
-                Offer::Bytes(offered) => bytes = bytes.min(offered),
-                Offer::At(time) => {
-                    bytes = 0;
-                    retry_at = retry_at.map(|t| t.max(time));
-                }
-                Offer::Never => return Grant { bytes: 0, retry_at: None },
+    /// A node's own cap in bytes per second, if it has one.
+    #[must_use]
+    pub fn node_cap(&self, node: Node, direction: Direction) -> Option<u64> {
+        self.sides[direction as usize].cap(node)
+    }
+
+    /// Whether any path over this link may meet a cap.
+    #[must_use]
+    pub fn may_cap(&self, link: Link, direction: Direction) -> bool {
+        let side = &self.sides[direction as usize];
+        let shared = side.root.cap().is_some() || side.background.cap().is_some() || !side.games.is_empty();
+        side.cap(link.into()).is_some() || (shared && (link != Link::Lan || self.lan_capped))
+    }
+
+    /// Takes up to `want` bytes of payload: all of it, a part of whole packets, or nothing yet. Wishing for nothing is
+    /// granted as zero bytes.
+    pub fn take(
+        &mut self,
+        now: Time,
+        path: Path,
+        direction: Direction,
+        framing: Framing,
+        want: u32,
+    ) -> Grant {
+        let Some(cap) = self.cap(path, direction) else { return Grant::Bytes(want) };
+        let bytes = want.min(grant_bytes(cap, framing));
+        let cost = framing.wire_bytes(bytes);
+        let (nodes, side) = (self.nodes(path), &mut self.sides[direction as usize]);
+        let mut latest: Option<(Node, Time)> = None;
+        for node in nodes.clone() {
+            match side.bucket(node).map_or(Offer::Now, |bucket| bucket.offer(now, cost)) {
+                Offer::Now => {}
+                Offer::At(time) if latest.is_some_and(|(_, other)| other >= time) => {}
+                Offer::At(time) => latest = Some((node, time)),
+                Offer::Never => return Grant::Wait { node, until: None },
             }
         }
-        if bytes == 0 && want > 0 {
-            return Grant { bytes: 0, retry_at };
+        if let Some((node, time)) = latest {
+            return Grant::Wait { node, until: Some(time) };
         }
-        for &at in path {
-            side[at].level = side[at].level.saturating_sub(u128::from(bytes) * MICROS);
+        for node in nodes {
+            if let Some(bucket) = side.bucket(node) {
+                bucket.spend(cost);
+            }
         }
-        Grant { bytes, retry_at: None }
+        Grant::Bytes(bytes)
     }
 
-    /// Gives back what was granted and then not moved.
-    pub fn give_back(&mut self, node: Node, direction: Direction, bytes: u32) {
-        let side = self.side(direction);
-        for at in [node as usize, Node::Root as usize] {
-            let bucket = &mut side[at];
-            bucket.level = (bucket.level + u128::from(bytes) * MICROS).min(bucket.capacity());
-            if node == Node::Root {
-                break;
+    /// Gives back what was granted and then not moved: of `granted` bytes of payload only `moved` were.
+    pub fn give_back(
+        &mut self,
+        path: Path,
+        direction: Direction,
+        framing: Framing,
+        granted: u32,
+        moved: u32,
+    ) {
+        let surplus = framing.wire_bytes(granted).saturating_sub(framing.wire_bytes(moved));
+        let (nodes, side) = (self.nodes(path), &mut self.sides[direction as usize]);
+        for node in nodes {
+            if let Some(bucket) = side.bucket(node) {
+                bucket.refund(surplus);
             }
         }
     }
 
-    fn side(&mut self, direction: Direction) -> &mut [Bucket; 4] {
-        match direction {
-            Direction::Up => &mut self.up,
-            Direction::Down => &mut self.down,
+    /// Counts bytes that pass without a grant: acknowledgements, requests, handshakes, HTTP headers.
+    pub fn charge(&mut self, now: Time, path: Path, direction: Direction, wire_bytes: u64) {
+        let (nodes, side) = (self.nodes(path), &mut self.sides[direction as usize]);
+        for node in nodes {
+            if let Some(bucket) = side.bucket(node) {
+                bucket.charge(now, wire_bytes);
+            }
         }
+    }
+
+    /// The nodes that a path passes.
+    fn nodes(&self, path: Path) -> impl Iterator<Item = Node> + Clone + use<> {
+        let exempt = path.link == Link::Lan && !self.lan_capped;
+        let background = path.priority == Priority::Background;
+        let shared = [
+            (Node::Game(path.game), true),
+            (Node::Background, background),
+            (Node::Root, true),
+        ];
+        let shared = shared.into_iter().filter(move |(_, passed)| *passed && !exempt);
+        std::iter::once(path.link.into()).chain(shared.map(|(node, _)| node))
     }
 }
 
-enum Offer {
-    Bytes(u32),
-    At(Time),
-    Never,
+impl Node {
+    fn is_on(self, tree: &Tree, path: Path) -> bool {
+        tree.nodes(path).any(|node| node == self)
+    }
 }
 
-/// One bucket; levels are in millionths of a byte so that no fraction is lost between calls.
-#[derive(Debug, Clone, Copy, Default)]
-struct Bucket {
-    cap: Option<u64>,
-    level: u128,
-    filled_at: Time,
-}
-
-impl Bucket {
-    fn capacity(&self) -> u128 {
-        let burst = u128::from(self.cap.unwrap_or(0)) * BURST.as_micros();
-        burst.max(u128::from(QUANTUM) * MICROS)
-    }
-
-    fn offer(&mut self, now: Time, want: u32) -> Offer {
-        let Some(cap) = self.cap else { return Offer::Bytes(want) };
-        if cap == 0 {
-            return Offer::Never;
-        }
-        let elapsed = now.since(self.filled_at).as_micros();
-        self.filled_at = self.filled_at.max(now);
-        self.level = (self.level + u128::from(cap) * elapsed).min(self.capacity());
-
-        let grain = (u128::from(cap) * GRAIN.as_micros()).max(1_000 * MICROS).min(self.capacity());
-        let least = grain.min(u128::from(want) * MICROS);
-        if self.level >= least {
-            return Offer::Bytes(u32::try_from(self.level / MICROS).unwrap_or(u32::MAX));
-        }
-        let micros = (least - self.level).div_ceil(u128::from(cap));
-        Offer::At(now + Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)))
-    }
+/// Whole packets worth about [`GRANT_MILLIS`].
+fn grant_bytes(cap: u64, framing: Framing) -> u32 {
+    let segment = framing.segment.max(1);
+    let packets = cap.saturating_mul(GRANT_MILLIS) / 1_000 / u64::from(segment + framing.header);
+    let most = u64::from((GRANT_MAX / segment).max(1));
+    segment.saturating_mul(u32::try_from(packets.clamp(1, most)).unwrap_or(1))
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const WINDOW: Duration = Duration::from_secs(5);
-
-    /// Takes as fast as it is allowed until `end` and returns when how much passed.
-    fn drain(tree: &mut Tree, node: Node, from: Time, end: Time, want: u32) -> Vec<(Time, u64)> {
-        let (mut now, mut passed) = (from, Vec::new());
-        while now < end {
-            let grant = tree.take(now, node, Direction::Up, want);
-            if grant.bytes > 0 {
-                passed.push((now, u64::from(grant.bytes)));
-                continue;
-            }
-            match grant.retry_at {
-                Some(at) => now = at.max(now + Duration::from_micros(1)),
-                None => break,
-            }
-        }
-        passed
-    }
-
-    fn worst_window(passed: &[(Time, u64)], window: Duration) -> u64 {
-        let (mut worst, mut sum, mut first) = (0, 0, 0);
-        for &(at, bytes) in passed {
-            sum += bytes;
-            while at.since(passed[first].0) > window {
-                sum -= passed[first].1;
-                first += 1;
-            }
-            worst = worst.max(sum);
-        }
-        worst
-    }
-
-    #[test]
-    fn without_caps_everything_passes_at_once() {
-        let grant = Tree::new().take(Time::ZERO, Node::Lan, Direction::Down, 1 << 30);
-        assert_eq!(grant, Grant { bytes: 1 << 30, retry_at: None });
-    }
-
-    #[test]
-    fn a_cap_is_reached_and_not_passed_and_bursts_are_small() {
-        for cap in [20_000, 512_000, 10_000_000] {
-            let mut tree = Tree::new();
-            tree.set_cap(Node::Root, Direction::Up, Some(cap));
-            let passed = drain(&mut tree, Node::Internet, Time::from_secs(3), Time::from_secs(23), 16 * 1024);
-            let total: u64 = passed.iter().map(|(_, b)| b).sum();
-            assert!(total >= cap * 20 * 99 / 100, "{total} of {}", cap * 20);
-            assert!(worst_window(&passed, WINDOW) <= cap * 5 * 105 / 100 + u64::from(QUANTUM));
-            let tenth = worst_window(&passed, Duration::from_millis(100));
-            assert!(tenth <= cap * 16 / 100 + u64::from(QUANTUM), "{tenth} in 100 ms at {cap}");
-        }
-    }
-
-    #[test]
-    fn directions_are_apart_and_children_share_the_root() {
-        let mut tree = Tree::new();
-        tree.set_cap(Node::Root, Direction::Up, Some(100_000));
-        tree.set_cap(Node::Lan, Direction::Up, Some(0));
-        let now = Time::from_secs(1);
-        assert_eq!(tree.take(now, Node::Lan, Direction::Up, 1), Grant { bytes: 0, retry_at: None });
-        assert_eq!(tree.take(now, Node::Lan, Direction::Down, 1 << 20).bytes, 1 << 20);
-        let first = tree.take(now, Node::Internet, Direction::Up, 1 << 20);
-        assert_eq!(first.bytes, 5_000);
-        let second = tree.take(now, Node::Origin, Direction::Up, 1 << 20);
-        assert!(second.bytes == 0 && second.retry_at > Some(now));
-    }
-
-    #[test]
-    fn what_is_given_back_can_be_taken_again() {
-        let mut tree = Tree::new();
-        tree.set_cap(Node::Root, Direction::Down, Some(100_000));
-        let now = Time::from_secs(1);
-        assert_eq!(tree.take(now, Node::Origin, Direction::Down, 4_000).bytes, 4_000);
-        tree.give_back(Node::Origin, Direction::Down, 3_000);
-        assert_eq!(tree.take(now, Node::Origin, Direction::Down, 4_000).bytes, 4_000);
-    }
-
-    #[test]
-    fn lifting_a_cap_opens_at_once() {
-        let mut tree = Tree::new();
-        tree.set_cap(Node::Internet, Direction::Up, Some(1));
-        drain(&mut tree, Node::Internet, Time::ZERO, Time::from_millis(1), 1 << 14);
-        assert_eq!(tree.take(Time::from_millis(2), Node::Internet, Direction::Up, 1 << 20).bytes, 0);
-        tree.set_cap(Node::Internet, Direction::Up, None);
-        assert_eq!(tree.take(Time::from_millis(2), Node::Internet, Direction::Up, 1 << 20).bytes, 1 << 20);
-    }
-
-    proptest! {
-        #[test]
-        fn no_five_seconds_pass_the_cap(
-            root in 1_000u64..5_000_000, leaf in 1_000u64..5_000_000, want in 1u32..200_000,
-        ) {
-            let mut tree = Tree::new();
-            tree.set_cap(Node::Root, Direction::Up, Some(root));
-            tree.set_cap(Node::Internet, Direction::Up, Some(leaf));
-            let passed = drain(&mut tree, Node::Internet, Time::ZERO, Time::from_secs(12), want);
-            let cap = root.min(leaf);
-            prop_assert!(worst_window(&passed, WINDOW) <= cap * 5 * 105 / 100 + u64::from(QUANTUM));
-        }
-
-        #[test]
-        fn caps_that_change_hold_from_then_on(caps in proptest::collection::vec(1_000u64..2_000_000, 2..6)) {
-            let mut tree = Tree::new();
-            for (i, cap) in caps.iter().enumerate() {
-                tree.set_cap(Node::Root, Direction::Up, Some(*cap));
-                let from = Time::from_secs(10 * i as u64);
-                let passed = drain(&mut tree, Node::Lan, from, from + Duration::from_secs(10), 16 * 1024);
-                prop_assert!(worst_window(&passed, WINDOW) <= cap * 5 * 105 / 100 + u64::from(QUANTUM));
-            }
-        }
-    }
-}
+mod tests;

@@ -121,7 +121,7 @@ impl Get {
         let started = Instant::now();
         let dir = places::absolute(&self.dir)?;
         std::fs::create_dir_all(&dir).map_err(|error| CliError::file(&dir, &error))?;
-        let caps = Caps { up: self.limit_up, down: self.limit_down };
+        let caps = Caps { up: self.limit_up, down: self.limit_down, ..Caps::default() };
         let session = Session::start(&SessionConfig { listen: self.listen, caps })?;
         let folder = Arc::new(TorrentFolder::new(Arc::new(RealFs), &dir, &metainfo));
         let have = if self.trust {

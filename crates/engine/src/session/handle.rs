@@ -2,6 +2,7 @@
 
 use super::{
     happening::Happening,
+    limiter::Scope,
     origin::{OriginSource, OriginStatus},
 };
 use crate::piece_store::PieceStore;
@@ -91,20 +92,33 @@ pub struct TrackerStatus {
 pub struct TorrentHandle {
     commands: mpsc::UnboundedSender<Happening>,
     status: watch::Receiver<TorrentStatus>,
+    scope: Scope,
 }
 
 impl TorrentHandle {
     pub(super) fn new(
         commands: mpsc::UnboundedSender<Happening>,
         status: watch::Receiver<TorrentStatus>,
+        scope: Scope,
     ) -> Self {
-        Self { commands, status }
+        Self { commands, status, scope }
     }
 
     /// The last status, renewed five times a second.
     #[must_use]
     pub fn status(&self) -> watch::Receiver<TorrentStatus> {
         self.status.clone()
+    }
+
+    /// Caps of this torrent in bytes per second on the wire, within those of the session; `None`: only those.
+    pub fn set_caps(&self, up: Option<u64>, down: Option<u64>) {
+        self.scope.set_caps(up, down);
+    }
+
+    /// Whether nobody waits for this torrent: it then goes after those that somebody waits for, and within
+    /// the background caps.
+    pub fn set_background(&self, background: bool) {
+        self.scope.set_background(background);
     }
 
     /// Whether peers are served.

@@ -3,7 +3,7 @@
 //! Two ways: our content store (`content/<pieces root>.zst`, zstd frames with a seek table) and a plain
 //! web seed (BEP 19). Nothing that comes is believed: the core checks every block's leaf.
 
-use super::{happening::Happening, limiter::Limiter};
+use super::{happening::Happening, limiter::Scope};
 use crate::http::{self, HttpError};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
@@ -24,7 +24,7 @@ use std::{
     },
     time::Duration,
 };
-use swarm::bandwidth::{Direction, Node};
+use swarm::bandwidth::Direction;
 use tokio::sync::mpsc;
 use url::Url;
 
@@ -75,7 +75,7 @@ pub struct OriginStatus {
 pub(crate) struct Origin {
     client: Client,
     layout: Arc<Layout>,
-    limiter: Arc<Limiter>,
+    scope: Scope,
     sources: Vec<OriginSource>,
     statuses: Mutex<Vec<OriginStatus>>,
     tables: Mutex<BTreeMap<Hash32, Arc<SeekTable>>>,
@@ -103,7 +103,7 @@ impl Origin {
     pub(crate) fn new(
         client: Client,
         layout: Arc<Layout>,
-        limiter: Arc<Limiter>,
+        scope: Scope,
         sources: Vec<OriginSource>,
     ) -> Self {
         let status = |source: &OriginSource| OriginStatus {
@@ -115,7 +115,7 @@ impl Origin {
         Self {
             client,
             layout,
-            limiter,
+            scope,
             sources,
             statuses,
             tables: Mutex::default(),
@@ -352,9 +352,11 @@ impl Body {
             let Some(part) = self.stream.next().await else { return Ok(None) };
             let mut part = part.map_err(|e| HttpError::from_reqwest(&self.url, &e))?;
             origin.wire_bytes.fetch_add(part.len() as u64, Ordering::Relaxed);
-            let mut waiting = part.len() as u32;
+            let (mut waiting, flow) = (part.len() as u32, origin.scope.origin(None));
             while waiting > 0 {
-                waiting -= origin.limiter.acquire(Node::Origin, Direction::Down, waiting).await.min(waiting);
+                let passed = flow.acquire(Direction::Down, waiting).await.min(waiting);
+                flow.settle(Direction::Down, passed, passed);
+                waiting -= passed;
             }
             let skipped = (part.len() as u64).min(self.skip);
             self.skip -= skipped;

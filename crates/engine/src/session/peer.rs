@@ -5,18 +5,18 @@
 
 use super::{
     happening::{BlockRange, Happening},
-    limiter::Limiter,
+    limiter::Flow,
 };
 use crate::piece_store::PieceStore;
 use bytes::BufMut;
 use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 use swarm::{
-    Class, PeerKey,
-    bandwidth::{Direction, Node},
+    PeerKey,
+    bandwidth::Direction,
     wire::{Decoder, Message, encode},
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::AsyncWriteExt,
     net::tcp::{OwnedReadHalf, OwnedWriteHalf},
     sync::mpsc,
 };
@@ -45,22 +45,12 @@ pub(crate) enum Order {
 #[derive(Debug, Clone)]
 pub(crate) struct Link {
     pub(crate) peer: PeerKey,
-    pub(crate) class: Class,
-    pub(crate) limiter: Arc<Limiter>,
+    pub(crate) flow: Arc<Flow>,
     pub(crate) store: Arc<dyn PieceStore>,
     /// Messages, bounded: back-pressure.
     pub(crate) wire: mpsc::Sender<Happening>,
     /// Completions.
     pub(crate) done: mpsc::UnboundedSender<Happening>,
-}
-
-impl Link {
-    fn node(&self) -> Node {
-        match self.class {
-            Class::Internet => Node::Internet,
-            Class::Lan => Node::Lan,
-        }
-    }
 }
 
 /// Reads messages until the connection ends, then says so.
@@ -75,15 +65,19 @@ pub(crate) async fn read(link: Link, mut socket: OwnedReadHalf, piece_count: u32
 async fn read_messages(link: &Link, socket: &mut OwnedReadHalf, decoder: &mut Decoder) -> io::Result<()> {
     loop {
         // Waiting for bytes before asking for a grant keeps an idle connection from holding a turn.
+        link.flow.tune(Direction::Down, socket.as_ref());
         socket.readable().await?;
-        let granted = link.limiter.acquire(link.node(), Direction::Down, READ_BYTES).await;
+        let granted = link.flow.acquire(Direction::Down, READ_BYTES).await;
         decoder.buffer().reserve(granted as usize);
         let mut space = decoder.buffer().limit(granted as usize);
-        let read = socket.read_buf(&mut space).await;
+        let read = socket.try_read_buf(&mut space);
         let bytes = *read.as_ref().unwrap_or(&0) as u32;
-        link.limiter.give_back(link.node(), Direction::Down, granted.saturating_sub(bytes));
-        if read? == 0 {
-            return Ok(());
+        link.flow.settle(Direction::Down, granted, bytes);
+        match read {
+            Ok(0) => return Ok(()),
+            // The system said too early that there is something.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+            other => other.map(drop)?,
         }
         while let Some(message) = decoder.next().map_err(io::Error::other)? {
             let received = Happening::Received { peer: link.peer, message };
@@ -127,6 +121,7 @@ impl Writer<'_> {
             }
             if !self.buffer.is_empty() {
                 let buffer = std::mem::take(&mut self.buffer);
+                self.link.flow.message(Direction::Up, buffer.len());
                 send(socket, &buffer).await?;
             }
             if !self.blocks.is_empty() {
@@ -150,16 +145,18 @@ impl Writer<'_> {
 
     /// Sends the next block, or without a cap all that wait: under a cap a cancel should still find them.
     async fn send_blocks(&mut self, socket: &mut OwnedWriteHalf) -> io::Result<()> {
-        let count = if self.link.limiter.is_capped(Direction::Up) { 1 } else { self.blocks.len() };
+        let count = if self.link.flow.is_capped(Direction::Up) { 1 } else { self.blocks.len() };
         let blocks: Vec<BlockRange> = self.blocks.drain(..count).collect();
         let (store, peer) = (Arc::clone(&self.link.store), self.link.peer);
         let read = tokio::task::spawn_blocking(move || read_frames(&*store, &blocks));
         let (frames, outcomes) = read.await.map_err(io::Error::other)?;
         let mut rest = frames.as_slice();
         while !rest.is_empty() {
-            let granted = self.link.limiter.acquire(self.link.node(), Direction::Up, rest.len() as u32).await;
+            self.link.flow.tune(Direction::Up, socket.as_ref());
+            let granted = self.link.flow.acquire(Direction::Up, rest.len() as u32).await;
             let (now, later) = rest.split_at((granted as usize).min(rest.len()));
             send(socket, now).await?;
+            self.link.flow.settle(Direction::Up, granted, now.len() as u32);
             rest = later;
         }
         for (block, readable) in outcomes {

@@ -7,6 +7,7 @@ use super::{
     Session, announcer,
     handle::{Torrent, TorrentEvent, TorrentHandle, TorrentStatus, TrackerStatus},
     happening::{BlockRange, Happening},
+    limiter::Scope,
     origin::{Fetch, Origin},
     peer::{self, Link, Order},
 };
@@ -56,8 +57,9 @@ pub(super) fn start(
     let (done_sender, done) = mpsc::unbounded_channel();
     let (event_sender, events) = mpsc::unbounded_channel();
     let (status_sender, status) = watch::channel(TorrentStatus::default());
-    let handle = TorrentHandle::new(done_sender.clone(), status);
-    let actor = Actor::new(session, torrent, wire_sender, done_sender, event_sender, status_sender);
+    let scope = Scope::new(session.limiter());
+    let handle = TorrentHandle::new(done_sender.clone(), status, scope.clone());
+    let actor = Actor::new(session, scope, torrent, wire_sender, done_sender, event_sender, status_sender);
     tokio::spawn(actor.run(wire, done));
     (handle, events)
 }
@@ -69,6 +71,7 @@ struct PeerTasks {
 
 struct Actor {
     session: Session,
+    scope: Scope,
     swarm: Swarm,
     infohash: Hash32,
     layout: Arc<Layout>,
@@ -99,6 +102,7 @@ struct Actor {
 impl Actor {
     fn new(
         session: &Session,
+        scope: Scope,
         torrent: Torrent,
         wire: mpsc::Sender<Happening>,
         done: mpsc::UnboundedSender<Happening>,
@@ -121,11 +125,12 @@ impl Actor {
         let origin = Origin::new(
             session.http().clone(),
             Arc::clone(&layout),
-            Arc::clone(session.limiter()),
+            scope.clone(),
             torrent.origins,
         );
         let mut actor = Self {
             session: session.clone(),
+            scope,
             swarm,
             infohash: torrent.infohash,
             layout,
@@ -270,8 +275,7 @@ impl Actor {
         let (orders, orders_receiver) = mpsc::unbounded_channel();
         let link = Link {
             peer,
-            class: Class::Internet,
-            limiter: Arc::clone(self.session.limiter()),
+            flow: Arc::new(self.scope.peer(Class::Internet, &socket)),
             store: Arc::clone(&self.store),
             wire: self.wire.clone(),
             done: self.done.clone(),

@@ -1,0 +1,212 @@
+//! One connection's share of the caps.
+
+use super::{Limiter, Wish, path, socket};
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+use swarm::{
+    Class,
+    bandwidth::{Direction, FlowKey, Framing, GameKey, Link, Path},
+};
+use tokio::{net::TcpStream, sync::oneshot};
+
+/// Handshakes of TCP and of the peer wire, as each side sends them: two packets without payload, one with 68 bytes.
+const HANDSHAKE_BYTES: u64 = 3 * 52 + 68;
+/// A connection's share of what may lie in receive buffers, in milliseconds at the download cap: what lies there has
+/// crossed the wire already.
+const WINDOW_MILLIS: u64 = 100;
+/// The smallest receive window asked for, in bytes: below two packets TCP stalls.
+const WINDOW_MIN: u64 = 4 * 1024;
+/// From here on the system chooses the window itself, in bytes.
+const WINDOW_FREE: u64 = 256 * 1024;
+/// What may lie unsent in the system, in milliseconds at the upload cap.
+const BACKLOG_MILLIS: u64 = 10;
+const BACKLOG_MIN: u64 = 4 * 1024;
+
+/// What the connections of one torrent have in common: its caps and whether somebody waits for it.
+#[derive(Debug, Clone)]
+pub(crate) struct Scope {
+    limiter: Arc<Limiter>,
+    game: GameKey,
+    background: Arc<AtomicBool>,
+}
+
+impl Scope {
+    /// A torrent that nobody else's caps apply to, in the foreground.
+    pub(crate) fn new(limiter: &Arc<Limiter>) -> Self {
+        let game = GameKey(limiter.next_game.fetch_add(1, Ordering::Relaxed));
+        Self { limiter: Arc::clone(limiter), game, background: Arc::default() }
+    }
+
+    /// Caps of this torrent within those of the program, bytes per second.
+    pub(crate) fn set_caps(&self, up: Option<u64>, down: Option<u64>) {
+        self.limiter.set_game_caps(self.game, up, down);
+    }
+
+    /// Whether nobody waits for this torrent. Holds from each connection's next portion on.
+    pub(crate) fn set_background(&self, background: bool) {
+        self.background.store(background, Ordering::Relaxed);
+        self.limiter.epoch.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A peer's connection, whose handshakes are through.
+    pub(crate) fn peer(&self, class: Class, connection: &TcpStream) -> Flow {
+        let link = match class {
+            Class::Internet => Link::Internet,
+            Class::Lan => Link::Lan,
+        };
+        let flow = self.flow(link, socket::framing(connection));
+        flow.charge(Direction::Up, HANDSHAKE_BYTES);
+        flow.charge(Direction::Down, HANDSHAKE_BYTES);
+        flow
+    }
+
+    /// A request to the publisher's servers.
+    pub(crate) fn origin(&self, server: Option<IpAddr>) -> Flow {
+        self.flow(Link::Origin, socket::usual_framing(server))
+    }
+
+    fn flow(&self, link: Link, framing: Framing) -> Flow {
+        let key = FlowKey(self.limiter.next_flow.fetch_add(1, Ordering::Relaxed));
+        self.limiter.count(link, 1);
+        Flow { scope: self.clone(), key, link, framing, tuned: Default::default() }
+    }
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        // The last one takes the torrent's caps with it.
+        if Arc::strong_count(&self.background) == 1 {
+            self.limiter.set_game_caps(self.game, None, None);
+        }
+    }
+}
+
+/// See the module. At most one grant in each direction is waited for at a time.
+#[derive(Debug)]
+pub(crate) struct Flow {
+    scope: Scope,
+    key: FlowKey,
+    link: Link,
+    framing: Framing,
+    /// The limiter's epoch at which the socket was tuned last, by direction.
+    tuned: [AtomicU64; 2],
+}
+
+impl Flow {
+    /// Whether a cap may hold.
+    pub(crate) fn is_capped(&self, direction: Direction) -> bool {
+        self.scope.limiter.is_capped(self.link, direction)
+    }
+
+    /// Waits until some of `want` bytes of payload may pass and says how many, at least one. What is done with them is
+    /// told with [`Flow::settle`].
+    pub(crate) async fn acquire(&self, direction: Direction, want: u32) -> u32 {
+        if !self.is_capped(direction) {
+            return want;
+        }
+        let wish =
+            Wish { direction, flow: self.key, path: self.path(), framing: self.framing, want: want.max(1) };
+        let mut waiting = Waiting { flow: self, direction, answer: Some(self.scope.limiter.ask(wish)) };
+        let answer = match waiting.answer.as_mut() {
+            Some(answer) => answer.await,
+            None => return want,
+        };
+        waiting.answer = None;
+        // The limiter keeps every asker until it is served; it cannot forget one.
+        answer.unwrap_or(want).min(want.max(1))
+    }
+
+    /// Of `granted` bytes `moved` did: the rest is given back, the acknowledgements of the others are counted.
+    pub(crate) fn settle(&self, direction: Direction, granted: u32, moved: u32) {
+        if moved < granted && self.is_capped(direction) {
+            let mut inner = self.scope.limiter.lock();
+            inner.queue.tree.give_back(self.path(), direction, self.framing, granted, moved);
+        }
+        if moved > 0 {
+            self.charge(direction.opposite(), self.framing.acknowledgement_bytes(moved));
+        }
+    }
+
+    /// Counts a message that passes without a grant, of so many bytes, and its acknowledgement.
+    pub(crate) fn message(&self, direction: Direction, bytes: usize) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.charge(direction, self.framing.wire_bytes(bytes));
+        self.charge(direction.opposite(), self.framing.acknowledgement_bytes(bytes));
+    }
+
+    /// Counts bytes on the wire that pass without a grant.
+    pub(crate) fn charge(&self, direction: Direction, wire_bytes: u64) {
+        if self.is_capped(direction) {
+            let limiter = &self.scope.limiter;
+            limiter.lock().queue.tree.charge(limiter.now(), self.path(), direction, wire_bytes);
+        }
+    }
+
+    /// Keeps the system's own buffers small beside the caps, so that what is granted evenly also travels evenly. Costs
+    /// nothing while nothing changed.
+    pub(crate) fn tune(&self, direction: Direction, connection: &TcpStream) {
+        let limiter = &self.scope.limiter;
+        let epoch = limiter.epoch.load(Ordering::Relaxed);
+        if self.tuned[direction as usize].swap(epoch, Ordering::Relaxed) == epoch {
+            return;
+        }
+        let cap = if self.is_capped(direction) {
+            limiter.lock().queue.tree.cap(self.path(), direction)
+        } else {
+            None
+        };
+        match direction {
+            Direction::Up => {
+                let backlog = cap.map(|cap| (cap * BACKLOG_MILLIS / 1_000).max(BACKLOG_MIN));
+                socket::set_unsent_max(connection, backlog);
+            }
+            Direction::Down => {
+                let flows = limiter.flows.load(Ordering::Relaxed).max(1).unsigned_abs();
+                let window = cap.map(|cap| (cap * WINDOW_MILLIS / 1_000 / flows).max(WINDOW_MIN));
+                socket::set_receive_window(connection, window.filter(|window| *window < WINDOW_FREE));
+            }
+        }
+    }
+
+    fn path(&self) -> Path {
+        path(self.link, self.scope.game, self.scope.background.load(Ordering::Relaxed))
+    }
+}
+
+impl Drop for Flow {
+    fn drop(&mut self) {
+        self.scope.limiter.count(self.link, -1);
+    }
+}
+
+/// Somebody who waits, and may be dropped meanwhile.
+struct Waiting<'a> {
+    flow: &'a Flow,
+    direction: Direction,
+    answer: Option<oneshot::Receiver<u32>>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let Some(mut answer) = self.answer.take() else { return };
+        let flow = self.flow;
+        let mut inner = flow.scope.limiter.lock();
+        inner.queue.withdraw(self.direction, flow.key);
+        inner.waiters.remove(&(self.direction, flow.key));
+        if let Ok(granted) = answer.try_recv() {
+            inner.queue.tree.give_back(flow.path(), self.direction, flow.framing, granted, 0);
+        }
+    }
+}
+
+#[cfg(test)]
+impl Flow {
+    pub(super) fn framing(&self) -> Framing {
+        self.framing
+    }
+}
