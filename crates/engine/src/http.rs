@@ -1,6 +1,7 @@
 //! HTTP as this crate uses it: bounded, never redirected to another host, web pages told from content.
 
 use bytes::{Bytes, BytesMut};
+use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use reqwest::{Client, ClientBuilder, Response, StatusCode, header, redirect};
 use std::{net::IpAddr, time::Duration};
@@ -12,6 +13,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Redirects followed, all within one host.
 const REDIRECTS_MAX: usize = 5;
+/// A server that wants to be left alone for longer is asked again after this.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +34,7 @@ pub enum HttpError {
         url: String,
         /// The status.
         status: u16,
-        /// `Retry-After`, where it was sent in seconds.
+        /// `Retry-After`, from now, at most an hour.
         retry_after: Option<Duration>,
     },
     /// A web page where content was expected: a captive portal or a proxy's own error.
@@ -95,18 +98,38 @@ pub(crate) fn client_of(local: IpAddr) -> Result<Client, reqwest::Error> {
 
 fn builder() -> ClientBuilder {
     let same_host = redirect::Policy::custom(|attempt| {
-        let first = attempt.previous().first();
-        let same = first.is_some_and(|first| {
-            first.host() == attempt.url().host()
-                && first.port_or_known_default() == attempt.url().port_or_known_default()
-        });
-        if same && attempt.previous().len() <= REDIRECTS_MAX { attempt.follow() } else { attempt.stop() }
+        let may = attempt.previous().len() <= REDIRECTS_MAX
+            && attempt.previous().last().is_some_and(|from| may_redirect(from, attempt.url()));
+        if may { attempt.follow() } else { attempt.stop() }
     });
     Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(IDLE_TIMEOUT)
         .redirect(same_host)
         .user_agent(concat!("Muster/", env!("CARGO_PKG_VERSION")))
+}
+
+/// A redirect stays with its host and port, or goes from http to https where both are the usual ports; never back.
+fn may_redirect(from: &Url, to: &Url) -> bool {
+    let ports = (from.port_or_known_default(), to.port_or_known_default());
+    let upgrade = from.scheme() == "http" && to.scheme() == "https" && ports == (Some(80), Some(443));
+    from.host() == to.host() && (upgrade || (from.scheme() == to.scheme() && ports.0 == ports.1))
+}
+
+/// What `Retry-After` (RFC 9110 §10.2.3) asks for: seconds, or a date, which is taken against the server's own clock.
+pub(crate) fn retry_after(headers: &header::HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let date = |text: &str| DateTime::parse_from_rfc2822(text).ok().map(|date| date.with_timezone(&Utc));
+    let wanted = text(header::RETRY_AFTER)?;
+    let wait = match wanted.parse().map(Duration::from_secs) {
+        Ok(wait) => wait,
+        Err(_) => {
+            let theirs = text(header::DATE).and_then(date).unwrap_or(now);
+            // A date that is over asks for nothing.
+            (date(wanted)? - theirs).to_std().unwrap_or(Duration::ZERO)
+        }
+    };
+    Some(wait.min(RETRY_AFTER_MAX))
 }
 
 /// Fetches a whole document of at most `limit` bytes and says where it came from.
@@ -125,19 +148,22 @@ pub async fn fetch(client: &Client, url: Url, limit: u64) -> Result<(Bytes, Opti
 pub(crate) fn checked(url: &Url, response: Response) -> Result<Response, HttpError> {
     let status = response.status();
     if !matches!(status, StatusCode::OK | StatusCode::PARTIAL_CONTENT) {
-        let header = response.headers().get(header::RETRY_AFTER);
-        let seconds = header.and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
         return Err(HttpError::Status {
             url: url.to_string(),
             status: status.as_u16(),
-            retry_after: seconds.map(Duration::from_secs),
+            retry_after: retry_after(response.headers(), Utc::now()),
         });
     }
-    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    if kind.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html")) {
+    if is_html(response.headers()) {
         return Err(HttpError::Html { url: url.to_string() });
     }
     Ok(response)
+}
+
+/// Whether the answer calls itself a web page.
+pub(crate) fn is_html(headers: &header::HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    kind.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"))
 }
 
 async fn collect(url: &Url, response: Response, limit: u64) -> Result<Bytes, HttpError> {
@@ -155,4 +181,48 @@ async fn collect(url: &Url, response: Response, limit: u64) -> Result<Bytes, Htt
         body.extend_from_slice(&part);
     }
     Ok(body.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirects_stay_with_their_host_and_never_leave_https() {
+        for (from, to, may) in [
+            ("http://a/x", "http://a/y", true),
+            ("http://a/x", "https://a/x", true),
+            ("https://a/x", "http://a/x", false),
+            ("http://a:8080/x", "https://a/x", false),
+            ("http://a/x", "http://a:81/x", false),
+            ("https://a/x", "https://b/x", false),
+            ("http://a/x", "http://127.0.0.1/x", false),
+        ] {
+            let url = |text: &str| Url::parse(text).expect("a URL");
+            assert_eq!(may_redirect(&url(from), &url(to)), may, "{from} -> {to}");
+        }
+    }
+
+    #[test]
+    fn retry_after_in_seconds_and_as_a_date() {
+        let now = DateTime::parse_from_rfc3339("2026-01-02T03:04:05Z").expect("a date").with_timezone(&Utc);
+        let check = |headers: &[(header::HeaderName, &str)], seconds: Option<u64>| {
+            let headers = headers.iter().map(|(name, text)| (name.clone(), text.parse().expect("a value")));
+            let wait = retry_after(&headers.collect(), now);
+            assert_eq!(wait, seconds.map(Duration::from_secs));
+        };
+        check(&[(header::RETRY_AFTER, "7")], Some(7));
+        check(&[(header::RETRY_AFTER, "99999999")], Some(3600));
+        check(&[(header::RETRY_AFTER, "Fri, 02 Jan 2026 03:04:35 GMT")], Some(30));
+        check(&[(header::RETRY_AFTER, "Fri, 02 Jan 2026 03:00:00 GMT")], Some(0));
+        // Their clock is a year ahead of ours; the difference is what they mean.
+        let theirs = [
+            (header::RETRY_AFTER, "Sat, 02 Jan 2027 03:04:15 GMT"),
+            (header::DATE, "Sat, 02 Jan 2027 03:04:05 GMT"),
+        ];
+        check(&theirs, Some(10));
+        check(&[(header::RETRY_AFTER, "soon")], None);
+        check(&[(header::RETRY_AFTER, "-1")], None);
+        check(&[], None);
+    }
 }

@@ -8,7 +8,7 @@ use super::{
     handle::{Torrent, TorrentEvent, TorrentHandle, TorrentStatus, TrackerStatus},
     happening::{BlockRange, Happening},
     limiter::Scope,
-    origin::{Fetch, Origin},
+    origin::{self, Fetch, Origin},
     peer::{self, Link, Order},
 };
 use crate::piece_store::{PieceStore, PieceStoreError};
@@ -22,7 +22,7 @@ use release::{
 use std::{
     collections::{BTreeMap, VecDeque},
     net::SocketAddr,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::Duration,
 };
 use swarm::{Bitfield, Class, Event, Input, Output, PeerKey, PeerSource, Swarm, wire::Handshake};
@@ -76,9 +76,10 @@ struct Actor {
     infohash: Hash32,
     layout: Arc<Layout>,
     store: Arc<dyn PieceStore>,
-    origin: Arc<Origin>,
+    origin: Origin,
     peers: BTreeMap<PeerKey, PeerTasks>,
-    fetches: BTreeMap<u64, AbortHandle>,
+    /// What the core asked of the origin in this drain.
+    to_fetch: Vec<Fetch>,
     writes: usize,
     /// Blocks that came in this batch.
     to_store: Vec<(u32, u32, Bytes)>,
@@ -122,12 +123,14 @@ impl Actor {
         swarm.handle(now, Input::SetOrigin { available: !torrent.origins.is_empty() });
         swarm.handle(now, Input::SetUpload { enabled: torrent.upload });
         swarm.handle(now, Input::PeersFound { addrs: torrent.peers, source: PeerSource::Manual });
-        let origin = Origin::new(
-            session.http().clone(),
-            Arc::clone(&layout),
-            scope.clone(),
-            torrent.origins,
-        );
+        let origin = origin::Setup {
+            client: session.http().clone(),
+            layout: Arc::clone(&layout),
+            scope: scope.clone(),
+            sources: torrent.origins,
+            patience: origin::Patience::default(),
+            seed: fastrand::u64(..),
+        };
         let mut actor = Self {
             session: session.clone(),
             scope,
@@ -135,9 +138,9 @@ impl Actor {
             infohash: torrent.infohash,
             layout,
             store: torrent.store,
-            origin: Arc::new(origin),
+            origin: Origin::start(origin, wire.clone()),
             peers: BTreeMap::new(),
-            fetches: BTreeMap::new(),
+            to_fetch: Vec::new(),
             writes: 0,
             to_store: Vec::new(),
             dirty: false,
@@ -247,7 +250,6 @@ impl Actor {
             }
             Happening::OriginBlock { fetch, block, data } => Input::OriginBlock { fetch, block, data },
             Happening::OriginFailed { fetch, retry_after, permanent } => {
-                self.fetches.remove(&fetch);
                 Input::OriginFailed { fetch, retry_after, permanent }
             }
             Happening::Announced(announced) => {
@@ -322,12 +324,13 @@ impl Actor {
             while let Some(output) = self.swarm.poll() {
                 self.perform(output);
             }
-            let Some(input) = self.next.pop_front() else { return };
+            let Some(input) = self.next.pop_front() else { break };
             if let Input::PieceAvailable { piece } = &input {
                 self.have.set(*piece);
             }
             self.swarm.handle(self.session.limiter().now(), input);
         }
+        self.origin.fetch(std::mem::take(&mut self.to_fetch));
     }
 
     fn perform(&mut self, output: Output) {
@@ -350,16 +353,11 @@ impl Actor {
             }
             Output::ReadLeaves { piece } => self.read_leaves(piece),
             Output::FetchOrigin { fetch, piece, blocks } => {
-                let (origin, wire) = (Arc::clone(&self.origin), self.wire.clone());
-                let order = Fetch { fetch, piece, blocks };
-                let task = tokio::spawn(async move { origin.run(order, &wire).await });
-                self.fetches.retain(|_, task| !task.is_finished());
-                self.fetches.insert(fetch, task.abort_handle());
+                self.to_fetch.push(Fetch { fetch, piece, blocks });
             }
             Output::CancelOrigin { fetch } => {
-                if let Some(task) = self.fetches.remove(&fetch) {
-                    task.abort();
-                }
+                self.to_fetch.retain(|asked| asked.fetch != fetch);
+                self.origin.cancel(fetch);
             }
             Output::Event(event) => self.told(event),
         }
@@ -370,6 +368,7 @@ impl Actor {
             Event::PieceVerified { piece } => {
                 self.have.set(piece);
                 self.store.verified(piece);
+                self.origin.verified(piece);
                 self.dirty = true;
                 let twins = self.store.twins(piece).into_iter().filter(|twin| !self.have.get(*twin));
                 self.next.extend(twins.map(|piece| Input::PieceAvailable { piece }));
@@ -381,7 +380,10 @@ impl Actor {
             Event::Complete => self.flush(true),
             Event::PieceFailed { piece } => tracing::info!(piece, "a piece came false"),
             Event::PeerBanned { addr } => tracing::info!(%addr, "a peer sent false bytes and is banned"),
-            Event::OriginFalse { piece } => tracing::warn!(piece, "the origin sent false bytes"),
+            Event::OriginFalse { piece } => {
+                tracing::warn!(piece, "the origin sent false bytes");
+                self.origin.was_false(piece);
+            }
             Event::LayerVerified { file } => tracing::debug!(file, "piece layer verified"),
         }
     }
@@ -459,7 +461,7 @@ impl Actor {
             stats,
             origins: self.origin.statuses(),
             trackers: self.trackers.clone(),
-            origin_wire_bytes: self.origin.wire_bytes.load(Ordering::Relaxed),
+            origin_wire_bytes: self.origin.wire_bytes(),
             have: have.as_bytes().to_vec(),
         });
     }
@@ -471,7 +473,6 @@ impl Actor {
         for peer in peers {
             self.forget(peer);
         }
-        self.fetches.values().for_each(AbortHandle::abort);
         self.tell_status();
         let goodbye = self.announcer.take().map(announcer::Handle::stop);
         let store = Arc::clone(&self.store);
