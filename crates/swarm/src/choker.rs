@@ -42,6 +42,8 @@ impl Choker {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     turn: Turn,
+    /// Those who have least come first: a crowd is done when the last of it is.
+    pieces: u32,
     /// Those who had their slot longest ago come first, those who never had one before all.
     slot_ended: Option<Time>,
     lot: u32,
@@ -106,7 +108,7 @@ impl Swarm {
         for (key, peer) in &self.peers {
             if peer.interested || !peer.choked {
                 let turn = turn(peer, self.now, self.config.slot_time);
-                let place = Place { turn, slot_ended: peer.slot_ended, lot: self.rng.u32(..) };
+                let place = Place { turn, pieces: peer.pieces.count(), slot_ended: peer.slot_ended, lot: self.rng.u32(..) };
                 line.push((place, *key));
             }
         }
@@ -122,7 +124,9 @@ impl Swarm {
         if !peer.choked {
             peer.choked = true;
             peer.slot_ended = Some(now);
+            let suggested = std::mem::take(&mut peer.suggested_to);
             self.send(key, Message::Choke);
+            self.withdraw(suggested);
             self.reject_queued(key, |_| true);
         }
     }
@@ -134,6 +138,7 @@ impl Swarm {
             peer.choked = false;
             peer.slot_since = now;
             self.send(key, Message::Unchoke);
+            self.suggest_to(key);
         }
     }
 }

@@ -19,6 +19,7 @@ mod picker;
 mod rate;
 mod requests;
 mod stats;
+mod suggest;
 mod swarm;
 mod time;
 mod totals;

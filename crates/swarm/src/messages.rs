@@ -34,12 +34,12 @@ impl Swarm {
             Message::Cancel { index, begin, length } => self.on_cancel(key, index, begin, length),
             Message::Reject { index, begin, .. } => self.on_reject(key, index, begin),
             Message::Extended { id, payload } => self.on_extended(key, id, &payload),
+            Message::Suggest { piece } => self.on_suggest(key, piece),
             Message::HashRequest(range) => self.on_hash_request(key, range),
             Message::Hashes { range, hashes } => self.on_hashes(key, range, &hashes),
             Message::HashReject(range) => self.on_hash_reject(key, range),
             Message::KeepAlive
             | Message::Port(_)
-            | Message::Suggest { .. }
             | Message::AllowedFast { .. }
             | Message::Unknown { .. } => {}
         }

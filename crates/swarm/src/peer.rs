@@ -62,6 +62,10 @@ pub(crate) struct Peer {
     pub(crate) snubbed: bool,
     pub(crate) proven: bool,
     pub(crate) current_piece: Option<u32>,
+    /// Pieces it would like to give us (BEP 6).
+    pub(crate) suggested: VecDeque<u32>,
+    /// Pieces we would like to give it and it did not ask for yet.
+    pub(crate) suggested_to: Vec<u32>,
     /// The state of the picker in which nothing was found for it.
     pub(crate) dry_at: Option<u64>,
     window: usize,
@@ -131,6 +135,8 @@ impl Peer {
             snubbed: false,
             proven: false,
             current_piece: None,
+            suggested: VecDeque::new(),
+            suggested_to: Vec::new(),
             dry_at: None,
             window: config.requests_unproven_max,
             slow_start: true,

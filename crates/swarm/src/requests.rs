@@ -68,6 +68,13 @@ impl Swarm {
         if let Some(piece) = peer.current_piece.filter(|piece| self.open.contains(piece) && admits(piece)) {
             return Some(piece);
         }
+        if let Some(piece) = self.suggestion_of(key) {
+            return Some(piece);
+        }
+        let peer = self.peers.get(&key)?;
+        let admits = |piece: &u32| {
+            peer.has(*piece) && self.partials.get(piece).is_some_and(|p| p.admits(Source::Peer(key)))
+        };
         let partial = self.open.iter().copied().filter(admits).min_by_key(|piece| {
             (self.picker.availability(*piece), self.partials.get(piece).map(Partial::free))
         });

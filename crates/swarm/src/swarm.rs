@@ -17,6 +17,7 @@ use crate::origin::Origin;
 use crate::partial::Partial;
 use crate::peer::Peer;
 use crate::picker::Picker;
+use crate::suggest::Suggest;
 use crate::totals::Totals;
 use crate::wire::Message;
 use crate::{Bitfield, Config, Event, Input, Output, PeerKey, Stats, Time};
@@ -51,6 +52,7 @@ pub struct Swarm {
     pub(crate) origin: Origin,
     pub(crate) connections: Connections,
     pub(crate) hashes: Hashes,
+    pub(crate) suggest: Suggest,
     pub(crate) totals: Totals,
     pub(crate) download: bool,
     pub(crate) upload: bool,
@@ -75,6 +77,7 @@ impl Swarm {
         Self {
             choker: Choker::new(&config),
             hashes: Hashes::new(&layout, &layers),
+            suggest: Suggest::default(),
             config,
             layout,
             layers,

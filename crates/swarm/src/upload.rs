@@ -25,6 +25,7 @@ impl Swarm {
         if !peer.queue.contains(&request) && !peer.sending.contains(&request) {
             peer.queue.push_back(request);
             self.serve(key);
+            self.suggestion_taken(key, piece);
         }
     }
 
