@@ -101,6 +101,24 @@ impl Swarm {
         self.deal();
     }
 
+    /// The upload stands idle: one more of those who wait is served at once.
+    pub(crate) fn widen_if_idle(&mut self) {
+        if !self.upload || self.choker.slots >= self.config.upload_slots_max {
+            return;
+        }
+        let mut somebody_waits = false;
+        for peer in self.peers.values() {
+            if !peer.choked && peer.queue.len() + peer.sending.len() > 0 {
+                return;
+            }
+            somebody_waits |= peer.choked && peer.interested;
+        }
+        if somebody_waits {
+            self.choker.slots += 1;
+            self.deal();
+        }
+    }
+
     /// Deals the slots anew.
     pub(crate) fn deal(&mut self) {
         let slots = if self.upload { self.choker.slots } else { 0 };
@@ -124,9 +142,8 @@ impl Swarm {
         if !peer.choked {
             peer.choked = true;
             peer.slot_ended = Some(now);
-            let suggested = std::mem::take(&mut peer.suggested_to);
+            self.suggest.withdraw(peer);
             self.send(key, Message::Choke);
-            self.withdraw(suggested);
             self.reject_queued(key, |_| true);
         }
     }
@@ -139,6 +156,7 @@ impl Swarm {
             peer.slot_since = now;
             self.send(key, Message::Unchoke);
             self.suggest_to(key);
+            self.tell_all_early(key);
         }
     }
 }

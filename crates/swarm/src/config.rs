@@ -27,8 +27,11 @@ pub struct Config {
     pub rechoke_interval: Duration,
     /// How long a peer keeps its slot while others wait.
     pub slot_time: Duration,
-    /// Blocks the driver is asked to send to one peer at a time; bounds its memory.
+    /// Blocks the driver is asked to send to one peer at a time, at most; bounds its memory.
     pub sending_max: usize,
+    /// How much time's worth of a peer's rate the driver is asked to send at a time, at least two blocks. What is at
+    /// the driver can hardly be taken back, so little of it wastes little.
+    pub sending_queue: Duration,
     /// Requests of one peer that are kept, as we say in `reqq`; more are rejected.
     pub requests_kept_max: usize,
     /// Requests outstanding at one peer at most.
@@ -71,8 +74,9 @@ impl Default for Config {
             upload_slots_min: 4,
             upload_slots_max: 8,
             rechoke_interval: Duration::from_secs(5),
-            slot_time: Duration::from_secs(20),
-            sending_max: 8,
+            slot_time: Duration::from_secs(5),
+            sending_max: 16,
+            sending_queue: Duration::from_millis(100),
             requests_kept_max: 250,
             requests_out_max: 500,
             requests_unproven_max: 4,

@@ -257,7 +257,7 @@ impl Swarm {
     /// Forgets a peer that is gone and gives its blocks to others.
     pub(crate) fn drop_peer(&mut self, key: PeerKey) {
         let Some(mut peer) = self.peers.remove(&key) else { return };
-        self.withdraw(std::mem::take(&mut peer.suggested_to));
+        self.suggest.withdraw(&mut peer);
         self.connections.departed(key, &peer, self.now);
         self.forget_pieces(&peer);
         self.forget_hash_questions(key);

@@ -10,6 +10,7 @@ use release::layout::{Layout, PieceLayers};
 use release::merkle::{self, Tree};
 
 use crate::partial::Stage;
+use crate::peer::HASH_REJECTS_MAX;
 use crate::swarm::Swarm;
 use crate::wire::{HashRange, Message};
 use crate::{CloseReason, Event, PeerKey};
@@ -23,8 +24,6 @@ const OUT_MAX: usize = 32;
 const OUT_PER_PEER_MAX: usize = 4;
 /// A hash request older than this is asked of another peer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A peer that refused or failed so often is not asked again.
-const REJECTS_MAX: u32 = 8;
 /// Peers asked for the leaves of a false piece.
 const BLAME_PEERS_MAX: usize = 4;
 /// Leaves of verified pieces that are remembered, for peers who ask (32 bytes each).
@@ -169,7 +168,7 @@ impl Swarm {
     }
 
     /// The leaves under a piece's hash.
-    fn leaf_range(&self, piece: u32) -> Option<HashRange> {
+    pub(crate) fn leaf_range(&self, piece: u32) -> Option<HashRange> {
         let file = self.layout.piece(piece).file;
         let pieces_root = self.layout.files()[file].pieces_root?;
         let length = self.layout.leaf_width(piece) as u32;
@@ -187,7 +186,7 @@ impl Swarm {
             return None;
         }
         let usable = |peer: &crate::peer::Peer| {
-            peer.hash_rejects < REJECTS_MAX && peer.hashes_out.len() < OUT_PER_PEER_MAX
+            peer.may_be_asked_for_hashes() && peer.hashes_out.len() < OUT_PER_PEER_MAX
         };
         let peers = self.peers.iter().filter(|(key, peer)| usable(peer) && fits(key, peer));
         peers
@@ -195,7 +194,7 @@ impl Swarm {
             .map(|(key, _)| *key)
     }
 
-    fn ask_for_hashes(&mut self, key: PeerKey, range: HashRange) {
+    pub(crate) fn ask_for_hashes(&mut self, key: PeerKey, range: HashRange) {
         let now = self.now;
         if let Some(peer) = self.peers.get_mut(&key) {
             peer.hashes_out.insert(range, now);
@@ -220,7 +219,7 @@ impl Swarm {
         if believed {
             peer.hashes_out.remove(&range);
         } else {
-            peer.hash_rejects += REJECTS_MAX;
+            peer.hash_rejects += HASH_REJECTS_MAX;
             self.on_hash_reject(key, range);
         }
     }
@@ -261,18 +260,24 @@ impl Swarm {
         true
     }
 
+    /// The piece whose leaves these are.
+    fn piece_of_leaves(&self, file: usize, range: &HashRange) -> Option<u32> {
+        self.layout.pieces_of(file).nth((range.index / range.length) as usize)
+    }
+
     fn take_leaves(&mut self, file: usize, range: &HashRange, hashes: &[Hash32]) -> bool {
-        let pieces = self.layout.pieces_of(file);
-        let Some(piece) = pieces.clone().nth((range.index / range.length) as usize) else { return false };
+        let Some(piece) = self.piece_of_leaves(file, range) else { return false };
         let width = self.layout.leaf_width(piece);
         let hash = self.layers.piece_hash(&self.layout, piece);
         if hashes.len() != width || hash != Some(merkle::root(hashes, width)) {
             return false;
         }
         let blaming = |stage: &Stage| matches!(stage, Stage::Blaming { .. });
-        if self.partials.get(&piece).is_some_and(|partial| blaming(&partial.stage)) {
-            let blocks = self.layout.block_count(piece) as usize;
-            self.blame(piece, hashes[..blocks].to_vec());
+        let blocks = self.layout.block_count(piece) as usize;
+        match self.partials.get(&piece) {
+            Some(partial) if blaming(&partial.stage) => self.blame(piece, hashes[..blocks].to_vec()),
+            Some(_) => self.on_leaves_proved(piece, hashes[..blocks].to_vec()),
+            None => {}
         }
         true
     }
@@ -292,6 +297,11 @@ impl Swarm {
         let Some(file) = self.hashes.file_by_root.get(&range.pieces_root).copied() else { return };
         if self.is_layer(file, &range) {
             return self.ask_for_layer(file);
+        }
+        if let Some(piece) = self.piece_of_leaves(file, &range)
+            && let Some(partial) = self.partials.get_mut(&piece)
+        {
+            partial.leaves_asked = false;
         }
         let waiting: Vec<u32> = self
             .partials

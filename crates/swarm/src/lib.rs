@@ -9,6 +9,7 @@ mod bitfield;
 mod choker;
 mod config;
 mod connections;
+mod early;
 mod hashes;
 mod io;
 mod messages;

@@ -76,6 +76,7 @@ impl Swarm {
         ExtendedHandshake {
             ut_pex: Some(wire::UT_PEX),
             lt_donthave: Some(wire::LT_DONTHAVE),
+            mu_blocks: Some(wire::MU_BLOCKS),
             reqq: u32::try_from(self.config.requests_kept_max).ok(),
             version: Some(self.config.client.clone()),
             upload_only: self.have.is_full(),
@@ -111,6 +112,7 @@ impl Swarm {
         if !peer.pieces.set(piece) {
             return;
         }
+        peer.early.forget(piece);
         self.picker.raise(piece, &mut self.rng);
         if !self.have.get(piece) {
             peer.interesting += 1;
@@ -157,7 +159,7 @@ impl Swarm {
 
     pub(crate) fn update_interest(&mut self, key: PeerKey) {
         let Some(peer) = self.peers.get_mut(&key) else { return };
-        let wanted = self.download && peer.interesting > 0;
+        let wanted = self.download && (peer.interesting > 0 || !peer.early.is_empty());
         if wanted != peer.interests_us {
             peer.interests_us = wanted;
             self.send(key, if wanted { Message::Interested } else { Message::NotInterested });
@@ -182,6 +184,7 @@ impl Swarm {
                 Some(piece) => self.on_peer_lost(key, piece),
                 None => self.close(key, CloseReason::Protocol),
             },
+            wire::MU_BLOCKS => self.on_early(key, payload),
             _ => {}
         }
     }
@@ -193,11 +196,16 @@ impl Swarm {
         };
         peer.ut_pex = said.ut_pex;
         peer.lt_donthave = said.lt_donthave;
+        peer.mu_blocks = said.mu_blocks;
         peer.reqq = said.reqq.unwrap_or(peer.reqq).max(1);
         peer.client = said.version.or(peer.client.take());
         peer.upload_only = said.upload_only;
         if let (None, Some(port)) = (peer.listens, said.port) {
             peer.listens = Some((peer.addr.ip(), port).into());
+        }
+        let served = !peer.choked;
+        if served {
+            self.tell_all_early(key);
         }
         self.close_if_both_done(key);
     }

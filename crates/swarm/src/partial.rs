@@ -73,6 +73,8 @@ pub(crate) struct Partial {
     pub(crate) progress_at: Time,
     /// The true leaves, once a peer proved them.
     pub(crate) leaves: Option<Vec<Hash32>>,
+    /// Somebody is being asked for them so that blocks can be handed on.
+    pub(crate) leaves_asked: bool,
     pub(crate) suspects: Vec<Suspect>,
     pub(crate) only: Only,
     pub(crate) stage: Stage,
@@ -86,6 +88,7 @@ impl Partial {
             stored: 0,
             progress_at: now,
             leaves: None,
+            leaves_asked: false,
             suspects: Vec::new(),
             only: Only::Anyone,
             stage: Stage::Fetching,
@@ -155,10 +158,11 @@ impl Partial {
         self.free += 1;
     }
 
-    /// Forgets every written block from these sources, or all of them.
+    /// Forgets every written block from these sources that is not proved to be right.
     pub(crate) fn discard_from(&mut self, from: impl Fn(Source) -> bool) {
         for block in 0..self.blocks.len() as u32 {
-            if matches!(self.blocks[block as usize], Block::Stored(source, _) if from(source)) {
+            let gave = matches!(self.blocks[block as usize], Block::Stored(source, _) if from(source));
+            if gave && !self.is_proved(block) {
                 self.discard(block);
             }
         }
@@ -172,11 +176,19 @@ impl Partial {
         self.free
     }
 
-    pub(crate) fn next_free(&self) -> Option<u32> {
+    /// The first free block that fits.
+    pub(crate) fn next_free(&self, fits: impl Fn(u32) -> bool) -> Option<u32> {
         if self.free == 0 {
             return None;
         }
-        self.blocks.iter().position(|block| *block == Block::Free).map(|at| at as u32)
+        let mut blocks = (0u32..).zip(&self.blocks);
+        blocks.find(|(at, block)| **block == Block::Free && fits(*at)).map(|(at, _)| at)
+    }
+
+    /// Whether a block is written and matches its proved leaf.
+    pub(crate) fn is_proved(&self, block: u32) -> bool {
+        let truth = self.leaves.as_ref().and_then(|leaves| leaves.get(block as usize));
+        matches!(self.blocks.get(block as usize), Some(Block::Stored(_, leaf)) if Some(leaf) == truth)
     }
 
     /// How many sources are asked for a block.
@@ -245,7 +257,7 @@ mod tests {
         let mut partial = Partial::new(3, Time::ZERO);
         partial.ask(1);
         partial.ask(1);
-        assert_eq!((partial.free(), partial.next_free(), partial.asked(1)), (2, Some(0), 2));
+        assert_eq!((partial.free(), partial.next_free(|_| true), partial.asked(1)), (2, Some(0), 2));
         assert_eq!(partial.arrive(1, A, Time::ZERO), Arrival::Fresh { also_asked: 1 });
         assert_eq!(partial.arrive(1, Source::Origin, Time::ZERO), Arrival::Twice);
         assert_eq!(partial.store(1, Hash32::ZERO), Some(A));

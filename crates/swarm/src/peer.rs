@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
+use crate::early::Early;
 use crate::rate::Rate;
 use crate::wire::{self, BLOCK_LENGTH, HashRange};
 use crate::{Bitfield, Class, Config, PeerStats, Time};
@@ -22,6 +23,10 @@ const REQQ_DEFAULT: u32 = 250;
 const REQQ_MIN: u32 = 4;
 /// A piece that a serving peer rejected so often is not there.
 const REJECTS_OF_PIECE_MAX: u32 = 3;
+/// A peer that refused or failed hash requests so often is not asked again.
+pub(crate) const HASH_REJECTS_MAX: u32 = 8;
+/// Blocks that may be at the driver for a peer, however slow it is.
+const SENDING_MIN: usize = 2;
 /// Fewer outstanding requests than this starve a connection with any delay.
 const WINDOW_MIN: usize = 4;
 
@@ -38,6 +43,7 @@ pub(crate) struct Peer {
     pub(crate) client: Option<String>,
     pub(crate) ut_pex: Option<u8>,
     pub(crate) lt_donthave: Option<u8>,
+    pub(crate) mu_blocks: Option<u8>,
     pub(crate) reqq: u32,
     pub(crate) upload_only: bool,
 
@@ -62,6 +68,8 @@ pub(crate) struct Peer {
     pub(crate) snubbed: bool,
     pub(crate) proven: bool,
     pub(crate) current_piece: Option<u32>,
+    /// Single blocks it offers of pieces that neither it nor we have whole.
+    pub(crate) early: Early,
     /// Pieces it would like to give us (BEP 6).
     pub(crate) suggested: VecDeque<u32>,
     /// Pieces we would like to give it and it did not ask for yet.
@@ -118,6 +126,7 @@ impl Peer {
             client: None,
             ut_pex: None,
             lt_donthave: None,
+            mu_blocks: None,
             reqq: REQQ_DEFAULT,
             upload_only: false,
             pieces: Bitfield::empty(pieces),
@@ -135,6 +144,7 @@ impl Peer {
             snubbed: false,
             proven: false,
             current_piece: None,
+            early: Early::default(),
             suggested: VecDeque::new(),
             suggested_to: Vec::new(),
             dry_at: None,
@@ -198,6 +208,28 @@ impl Peer {
 
     pub(crate) fn has(&self, piece: u32) -> bool {
         self.pieces.get(piece)
+    }
+
+    /// How many blocks for it may be at the driver.
+    pub(crate) fn sending_window(&self, now: Time, config: &Config) -> usize {
+        let bytes = u128::from(self.up.per_second(now)) * config.sending_queue.as_micros() / 1_000_000;
+        let blocks = usize::try_from(bytes / u128::from(BLOCK_LENGTH)).unwrap_or(usize::MAX);
+        blocks.clamp(SENDING_MIN.min(config.sending_max), config.sending_max)
+    }
+
+    /// Whether it can give a block now.
+    pub(crate) fn has_block(&self, piece: u32, block: u32) -> bool {
+        self.pieces.get(piece) || self.early.has(piece, block)
+    }
+
+    /// Whether it has something of a piece.
+    pub(crate) fn has_some(&self, piece: u32) -> bool {
+        self.pieces.get(piece) || self.early.offers_piece(piece)
+    }
+
+    /// Whether it did not refuse hash requests too often.
+    pub(crate) fn may_be_asked_for_hashes(&self) -> bool {
+        self.hash_rejects < HASH_REJECTS_MAX
     }
 
     pub(crate) fn stats(&self, peer: PeerKey, now: Time) -> PeerStats {

@@ -19,6 +19,8 @@ const RANDOM_FIRST: u32 = 4;
 const ENDGAME_SOURCES: u8 = 2;
 /// A block asked for so long ago may be asked of another in the endgame.
 const ENDGAME_AGE: Duration = Duration::from_secs(1);
+/// A block that has to wait longer than this at one peer is given to an idle one.
+const STEAL_WAIT_MILLIS: u64 = 500;
 /// Blocks a peer may send that nobody asked it for (cancels cross blocks on the way).
 const UNSOLICITED_MAX: u32 = 512;
 /// Blocks given to others that a peer may still deliver.
@@ -29,7 +31,10 @@ impl Swarm {
     pub(crate) fn fill(&mut self, key: PeerKey) {
         loop {
             let Some(peer) = self.peers.get(&key) else { return };
-            if peer.chokes_us || !peer.interests_us || peer.dry_at == Some(self.generation) {
+            if peer.chokes_us || !peer.interests_us {
+                return;
+            }
+            if peer.dry_at == Some(self.generation) && !peer.out.is_empty() {
                 return;
             }
             let room = peer.room(&self.config);
@@ -39,6 +44,9 @@ impl Swarm {
             match self.choose(key) {
                 Some(piece) => self.ask(key, piece, room),
                 None => {
+                    if self.steal_for(key) {
+                        continue;
+                    }
                     let generation = self.generation;
                     if let Some(peer) = self.peers.get_mut(&key) {
                         peer.dry_at = Some(generation);
@@ -59,41 +67,81 @@ impl Swarm {
         }
     }
 
-    /// The piece to ask a peer for next; touched or not, it has a free block.
+    /// The piece to ask a peer for next; touched or not, it has a free block that the peer can give.
     fn choose(&mut self, key: PeerKey) -> Option<u32> {
         let peer = self.peers.get(&key)?;
-        let admits = |piece: &u32| {
-            peer.has(*piece) && self.partials.get(piece).is_some_and(|p| p.admits(Source::Peer(key)))
-        };
-        if let Some(piece) = peer.current_piece.filter(|piece| self.open.contains(piece) && admits(piece)) {
+        if let Some(piece) = peer.current_piece.filter(|piece| self.can_give(key, peer, *piece)) {
             return Some(piece);
         }
         if let Some(piece) = self.suggestion_of(key) {
             return Some(piece);
         }
         let peer = self.peers.get(&key)?;
-        let admits = |piece: &u32| {
-            peer.has(*piece) && self.partials.get(piece).is_some_and(|p| p.admits(Source::Peer(key)))
-        };
-        let partial = self.open.iter().copied().filter(admits).min_by_key(|piece| {
+        let partial = self.open.iter().copied().filter(|piece| self.can_give(key, peer, *piece));
+        let partial = partial.min_by_key(|piece| {
             (self.picker.availability(*piece), self.partials.get(piece).map(Partial::free))
         });
         if partial.is_some() {
             return partial;
         }
         if self.have.count() < RANDOM_FIRST {
-            return self.picker.random(&mut self.rng, |piece| peer.has(piece));
+            let any = self.picker.random(&mut self.rng, |piece| peer.has(piece));
+            return any.or_else(|| self.rarest_early(peer));
         }
-        self.picker.rarest(|piece| peer.has(piece))
+        let whole = self.picker.rarest(|piece| peer.has(piece));
+        let rarity = |piece: &u32| self.picker.availability(*piece);
+        [self.rarest_early(peer), whole].into_iter().flatten().min_by_key(rarity)
+    }
+
+    /// Whether a peer has a block that is free of a piece that was begun.
+    fn can_give(&self, key: PeerKey, peer: &Peer, piece: u32) -> bool {
+        let Some(partial) = self.partials.get(&piece).filter(|_| self.open.contains(&piece)) else { return false };
+        partial.admits(Source::Peer(key))
+            && (peer.has(piece)
+                || (peer.early.offers_piece(piece)
+                    && partial.next_free(|block| peer.early.has(piece, block)).is_some()))
+    }
+
+    /// The rarest untouched piece of which the peer offers single blocks.
+    fn rarest_early(&self, peer: &Peer) -> Option<u32> {
+        let untouched = |piece: &u32| !self.have.get(*piece) && !self.partials.contains_key(piece);
+        peer.early.pieces().filter(untouched).min_by_key(|piece| self.picker.availability(*piece))
     }
 
     fn ask(&mut self, key: PeerKey, piece: u32, room: usize) {
         self.touch(piece);
+        self.ask_for_leaves(key, piece);
         for _ in 0..room {
-            let Some(block) = self.partials.get(&piece).and_then(Partial::next_free) else { break };
+            let (Some(partial), Some(peer)) = (self.partials.get(&piece), self.peers.get(&key)) else { break };
+            let Some(block) = partial.next_free(|block| peer.has_block(piece, block)) else { break };
             self.ask_block(key, piece, block);
         }
         self.settle(piece);
+    }
+
+    /// Gives an idle peer a block that stands at the end of a long line at another; whether one was found.
+    fn steal_for(&mut self, key: PeerKey) -> bool {
+        if self.peers.get(&key).is_none_or(|peer| !peer.out.is_empty()) {
+            return false;
+        }
+        let wait = |peer: &Peer| {
+            let rate = peer.down.per_second(self.now).max(1);
+            let bytes = peer.out.len() as u64 * u64::from(BLOCK_LENGTH);
+            let oldest = peer.out.values().min().map_or(0, |asked| self.now.since(*asked).as_millis() as u64);
+            oldest.min(bytes * 1000 / rate)
+        };
+        let slowest = self.peers.iter().map(|(other, peer)| (wait(peer), *other)).max();
+        let Some((_, victim)) = slowest.filter(|(wait, _)| *wait > STEAL_WAIT_MILLIS) else { return false };
+        let (Some(thief), Some(peer)) = (self.peers.get(&key), self.peers.get(&victim)) else { return false };
+        let admits = |piece: &u32| self.partials.get(piece).is_some_and(|p| p.admits(Source::Peer(key)));
+        let last = peer.out.iter().filter(|((piece, block), _)| thief.has_block(*piece, *block) && admits(piece));
+        let Some((piece, block)) = last.max_by_key(|(_, asked)| **asked).map(|(block, _)| *block) else {
+            return false;
+        };
+        self.take_back(victim, piece, block);
+        self.ask_block(key, piece, block);
+        self.settle(piece);
+        true
     }
 
     fn ask_block(&mut self, key: PeerKey, piece: u32, block: u32) {
@@ -266,6 +314,7 @@ impl Swarm {
         if peer.out.remove(&(piece, block)).is_none() {
             return;
         }
+        peer.early.take_back(piece, block);
         let gone = !peer.chokes_us && peer.rejects(piece);
         self.unask(Source::Peer(key), piece, block);
         if gone {
@@ -331,7 +380,7 @@ impl Swarm {
             if peer.chokes_us || !peer.interests_us || peer.room(&self.config) == 0 {
                 return;
             }
-            let useful = peer.has(piece)
+            let useful = peer.has_block(piece, block)
                 && !peer.out.contains_key(&(piece, block))
                 && partial.admits(Source::Peer(key))
                 && (1..ENDGAME_SOURCES).contains(&partial.asked(block));

@@ -6,6 +6,7 @@
 
 use fastrand::Rng;
 
+use crate::peer::Peer;
 use crate::swarm::Swarm;
 use crate::wire::Message;
 use crate::{Bitfield, PeerKey};
@@ -37,6 +38,13 @@ impl Suggest {
     /// A piece is being given; whether it was fresh.
     fn give(&mut self, piece: u32) -> bool {
         self.given.as_mut().is_some_and(|given| given.set(piece))
+    }
+
+    /// A peer cannot take what was suggested to it any more: somebody else may.
+    pub(crate) fn withdraw(&mut self, peer: &mut Peer) {
+        for piece in peer.suggested_to.drain(..) {
+            self.take_back(piece);
+        }
     }
 
     fn take_back(&mut self, piece: u32) {
@@ -84,13 +92,6 @@ impl Swarm {
         suggested.map(|at| peer.suggested_to.swap_remove(at));
         if was_fresh || suggested.is_some() {
             self.suggest_to(key);
-        }
-    }
-
-    /// A peer cannot take what was suggested to it any more.
-    pub(crate) fn withdraw(&mut self, suggested: Vec<u32>) {
-        for piece in suggested {
-            self.suggest.take_back(piece);
         }
     }
 

@@ -196,6 +196,7 @@ impl Swarm {
         self.check_requests();
         self.check_hash_requests();
         self.check_choker();
+        self.flush_all_early();
         self.fill_all();
         self.endgame();
         self.drive_origin();

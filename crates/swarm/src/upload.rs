@@ -12,6 +12,7 @@ impl Swarm {
         let fits = piece < self.have.len()
             && (1..=BLOCK_LENGTH).contains(&length)
             && begin.checked_add(length).is_some_and(|end| end <= self.layout.piece_bytes(piece));
+        let held = fits && (self.have.get(piece) || self.has_early(piece, begin, length));
         let Some(peer) = self.peers.get_mut(&key) else { return };
         if !fits {
             return self.close(key, CloseReason::Protocol);
@@ -19,7 +20,7 @@ impl Swarm {
         let request = Request { piece, begin, length };
         // What is at the driver does not count: it may be with the peer already, which then asked anew.
         let full = peer.queue.len() >= self.config.requests_kept_max;
-        if peer.choked || !self.have.get(piece) || full {
+        if peer.choked || !held || full {
             return self.reject(key, request);
         }
         if !peer.queue.contains(&request) && !peer.sending.contains(&request) {
@@ -31,12 +32,15 @@ impl Swarm {
 
     /// Gives the driver blocks to send, as many as may be on their way.
     fn serve(&mut self, peer: PeerKey) {
+        let (now, config) = (self.now, &self.config);
+        let window = self.peers.get(&peer).map_or(0, |peer| peer.sending_window(now, config));
         while let Some(known) = self.peers.get_mut(&peer) {
-            if known.sending.len() >= self.config.sending_max {
+            if known.sending.len() >= window {
                 return;
             }
             let Some(request) = known.queue.pop_front() else { return };
             known.sending.push(request);
+            self.flush_early(peer);
             let Request { piece, begin, length } = request;
             self.put(Output::SendBlock { peer, piece, begin, length });
         }
@@ -53,7 +57,11 @@ impl Swarm {
         peer.uploaded += u64::from(length);
         peer.up.add(now, u64::from(length));
         self.totals.went(now, peer.class, u64::from(length));
+        let idle = peer.queue.is_empty() && peer.sending.is_empty();
         self.serve(key);
+        if idle {
+            self.widen_if_idle();
+        }
     }
 
     /// A block could not or need not be sent.

@@ -31,6 +31,9 @@ impl Swarm {
             self.condemn(source, piece);
             return;
         }
+        if truth.is_some() {
+            self.tell_early(piece, block);
+        }
         self.check_piece(piece);
     }
 
@@ -172,6 +175,7 @@ impl Swarm {
             if peer.has(piece) {
                 peer.interesting = peer.interesting.saturating_sub(1);
             } else {
+                peer.early.forget(piece);
                 self.send(key, Message::Have { piece });
             }
             self.update_interest(key);

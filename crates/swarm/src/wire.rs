@@ -10,7 +10,8 @@ mod message;
 
 pub use decoder::{Decoder, WireError};
 pub use extended::{
-    ExtendedError, ExtendedHandshake, LT_DONTHAVE, MAX_PEX_PEERS, Pex, UT_PEX, lost_piece, lost_piece_payload,
+    BlockRun, ExtendedError, ExtendedHandshake, LT_DONTHAVE, MAX_BLOCK_RUNS, MAX_PEX_PEERS, MU_BLOCKS, Pex,
+    UT_PEX, block_runs, block_runs_payload, lost_piece, lost_piece_payload,
 };
 pub use handshake::{HANDSHAKE_LEN, Handshake, HandshakeError, RESERVED};
 pub(crate) use handshake::{speaks_extensions, speaks_fast};

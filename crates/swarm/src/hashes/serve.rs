@@ -8,8 +8,8 @@ use crate::wire::{HashRange, MAX_HASHES, Message};
 use crate::{Output, PeerKey};
 
 /// Requests that may wait for leaves, in all and of one peer.
-const WAITING_MAX: usize = 64;
-const WAITING_PER_PEER_MAX: usize = 4;
+const WAITING_MAX: usize = 256;
+const WAITING_PER_PEER_MAX: usize = 16;
 
 /// Where the nodes asked for lie.
 enum Place {

@@ -11,6 +11,10 @@ use thiserror::Error;
 pub const UT_PEX: u8 = 1;
 /// The number under which peers tell us of pieces they lost.
 pub const LT_DONTHAVE: u8 = 2;
+/// The number under which peers tell us of single blocks they verified (`mu_blocks`).
+pub const MU_BLOCKS: u8 = 3;
+/// Most runs of blocks in one message.
+pub const MAX_BLOCK_RUNS: usize = 1024;
 /// Most peers read from or written to one peer exchange message (BEP 11).
 pub const MAX_PEX_PEERS: usize = 50;
 
@@ -26,6 +30,8 @@ pub struct ExtendedHandshake {
     pub ut_pex: Option<u8>,
     /// The sender's number for `lt_donthave`.
     pub lt_donthave: Option<u8>,
+    /// The sender's number for single verified blocks (`mu_blocks`, ours).
+    pub mu_blocks: Option<u8>,
     /// How many outstanding requests the sender keeps.
     pub reqq: Option<u32>,
     /// The sender's program.
@@ -54,6 +60,7 @@ impl ExtendedHandshake {
         Ok(Self {
             ut_pex: number("ut_pex"),
             lt_donthave: number("lt_donthave"),
+            mu_blocks: number("mu_blocks"),
             reqq: integer(dict, "reqq"),
             version: dict.find("v").and_then(Value::text).map(|v| v.chars().take(64).collect()),
             upload_only: integer::<u32>(dict, "upload_only").is_some_and(|flag| flag != 0),
@@ -67,7 +74,9 @@ impl ExtendedHandshake {
     pub fn encode(&self) -> Bytes {
         let mut out = Writer::new();
         out.dict().bytes("m").dict();
-        for (name, number) in [("lt_donthave", self.lt_donthave), ("ut_pex", self.ut_pex)] {
+        let spoken =
+            [("lt_donthave", self.lt_donthave), ("mu_blocks", self.mu_blocks), ("ut_pex", self.ut_pex)];
+        for (name, number) in spoken {
             if let Some(number) = number {
                 out.bytes(name).integer(number.into());
             }
@@ -145,6 +154,44 @@ pub fn lost_piece_payload(piece: u32) -> Bytes {
     Bytes::copy_from_slice(&piece.to_be_bytes())
 }
 
+/// Verified blocks of one piece that follow one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlockRun {
+    /// The piece.
+    pub piece: u32,
+    /// The first block, counted in 16 KiB from the start of the piece.
+    pub first: u32,
+    /// How many, at least one.
+    pub count: u32,
+}
+
+/// Reads a `mu_blocks` message: runs of piece (4 bytes), first block and number of blocks (2 bytes each), big endian.
+/// `None` if it is anything else or has more than [`MAX_BLOCK_RUNS`].
+#[must_use]
+pub fn block_runs(payload: &[u8]) -> Option<Vec<BlockRun>> {
+    let (runs, rest) = payload.as_chunks::<8>();
+    let read = |[a, b, c, d, e, f, g, h]: &[u8; 8]| BlockRun {
+        piece: u32::from_be_bytes([*a, *b, *c, *d]),
+        first: u16::from_be_bytes([*e, *f]).into(),
+        count: u16::from_be_bytes([*g, *h]).into(),
+    };
+    (rest.is_empty() && runs.len() <= MAX_BLOCK_RUNS).then(|| runs.iter().map(read).collect())
+}
+
+/// The payload of a `mu_blocks` message; runs beyond the 65,535th block of a piece are left out.
+#[must_use]
+pub fn block_runs_payload(runs: &[BlockRun]) -> Bytes {
+    let mut out = Vec::with_capacity(runs.len() * 8);
+    for run in runs.iter().take(MAX_BLOCK_RUNS) {
+        if let (Ok(first), Ok(count)) = (u16::try_from(run.first), u16::try_from(run.count)) {
+            out.extend_from_slice(&run.piece.to_be_bytes());
+            out.extend_from_slice(&first.to_be_bytes());
+            out.extend_from_slice(&count.to_be_bytes());
+        }
+    }
+    out.into()
+}
+
 fn dictionary(payload: &[u8]) -> Result<Value<'_>, ExtendedError> {
     Value::decode_prefix(payload).map(|(value, _)| value).map_err(|_| ExtendedError)
 }
@@ -195,6 +242,7 @@ mod tests {
         let ours = ExtendedHandshake {
             ut_pex: Some(UT_PEX),
             lt_donthave: Some(LT_DONTHAVE),
+            mu_blocks: Some(MU_BLOCKS),
             reqq: Some(250),
             version: Some("Muster 0.1".into()),
             upload_only: true,
@@ -222,6 +270,14 @@ mod tests {
         assert_eq!(Pex::parse(&pex.encode()), Ok(pex));
         let many = Pex { added: (1..=200).map(addr).collect(), dropped: vec![] };
         assert_eq!(Pex::parse(&many.encode()).unwrap().added.len(), MAX_PEX_PEERS);
+    }
+
+    #[test]
+    fn runs_of_blocks_go_round_and_are_bounded() {
+        let runs = [BlockRun { piece: 70_000, first: 3, count: 2 }, BlockRun { piece: 1, first: 0, count: 256 }];
+        assert_eq!(block_runs(&block_runs_payload(&runs)).as_deref(), Some(&runs[..]));
+        assert_eq!(block_runs(&[0; 9]), None);
+        assert_eq!(block_runs(&vec![0; 8 * (MAX_BLOCK_RUNS + 1)]), None);
     }
 
     #[test]
