@@ -55,11 +55,45 @@ pub struct Config {
     pub origin_floor_bytes_per_second: u64,
     /// How long a player must starve before the origin helps, if there are peers at all. Without any it helps at once.
     pub origin_delay: Duration,
+    /// How many of a crowd go to the origin for pieces that hardly anybody has; the others wait for what these pass on.
+    /// Zero: everybody.
+    pub origin_injectors: u32,
+    /// Pieces that no more of our peers have than this are fetched from the origin by those who go there, although
+    /// peers give enough. More makes a crowd faster and the origin busier.
+    pub origin_spread: u32,
     /// An origin that sends nothing for so long is given up for this piece.
     pub origin_stall: Duration,
     /// The last pieces are asked of the origin too, if peers make them wait so long.
     pub last_piece_patience: Duration,
 }
+
+/// What a publisher wants of the origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OriginProfile {
+    /// Players are done soonest; the origin goes on giving rare pieces as long as it can.
+    #[default]
+    Fast,
+    /// The origin gives each piece about once, and else only to those who starve.
+    Thrifty,
+}
+
+impl Config {
+    /// The same, with the origin used as `profile` says.
+    #[must_use]
+    pub fn with_origin_profile(mut self, profile: OriginProfile) -> Self {
+        let thrifty = profile == OriginProfile::Thrifty;
+        (self.origin_spread, self.origin_floor_bytes_per_second) = match thrifty {
+            true => (0, THRIFTY_FLOOR),
+            false => (FAST_SPREAD, FAST_FLOOR),
+        };
+        self
+    }
+}
+
+/// Bytes per second from peers beneath which the origin helps.
+const FAST_FLOOR: u64 = 256 * 1024;
+const THRIFTY_FLOOR: u64 = 64 * 1024;
+const FAST_SPREAD: u32 = 2;
 
 impl Default for Config {
     fn default() -> Self {
@@ -86,8 +120,10 @@ impl Default for Config {
             origin_fetches: 4,
             origin_window_bytes: 4 * 1024 * 1024,
             origin_fetches_max: 32,
-            origin_floor_bytes_per_second: 256 * 1024,
+            origin_floor_bytes_per_second: FAST_FLOOR,
             origin_delay: Duration::from_secs(2),
+            origin_injectors: 8,
+            origin_spread: FAST_SPREAD,
             origin_stall: Duration::from_secs(30),
             last_piece_patience: Duration::from_secs(5),
         }

@@ -107,6 +107,11 @@ impl Connections {
         self.known.is_empty()
     }
 
+    /// Addresses that may be players.
+    pub(crate) fn known_players(&self) -> usize {
+        self.known.len()
+    }
+
     pub(crate) fn connecting(&self) -> usize {
         self.connecting.len()
     }

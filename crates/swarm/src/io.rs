@@ -141,6 +141,11 @@ pub enum Input {
         /// Asking again for this piece is of no use (404, 410, a body that is no content).
         permanent: bool,
     },
+    /// How many are fetching this torrent, as a tracker counts them (`incomplete`, BEP 3).
+    Crowd {
+        /// So many.
+        players: u32,
+    },
     /// Addresses of possible peers.
     PeersFound {
         /// The addresses.

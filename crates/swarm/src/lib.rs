@@ -29,7 +29,7 @@ mod verify;
 pub mod wire;
 
 pub use bitfield::Bitfield;
-pub use config::Config;
+pub use config::{Config, OriginProfile};
 pub use io::{Class, CloseReason, Event, Input, Output, PeerKey, PeerSource};
 pub use stats::{BySource, PeerStats, Stats};
 pub use swarm::Swarm;

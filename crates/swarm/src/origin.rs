@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
+use fastrand::Rng;
 
 use crate::partial::{Only, Partial, Source};
 use crate::swarm::Swarm;
@@ -18,7 +19,7 @@ use crate::{Event, Output, Time};
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
 const BACKOFF_DOUBLINGS_MAX: u32 = 6;
 /// Fetches at first, before it is known how fast the origin is.
-const WINDOW_FIRST: usize = 2;
+const WINDOW_FIRST: usize = 1;
 /// A fetch that takes less leaves room for another; one that takes `CROWDED` shows that too many wait there.
 const BRISK: Duration = Duration::from_secs(1);
 const CROWDED: Duration = Duration::from_secs(3);
@@ -36,6 +37,10 @@ pub(crate) struct Origin {
     /// Pieces the origin does not have or has wrong.
     refused: BTreeSet<u32>,
     starving_since: Option<Time>,
+    /// How many are fetching, if a tracker told.
+    pub(crate) crowd: u32,
+    /// Drawn once: who draws low goes to the origin for a crowd.
+    lot: u32,
     /// Fetches that keep the origin's pipe full without a long queue, felt out by how long a fetch takes.
     window: usize,
 }
@@ -53,7 +58,7 @@ struct Fetch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Need {
     None,
-    /// Peers give enough, but there are pieces that none of them has.
+    /// Peers give enough, but there are pieces that hardly any of them has.
     Unseen,
     /// Peers give too little for so many delays.
     Some(usize),
@@ -61,6 +66,16 @@ enum Need {
 }
 
 impl Origin {
+    pub(crate) fn new(rng: &mut Rng) -> Self {
+        Self { lot: rng.u32(..), ..Self::default() }
+    }
+
+    /// Whether we are among those who go first, of a crowd of `players`; with every delay twice as many are.
+    fn goes_first(&self, injectors: u32, players: u32, delays: u32) -> bool {
+        let going = u64::from(injectors) << delays.min(31);
+        injectors == 0 || u64::from(self.lot) * u64::from(players) < going << 32
+    }
+
     pub(crate) fn fetch_count(&self) -> usize {
         self.fetches.len()
     }
@@ -120,33 +135,47 @@ impl Swarm {
 
     fn need(&mut self) -> Need {
         // Who has not told yet what it has may have something.
-        let promising = |peer: &crate::peer::Peer| peer.interesting > 0 || !peer.pieces_told;
-        if !self.peers.values().any(promising) && self.connections.connecting() == 0 {
-            self.origin.starving_since = Some(self.now);
-            return Need::Full;
-        }
+        let promising = |peer: &crate::peer::Peer| {
+            peer.interesting > 0 || !peer.early.is_empty() || !peer.pieces_told
+        };
+        let players = self.crowd();
+        let alone = players <= 1 && self.connections.connecting() == 0;
         let served = self.peers.values().any(|peer| !peer.out.is_empty() && !peer.snubbed);
         let floor = self.config.origin_floor_bytes_per_second;
-        if served && self.totals.rate_from_peers(self.now) >= floor {
+        let enough = served && self.totals.rate_from_peers(self.now) >= floor;
+        if enough {
             self.origin.starving_since = None;
-            return if self.picker.unavailable() > 0 { Need::Unseen } else { Need::None };
         }
-        let since = *self.origin.starving_since.get_or_insert(self.now);
+        let since = if enough { self.now } else { *self.origin.starving_since.get_or_insert(self.now) };
         let delay = self.config.origin_delay.as_micros().max(1);
-        let delays = self.now.since(since).as_micros() / delay;
-        match usize::try_from(delays) {
-            Ok(0) => Need::None,
-            Ok(_) if !served => Need::Full,
-            Ok(delays) => Need::Some(delays),
-            Err(_) => Need::Full,
+        let delays = u32::try_from(self.now.since(since).as_micros() / delay).unwrap_or(u32::MAX);
+        let first = self.origin.goes_first(self.config.origin_injectors, players, delays);
+        if enough {
+            let rarest = self.picker.rarest(|piece| !self.origin.refused.contains(&piece));
+            let rare = rarest.is_some_and(|piece| self.picker.availability(piece) <= self.config.origin_spread);
+            return if first && rare { Need::Unseen } else { Need::None };
         }
+        if !self.peers.values().any(promising) && (alone || first) {
+            return Need::Full;
+        }
+        match delays {
+            0 => Need::None,
+            _ if !served => Need::Full,
+            delays => Need::Some(delays as usize),
+        }
+    }
+
+    /// How many fetch this torrent, ourselves included, as far as we know.
+    fn crowd(&self) -> u32 {
+        let known = self.connections.known_players().max(self.peers.len()) as u32;
+        self.origin.crowd.max(known.saturating_add(1))
     }
 
     fn origin_has_room(&self, need: Need) -> bool {
         let (count, bytes) = (self.origin.fetches.len(), self.origin.bytes());
         match need {
             Need::None => false,
-            Need::Unseen => count == 0,
+            Need::Unseen => count < self.origin.window.clamp(1, self.config.origin_fetches),
             Need::Some(delays) => count < delays.min(self.config.origin_fetches),
             Need::Full => {
                 let small = bytes < self.config.origin_window_bytes && count < self.config.origin_fetches_max;
@@ -160,7 +189,8 @@ impl Swarm {
     fn choose_for_origin(&self, need: Need) -> Option<u32> {
         let offered = |piece: u32| !self.origin.refused.contains(&piece);
         if need == Need::Unseen {
-            return self.picker.rarest(|piece| offered(piece) && self.picker.availability(piece) == 0);
+            let spread = self.config.origin_spread;
+            return self.picker.rarest(|piece| offered(piece) && self.picker.availability(piece) <= spread);
         }
         let admits = |p: &Partial| p.admits(Source::Origin) && !p.anything_asked();
         let left = |piece: &u32| self.partials.get(piece).is_some_and(admits) && offered(*piece);

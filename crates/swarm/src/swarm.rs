@@ -78,6 +78,7 @@ impl Swarm {
             choker: Choker::new(&config),
             hashes: Hashes::new(&layout, &layers),
             suggest: Suggest::default(),
+            origin: Origin::new(&mut rng),
             config,
             layout,
             layers,
@@ -91,7 +92,6 @@ impl Swarm {
             partials: BTreeMap::new(),
             open: BTreeSet::new(),
             generation: 0,
-            origin: Origin::default(),
             connections: Connections::default(),
             totals: Totals::default(),
             download: true,
@@ -180,6 +180,7 @@ impl Swarm {
             Input::OriginFailed { fetch, retry_after, permanent } => {
                 self.on_origin_failed(fetch, retry_after, permanent);
             }
+            Input::Crowd { players } => self.origin.crowd = players,
             Input::PeersFound { addrs, source } => self.on_peers_found(&addrs, source),
             Input::PiecesLost { pieces } => pieces.into_iter().for_each(|piece| self.lose_piece(piece)),
             Input::PieceAvailable { piece } => self.on_piece_available(piece),
