@@ -126,7 +126,12 @@ impl Swarm {
         for (key, peer) in &self.peers {
             if peer.interested || !peer.choked {
                 let turn = turn(peer, self.now, self.config.slot_time);
-                let place = Place { turn, pieces: peer.pieces.count(), slot_ended: peer.slot_ended, lot: self.rng.u32(..) };
+                let place = Place {
+                    turn,
+                    pieces: peer.pieces.count(),
+                    slot_ended: peer.slot_ended,
+                    lot: self.rng.u32(..),
+                };
                 line.push((place, *key));
             }
         }

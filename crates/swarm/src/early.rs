@@ -94,15 +94,18 @@ impl Swarm {
     /// Asks the peer that is about to give a piece for the leaves, if others would be glad of single blocks.
     pub(crate) fn ask_for_leaves(&mut self, key: PeerKey, piece: u32) {
         let others_lack_it = (self.picker.availability(piece) as usize) < self.peers.len();
-        let (Some(partial), Some(peer)) = (self.partials.get_mut(&piece), self.peers.get(&key)) else { return };
+        let (Some(partial), Some(peer)) = (self.partials.get_mut(&piece), self.peers.get(&key)) else {
+            return;
+        };
         let useful = self.upload
             && others_lack_it
             && partial.block_count() > 1
             && partial.leaves.is_none()
             && !partial.leaves_asked
             && partial.stage == Stage::Fetching;
-        let able =
-            peer.mu_blocks.is_some() && peer.hashes_out.len() < LEAVES_OUT_MAX && peer.may_be_asked_for_hashes();
+        let able = peer.mu_blocks.is_some()
+            && peer.hashes_out.len() < LEAVES_OUT_MAX
+            && peer.may_be_asked_for_hashes();
         if !useful || !able || self.layers.piece_hash(&self.layout, piece).is_none() {
             return;
         }
@@ -221,7 +224,9 @@ mod tests {
     #[test]
     fn neighbours_are_told_as_one_run() {
         let mut early = Early::default();
-        [(1, 0), (1, 1), (1, 3), (2, 4)].into_iter().for_each(|(piece, block)| early.tell_later(piece, block));
+        [(1, 0), (1, 1), (1, 3), (2, 4)]
+            .into_iter()
+            .for_each(|(piece, block)| early.tell_later(piece, block));
         let runs: Vec<_> = early.untold.iter().map(|run| (run.piece, run.first, run.count)).collect();
         assert_eq!(runs, [(1, 0, 2), (1, 3, 1), (2, 4, 1)]);
     }

@@ -38,10 +38,8 @@ impl Swarm {
             Message::HashRequest(range) => self.on_hash_request(key, range),
             Message::Hashes { range, hashes } => self.on_hashes(key, range, &hashes),
             Message::HashReject(range) => self.on_hash_reject(key, range),
-            Message::KeepAlive
-            | Message::Port(_)
-            | Message::AllowedFast { .. }
-            | Message::Unknown { .. } => {}
+            Message::KeepAlive | Message::Port(_) | Message::AllowedFast { .. } | Message::Unknown { .. } => {
+            }
         }
     }
 

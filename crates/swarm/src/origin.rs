@@ -19,7 +19,7 @@ use crate::{Event, Output, Time};
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
 const BACKOFF_DOUBLINGS_MAX: u32 = 6;
 /// Fetches at first, before it is known how fast the origin is.
-const WINDOW_FIRST: usize = 1;
+const WINDOW_FIRST: usize = 2;
 /// A fetch that takes less leaves room for another; one that takes `CROWDED` shows that too many wait there.
 const BRISK: Duration = Duration::from_secs(1);
 const CROWDED: Duration = Duration::from_secs(3);
@@ -135,9 +135,8 @@ impl Swarm {
 
     fn need(&mut self) -> Need {
         // Who has not told yet what it has may have something.
-        let promising = |peer: &crate::peer::Peer| {
-            peer.interesting > 0 || !peer.early.is_empty() || !peer.pieces_told
-        };
+        let promising =
+            |peer: &crate::peer::Peer| peer.interesting > 0 || !peer.early.is_empty() || !peer.pieces_told;
         let players = self.crowd();
         let alone = players <= 1 && self.connections.connecting() == 0;
         let served = self.peers.values().any(|peer| !peer.out.is_empty() && !peer.snubbed);
@@ -152,7 +151,8 @@ impl Swarm {
         let first = self.origin.goes_first(self.config.origin_injectors, players, delays);
         if enough {
             let rarest = self.picker.rarest(|piece| !self.origin.refused.contains(&piece));
-            let rare = rarest.is_some_and(|piece| self.picker.availability(piece) <= self.config.origin_spread);
+            let rare =
+                rarest.is_some_and(|piece| self.picker.availability(piece) <= self.config.origin_spread);
             return if first && rare { Need::Unseen } else { Need::None };
         }
         if !self.peers.values().any(promising) && (alone || first) {
@@ -177,6 +177,8 @@ impl Swarm {
             Need::None => false,
             Need::Unseen => count < self.origin.window.clamp(1, self.config.origin_fetches),
             Need::Some(delays) => count < delays.min(self.config.origin_fetches),
+            // A crowd that has nothing yet is soonest helped by pieces that come one after another.
+            Need::Full if self.have.is_empty() && self.crowd() > 1 => count == 0,
             Need::Full => {
                 let small = bytes < self.config.origin_window_bytes && count < self.config.origin_fetches_max;
                 count < self.origin.window.clamp(1, self.config.origin_fetches)

@@ -222,11 +222,6 @@ impl Peer {
         self.pieces.get(piece) || self.early.has(piece, block)
     }
 
-    /// Whether it has something of a piece.
-    pub(crate) fn has_some(&self, piece: u32) -> bool {
-        self.pieces.get(piece) || self.early.offers_piece(piece)
-    }
-
     /// Whether it did not refuse hash requests too often.
     pub(crate) fn may_be_asked_for_hashes(&self) -> bool {
         self.hash_rejects < HASH_REJECTS_MAX

@@ -20,7 +20,7 @@ const ENDGAME_SOURCES: u8 = 2;
 /// A block asked for so long ago may be asked of another in the endgame.
 const ENDGAME_AGE: Duration = Duration::from_secs(1);
 /// A block that has to wait longer than this at one peer is given to an idle one.
-const STEAL_WAIT_MILLIS: u64 = 500;
+const STEAL_WAIT_MILLIS: u64 = 1_000;
 /// Blocks a peer may send that nobody asked it for (cancels cross blocks on the way).
 const UNSOLICITED_MAX: u32 = 512;
 /// Blocks given to others that a peer may still deliver.
@@ -95,7 +95,9 @@ impl Swarm {
 
     /// Whether a peer has a block that is free of a piece that was begun.
     fn can_give(&self, key: PeerKey, peer: &Peer, piece: u32) -> bool {
-        let Some(partial) = self.partials.get(&piece).filter(|_| self.open.contains(&piece)) else { return false };
+        let Some(partial) = self.partials.get(&piece).filter(|_| self.open.contains(&piece)) else {
+            return false;
+        };
         partial.admits(Source::Peer(key))
             && (peer.has(piece)
                 || (peer.early.offers_piece(piece)
@@ -112,7 +114,9 @@ impl Swarm {
         self.touch(piece);
         self.ask_for_leaves(key, piece);
         for _ in 0..room {
-            let (Some(partial), Some(peer)) = (self.partials.get(&piece), self.peers.get(&key)) else { break };
+            let (Some(partial), Some(peer)) = (self.partials.get(&piece), self.peers.get(&key)) else {
+                break;
+            };
             let Some(block) = partial.next_free(|block| peer.has_block(piece, block)) else { break };
             self.ask_block(key, piece, block);
         }
@@ -134,7 +138,8 @@ impl Swarm {
         let Some((_, victim)) = slowest.filter(|(wait, _)| *wait > STEAL_WAIT_MILLIS) else { return false };
         let (Some(thief), Some(peer)) = (self.peers.get(&key), self.peers.get(&victim)) else { return false };
         let admits = |piece: &u32| self.partials.get(piece).is_some_and(|p| p.admits(Source::Peer(key)));
-        let last = peer.out.iter().filter(|((piece, block), _)| thief.has_block(*piece, *block) && admits(piece));
+        let last =
+            peer.out.iter().filter(|((piece, block), _)| thief.has_block(*piece, *block) && admits(piece));
         let Some((piece, block)) = last.max_by_key(|(_, asked)| **asked).map(|(block, _)| *block) else {
             return false;
         };

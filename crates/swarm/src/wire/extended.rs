@@ -274,7 +274,8 @@ mod tests {
 
     #[test]
     fn runs_of_blocks_go_round_and_are_bounded() {
-        let runs = [BlockRun { piece: 70_000, first: 3, count: 2 }, BlockRun { piece: 1, first: 0, count: 256 }];
+        let runs =
+            [BlockRun { piece: 70_000, first: 3, count: 2 }, BlockRun { piece: 1, first: 0, count: 256 }];
         assert_eq!(block_runs(&block_runs_payload(&runs)).as_deref(), Some(&runs[..]));
         assert_eq!(block_runs(&[0; 9]), None);
         assert_eq!(block_runs(&vec![0; 8 * (MAX_BLOCK_RUNS + 1)]), None);
