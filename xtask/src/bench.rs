@@ -3,13 +3,18 @@
 //! Release builds, loopback, payload on a RAM disk where there is one. Not part of `test`: figures of
 //! a shared machine are for reading, not for passing.
 
+mod fleet;
 mod launcher;
 mod measure;
+mod netns;
 mod origin;
 mod payload;
 mod publish;
 mod speed;
+mod swarm;
 mod table;
+
+pub(crate) use swarm::command as swarm;
 
 use crate::{
     failure::{AtPath, Failure},

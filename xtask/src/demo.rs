@@ -127,7 +127,8 @@ fn keys() -> Receiver<String> {
     lines
 }
 
-fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
+/// Set by SIGINT and SIGTERM; a second one ends us at once.
+pub(crate) fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
     let flag = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // The second one ends us at once.

@@ -26,6 +26,9 @@ cargo xtask COMMAND
   demo --release-next       publish version 1.1 into the demo that is running
   bench [NAME]              print the figures of docs/bench.md, or one of:
                             origin, speed, publish, launcher
+  bench swarm [WORDS]       print the figures of docs/bench-swarm.md, ours beside its rivals on shaped
+                            links; needs root; goes on where it was stopped. WORDS: --list,
+                            --row NAME, --client NAME, --runs N, --fresh, --muster FILE
   fmt-check                 formatting alone
 ";
 
@@ -51,6 +54,7 @@ fn dispatch(words: &[&str]) -> Result<(), Failure> {
         ["demo", "--once"] => demo::command(true),
         ["demo", "--release-next"] => demo::release_next(),
         ["bench"] => bench::measure_all(None),
+        ["bench", "swarm", words @ ..] => bench::swarm(words),
         ["bench", name] => bench::measure_all(Some(name)),
         ["fmt-check"] => test::format_check(),
         _ => {

@@ -13,7 +13,7 @@ use crate::{
 use std::path::Path;
 
 pub(crate) use debian::Packages;
-pub(crate) use python::inputs;
+pub(crate) use python::{inputs, with_older_libtorrent};
 
 /// `cargo xtask setup`.
 pub(crate) fn command(privileged: bool) -> Result<(), Failure> {
@@ -32,6 +32,12 @@ pub(crate) fn everything(steps: &mut Steps, privileged: bool) -> Result<(), Fail
     steps.run("Python packages", python::bring)?;
     steps.run("npm packages", node::bring)?;
     steps.run("real game engine as input", python::bring_inputs)
+}
+
+/// What `bench swarm` needs: the programs it runs beside ours.
+pub(crate) fn for_bench(steps: &mut Steps) -> Result<(), Failure> {
+    steps.run("Debian packages", || debian::bring(Packages::Bench))?;
+    steps.run("Python packages", python::bring)
 }
 
 /// What `demo` needs: no test drivers, no Python.

@@ -56,6 +56,12 @@ pub(crate) fn fill(dir: &Path, total: u64) -> Result<u64, Failure> {
     Ok(total / 8 * 7 / 4 * 4 + total / 8 / small * small)
 }
 
+/// Fills `dir` with `total` bytes in so many files of one size.
+pub(crate) fn fill_evenly(dir: &Path, files: u64, total: u64) -> Result<(), Failure> {
+    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+    (0..files).try_for_each(|index| write(&dir.join(format!("{index}.pak")), total / files, &mut random))
+}
+
 /// Xorshift: bytes that no compressor shortens, the same on every machine.
 struct Random(u64);
 

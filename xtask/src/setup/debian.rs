@@ -13,6 +13,8 @@ pub(crate) enum Packages {
     Demo,
     /// The same, and what the whole-product tests drive.
     All,
+    /// What `bench swarm` runs beside ours.
+    Bench,
 }
 
 /// Package, and what it is for.
@@ -36,6 +38,15 @@ const TEST: &[(&str, &str)] = &[
     ("chromium-driver", "drives that browser"),
     ("gnome-keyring", "a secret store for the test"),
     ("libsecret-tools", "looks into the secret store"),
+    ("qbittorrent-nox", "a client in the mixed swarms, without a window"),
+];
+const BENCH: &[(&str, &str)] = &[
+    ("python3-venv", "the Python environment with libtorrent"),
+    ("iproute2", "network namespaces and shaped links"),
+    ("nginx-light", "a plain web server as origin"),
+    ("opentracker", "a tracker that all clients share"),
+    ("aria2", "a rival on v1 torrents"),
+    ("curl", "the floor: plain HTTP"),
 ];
 
 /// Installs what is missing of `which`; says what and why.
@@ -64,8 +75,13 @@ pub(crate) fn is_root() -> bool {
 
 fn wanted(which: Packages) -> Vec<(String, &'static str)> {
     let ubuntu = std::fs::read_to_string("/etc/os-release").is_ok_and(|text| text.contains("\nID=ubuntu"));
-    let test = if which == Packages::All { TEST } else { &[] };
-    DEMO.iter().chain(test).map(|(name, why)| (named_here(name, ubuntu).to_owned(), *why)).collect()
+    let lists: &[&[_]] = match which {
+        Packages::Demo => &[DEMO],
+        Packages::All => &[DEMO, TEST],
+        Packages::Bench => &[BENCH],
+    };
+    let all = lists.iter().copied().flatten();
+    all.map(|(name, why)| (named_here(name, ubuntu).to_owned(), *why)).collect()
 }
 
 /// Ubuntu names two packages otherwise.

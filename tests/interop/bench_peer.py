@@ -1,0 +1,143 @@
+"""One libtorrent peer of a measured swarm, speaking JSON Lines.
+
+    bench_peer.py TORRENT FOLDER --listen IP:PORT [--profile default|tuned] [--tracker URL] [--peer IP:PORT]...
+                  [--web-seed URL]... [--trust] [--limit-up N] [--limit-down N]
+
+Prints {"t":"prepared"} when nothing but the torrent is missing, waits for a line on its standard input, adds the
+torrent, prints {"t":"ready"} and {"t":"progress"} lines, and {"t":"complete"} once it has everything; serves on until its
+standard input ends. FOLDER is where the torrent's own folder lies or shall lie.
+"""
+
+import argparse
+import json
+import select
+import sys
+import time
+
+import libtorrent as lt
+
+PROGRESS_SECONDS = 0.5
+
+# What a measurement must not depend on: nobody is searched for but through the tracker given.
+COMMON = {
+    "enable_dht": False,
+    "enable_lsd": False,
+    "enable_upnp": False,
+    "enable_natpmp": False,
+    "stop_tracker_timeout": 1,
+    "alert_mask": lt.alert.category_t.error_notification | lt.alert.category_t.status_notification,
+}
+
+# The best settings we know for a flash crowd.
+TUNED = {
+    "enable_incoming_utp": False,
+    "enable_outgoing_utp": False,
+    "unchoke_interval": 5,
+    "optimistic_unchoke_interval": 10,
+    "unchoke_slots_limit": 5,
+    "request_queue_time": 1,
+    "predictive_piece_announce": 200,
+}
+
+
+def say(kind, **fields):
+    print(json.dumps({"t": kind, **fields}), flush=True)
+
+
+def start_session(options):
+    settings = dict(COMMON)
+    if options.profile == "tuned":
+        settings.update(TUNED)
+    settings["listen_interfaces"] = options.listen
+    settings["upload_rate_limit"] = options.limit_up
+    settings["download_rate_limit"] = options.limit_down
+    settings.update(json.loads(options.set))
+    session = lt.session(settings)
+    # By default private addresses are in a class of their own, without caps and choking: here all
+    # addresses are in the common class.
+    everyone = lt.ip_filter()
+    everyone.add_rule("0.0.0.0", "255.255.255.255", 1 << session.global_peer_class_id)
+    session.set_peer_class_filter(everyone)
+    return session
+
+
+def wish(options):
+    params = lt.add_torrent_params()
+    params.ti = lt.torrent_info(options.torrent)
+    params.save_path = options.folder
+    params.trackers = options.tracker
+    params.url_seeds = options.web_seed
+    params.flags &= ~lt.torrent_flags.auto_managed
+    params.flags &= ~lt.torrent_flags.paused
+    if options.trust:
+        params.flags |= lt.torrent_flags.seed_mode
+    return params
+
+
+def figures(status):
+    return {
+        "done_bytes": status.total_wanted_done,
+        "total_bytes": status.total_wanted,
+        "rates": {"down": status.download_payload_rate, "up": status.upload_payload_rate},
+        "peers": status.num_peers,
+    }
+
+
+def input_waits():
+    ready, _, _ = select.select([sys.stdin], [], [], 0)
+    return bool(ready)
+
+
+def follow(session, handle):
+    """Says how it goes until the input ends."""
+    complete = ready = False
+    told = 0.0
+    while True:
+        session.wait_for_alert(50)
+        for alert in session.pop_alerts():
+            if alert.category() & lt.alert.category_t.error_notification:
+                print(alert.message(), file=sys.stderr, flush=True)
+        status = handle.status()
+        if not ready and status.state not in (
+            lt.torrent_status.checking_files,
+            lt.torrent_status.checking_resume_data,
+        ):
+            ready = True
+            say("ready")
+        if ready and not complete and status.is_seeding:
+            complete = True
+            say("complete", **figures(status))
+        if ready and time.monotonic() - told > PROGRESS_SECONDS:
+            told = time.monotonic()
+            say("progress", **figures(status))
+        if input_waits():
+            return
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("torrent")
+    parser.add_argument("folder")
+    parser.add_argument("--listen", required=True)
+    parser.add_argument("--profile", choices=["default", "tuned"], default="default")
+    parser.add_argument("--set", default="{}", help="further settings, as JSON")
+    parser.add_argument("--tracker", action="append", default=[])
+    parser.add_argument("--peer", action="append", default=[])
+    parser.add_argument("--web-seed", action="append", default=[])
+    parser.add_argument("--trust", action="store_true")
+    parser.add_argument("--limit-up", type=int, default=0)
+    parser.add_argument("--limit-down", type=int, default=0)
+    options = parser.parse_args()
+    session = start_session(options)
+    params = wish(options)
+    say("prepared", version=lt.version)
+    if not sys.stdin.readline():
+        return
+    handle = session.add_torrent(params)
+    for peer in options.peer:
+        ip, port = peer.rsplit(":", 1)
+        handle.connect_peer((ip, int(port)))
+    follow(session, handle)
+
+
+main()
