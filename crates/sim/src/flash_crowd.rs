@@ -5,16 +5,8 @@ use std::time::Duration;
 use fastrand::Rng;
 use swarm::{Config, Time};
 
+pub use crate::scenario::OriginKind;
 use crate::{Content, NodeId, NodeSpec, Start, World};
-
-/// What serves the first copy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OriginKind {
-    /// A peer that has everything.
-    Seed,
-    /// A plain web server that coordinates nobody.
-    Http,
-}
 
 /// A flash crowd: one origin, many players, all at once.
 #[derive(Debug, Clone)]

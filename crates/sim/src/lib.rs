@@ -11,6 +11,9 @@ mod flash_crowd;
 mod flow;
 mod link;
 mod node_spec;
+pub mod plot;
+pub mod policy_tier;
+pub mod scenario;
 mod schedule;
 mod world;
 

@@ -11,7 +11,15 @@ impl World {
             return;
         }
         node.online = true;
-        node.joined_at = now;
+        if node.life == 0 {
+            node.joined_at = now;
+        } else {
+            // It comes back with what it had.
+            let (have, life) = (node.swarm.have().clone(), node.life);
+            let peer_id = peer_id(id, life);
+            let swarm = self.swarm_of(id, &self.nodes[id.0].spec, have, peer_id, life);
+            (self.nodes[id.0].swarm, self.nodes[id.0].peer_id) = (swarm, peer_id);
+        }
         self.begin(id);
     }
 
@@ -28,7 +36,14 @@ impl World {
         self.enlist(id);
     }
 
-    /// A node goes for good; its connections end.
+    /// A node is not there between two times, and comes back with what it had.
+    pub fn away_between(&mut self, node: NodeId, from: Time, until: Time) {
+        let life = self.nodes[node.0].life;
+        self.cause_at(from, Happening::Leave { node, life });
+        self.cause_at(until, Happening::Join { node });
+    }
+
+    /// A node goes; its connections end.
     pub fn leave(&mut self, id: NodeId) {
         if !self.nodes[id.0].online {
             return;

@@ -1,0 +1,304 @@
+//! The swarm's policies alone, for very many peers: whole pieces, no messages, no round trips.
+//!
+//! Which piece, whom to serve and when the origin helps is asked of the functions in [`rules`], over the same data as
+//! in the swarm. A piece comes from one peer; an uplink is shared evenly by the pieces on it; neighbours know at once
+//! what each other has; who loses its slot gets the piece that is on its way. A peer's downlink bounds how many
+//! pieces come to it at the same time. Memory: two bits a peer and piece, and some 450 bytes a peer.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use fastrand::Rng;
+use swarm::{Config, Time};
+
+use crate::scenario::{ConductKey, OriginKind, Report, Scenario, bound_seconds, exponential};
+
+mod gate;
+mod graph;
+mod moves;
+pub mod rules;
+
+use gate::Http;
+use graph::Graph;
+
+/// What a piece costs on the wire beside its bytes: headers, acknowledgements the other way.
+const ON_WIRE: f64 = 1.057;
+/// Peers are looked at in so many groups, one after the other, so that nothing needs an event of its own.
+const WHEEL: u64 = 64;
+/// The origin, if it is a seed, has this number.
+const ORIGIN: usize = 0;
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Slot {
+    /// Which neighbour, by its place in the list.
+    neighbour: u8,
+    active: bool,
+    /// It was lost; the piece on its way still comes.
+    ending: bool,
+    piece: u16,
+    /// Seconds.
+    since: f32,
+    /// When the piece is there, in pieces that the uplink gave each.
+    finish: f32,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Peer {
+    /// Pieces per second.
+    up: f32,
+    /// Pieces that the uplink gave each transfer since it last stood still.
+    given: f32,
+    given_at: u64,
+    version: u32,
+    active: u8,
+    slots: u8,
+    wanted_slots: u8,
+    ticks: u8,
+    idle_ticks: u8,
+    incoming: u8,
+    online: bool,
+    uploads: bool,
+    reachable: bool,
+    have: u16,
+    joined: f32,
+    done: f32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    Uplink { peer: u32, version: u32 },
+    Wheel { group: u32 },
+    Server { version: u32 },
+    Join { peer: u32 },
+    Fail { peer: u32 },
+    Leave { peer: u32 },
+    Origin { up: bool },
+}
+
+struct Tier<'a> {
+    scenario: &'a Scenario,
+    config: Config,
+    rng: Rng,
+    /// Microseconds.
+    now: u64,
+    due: BinaryHeap<Reverse<(u64, Due)>>,
+    pieces: usize,
+    words: usize,
+    have: Vec<u64>,
+    asked: Vec<u64>,
+    peers: Vec<Peer>,
+    slots: Vec<Slot>,
+    slots_max: usize,
+    graph: Graph,
+    incoming_max: Vec<u8>,
+    http: Option<Http>,
+    first_player: usize,
+    bound: f64,
+    online: Vec<u32>,
+    /// Where each is in `online`.
+    online_at: Vec<u32>,
+    leaves_after: Vec<f32>,
+    awaited: usize,
+    failures: u64,
+    lost_pieces: u64,
+    wasted_pieces: u64,
+    origin_pieces: u64,
+    happenings: u64,
+    trace: u64,
+    /// Room for counting availability.
+    planes: Vec<[u64; 7]>,
+}
+
+/// Plays a scenario with policies alone. Liars and disks are not modelled: groups that are not honest are left out.
+#[must_use]
+pub fn run(scenario: &Scenario, seed: u64) -> Report {
+    let mut tier = Tier::new(scenario, seed);
+    let limit = scenario.limit_seconds * 1_000_000;
+    while tier.awaited > 0 {
+        let Some(Reverse((at, due))) = tier.due.pop() else { break };
+        if at > limit {
+            break;
+        }
+        tier.now = at;
+        tier.happen(due);
+    }
+    tier.report(seed)
+}
+
+impl<'a> Tier<'a> {
+    fn new(scenario: &'a Scenario, seed: u64) -> Self {
+        let config = scenario.swarm.config();
+        let players: usize = scenario.honest().map(|group| group.count).sum();
+        let is_seed = scenario.origin.kind == OriginKind::Seed;
+        let first_player = usize::from(is_seed);
+        let count = players + first_player;
+        let pieces = (scenario.content.kib / u64::from(scenario.content.piece_kib)) as usize;
+        let words = pieces.div_ceil(64);
+        // Slots that end linger for a piece.
+        let slots_max = config.upload_slots_max.max(config.upload_slots_min) + 4;
+        let mut tier = Self {
+            scenario,
+            rng: Rng::with_seed(seed),
+            now: 0,
+            due: BinaryHeap::new(),
+            pieces,
+            words,
+            have: vec![0; count * words],
+            asked: vec![0; count * words],
+            peers: vec![Peer::default(); count],
+            slots: vec![Slot::default(); count * slots_max],
+            slots_max,
+            graph: Graph::new(count, config.connections_max.min(255)),
+            incoming_max: vec![u8::MAX; scenario.players.len()],
+            http: None,
+            first_player,
+            bound: bound_seconds(&scenario.capacity()),
+            online: Vec::with_capacity(players),
+            online_at: vec![0; count],
+            leaves_after: Vec::new(),
+            awaited: players,
+            failures: 0,
+            lost_pieces: 0,
+            wasted_pieces: 0,
+            origin_pieces: 0,
+            happenings: 0,
+            trace: seed,
+            planes: vec![[0; 7]; words],
+            config,
+        };
+        tier.populate();
+        tier
+    }
+
+    fn rate(&self, up_kib: u64) -> f64 {
+        up_kib as f64 / (f64::from(self.scenario.content.piece_kib) * ON_WIRE)
+    }
+
+    fn populate(&mut self) {
+        let scenario = self.scenario;
+        let origin_rate = self.rate(scenario.origin.up_kib);
+        if self.first_player == 1 {
+            self.have[..self.words].fill(u64::MAX);
+            if !self.pieces.is_multiple_of(64) {
+                self.have[self.words - 1] = (1 << (self.pieces % 64)) - 1;
+            }
+            let wanted_slots = self.config.upload_slots_min as u8;
+            self.peers[ORIGIN] = Peer {
+                up: origin_rate as f32,
+                wanted_slots,
+                online: true,
+                uploads: true,
+                reachable: true,
+                have: self.pieces as u16,
+                ..Peer::default()
+            };
+        } else {
+            self.http = Some(Http::new(origin_rate, self.peers.len()));
+        }
+        if let Some([from, until]) = scenario.origin.down {
+            self.put(seconds(from * self.bound), Due::Origin { up: false });
+            self.put(seconds(until * self.bound), Due::Origin { up: true });
+        }
+        let mut at = self.first_player;
+        for (number, group) in scenario.players.iter().enumerate() {
+            if group.conduct != ConductKey::Honest {
+                continue;
+            }
+            let share = group.up_kib.max(1) as f64 / self.config.upload_slots_min.max(1) as f64;
+            self.incoming_max[number] = (group.down_kib as f64 / share).clamp(1.0, 255.0) as u8;
+            for _ in 0..group.count {
+                let joins = seconds(scenario.arrivals.draw(&mut self.rng)) + self.rng.u64(..100_000);
+                self.peers[at] = Peer {
+                    up: self.rate(group.up_kib) as f32,
+                    wanted_slots: self.config.upload_slots_min as u8,
+                    uploads: self.rng.f64() < group.uploading,
+                    reachable: self.rng.f64() < group.reachable,
+                    ..Peer::default()
+                };
+                self.put(joins, Due::Join { peer: at as u32 });
+                self.plan_failure(at, joins, group.failures);
+                at += 1;
+            }
+        }
+        self.leaves_after =
+            scenario.honest().map(|group| group.leaves_after_seconds.unwrap_or(-1.0) as f32).collect();
+        for group in 0..WHEEL {
+            self.put(250_000 * group / WHEEL, Due::Wheel { group: group as u32 });
+        }
+    }
+
+    fn plan_failure(&mut self, peer: usize, after: u64, failures: f64) {
+        if failures > 0.0 {
+            let wait = exponential(&mut self.rng, failures / self.bound);
+            self.put(after + seconds(wait), Due::Fail { peer: peer as u32 });
+        }
+    }
+
+    /// The number of an honest peer's group among the honest ones, and the group.
+    fn group_of(&self, peer: usize) -> (usize, &'a crate::scenario::Group) {
+        let mut left = peer - self.first_player;
+        let mut last = None;
+        for (number, group) in self.scenario.honest().enumerate() {
+            last = Some((number, group));
+            if left < group.count {
+                break;
+            }
+            left -= group.count;
+        }
+        // There is a group, or there would be no peer.
+        last.unwrap_or((0, &self.scenario.players[0]))
+    }
+
+    fn put(&mut self, at: u64, due: Due) {
+        self.due.push(Reverse((at, due)));
+    }
+
+    fn happen(&mut self, due: Due) {
+        self.happenings += 1;
+        match due {
+            Due::Uplink { peer, version } => {
+                if self.peers[peer as usize].version == version {
+                    self.uplink_gave(peer as usize);
+                }
+            }
+            Due::Wheel { group } => self.turn_wheel(u64::from(group)),
+            Due::Server { version } => self.server_gave(version),
+            Due::Join { peer } => self.join(peer as usize),
+            Due::Fail { peer } => self.fail(peer as usize),
+            Due::Leave { peer } => self.leave(peer as usize),
+            Due::Origin { up } => self.origin_is(up),
+        }
+    }
+
+    fn seconds_now(&self) -> f32 {
+        (self.now as f64 / 1e6) as f32
+    }
+
+    fn time(&self) -> Time {
+        Time::from_micros(self.now)
+    }
+
+    fn has(&self, peer: usize, piece: usize) -> bool {
+        self.have[peer * self.words + piece / 64] >> (piece % 64) & 1 == 1
+    }
+
+    fn report(&self, seed: u64) -> Report {
+        let players = &self.peers[self.first_player..];
+        let done = players.iter().filter(|peer| peer.done > 0.0);
+        let done: Vec<f64> = done.map(|peer| f64::from(peer.done - peer.joined)).collect();
+        let wanted = (self.pieces * players.len().max(1)) as f64;
+        Report {
+            origin_copies: self.origin_pieces as f64 * ON_WIRE / self.pieces as f64,
+            wasted_share: self.wasted_pieces as f64 / wanted,
+            failures: self.failures,
+            lost_copies: self.lost_pieces as f64 / self.pieces as f64,
+            happenings: self.happenings,
+            trace: self.trace,
+            ..Report::new(self.scenario, seed, self.bound, done)
+        }
+    }
+}
+
+fn seconds(seconds: f64) -> u64 {
+    (seconds.max(0.0) * 1e6) as u64
+}
