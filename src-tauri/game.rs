@@ -75,7 +75,8 @@ pub(crate) enum GameError {
 impl GameDesk {
     /// Opens the game on the current runtime; the snapshot says how it goes.
     pub(crate) fn start(desk: Desk, settings: &Settings) -> Result<Self, GameError> {
-        let session = Session::start(&SessionConfig { listen: None, caps: caps(limits(settings, false)) })?;
+        let caps = caps(limits(settings, false));
+        let session = Session::start(&SessionConfig { caps, ..SessionConfig::default() })?;
         let memory = Memory::load(desk.memory.clone());
         let game = Game::open(config(&desk, settings, &memory)?, session.clone());
         let states = game.snapshot();

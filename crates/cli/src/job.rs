@@ -35,7 +35,7 @@ pub(crate) struct Transfer {
     /// Exchange with other players: on, on the local network only, or off
     #[arg(long, value_enum, default_value_t = P2p::On)]
     p2p: P2p,
-    /// No discovery on the local network
+    /// No discovery on the local network; every player counts as internet
     #[arg(long)]
     no_lan: bool,
 }
@@ -81,15 +81,19 @@ pub(crate) fn open(
     let sharing = transfer.sharing(stay);
     // Who exchanges with nobody listens to nobody.
     let listen = (sharing == SharingMode::Off).then_some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    if transfer.no_lan {
-        tracing::debug!("no discovery on the local network");
-    }
-    open_with(dir, link, transfer.limits(), sharing, listen)
+    open_with(dir, link, transfer.limits(), sharing, Net { listen, lan: !transfer.no_lan })
 }
 
 /// Opens a folder for jobs that stay on this machine, but for the repository's own documents.
 pub(crate) fn open_alone(dir: &Path) -> Result<Opened, CliError> {
-    open_with(dir, None, Limits::default(), SharingMode::Off, Some((Ipv4Addr::LOCALHOST, 0).into()))
+    let net = Net { listen: Some((Ipv4Addr::LOCALHOST, 0).into()), lan: false };
+    open_with(dir, None, Limits::default(), SharingMode::Off, net)
+}
+
+/// Where to be found.
+struct Net {
+    listen: Option<SocketAddr>,
+    lan: bool,
 }
 
 fn open_with(
@@ -97,11 +101,12 @@ fn open_with(
     link: Option<GameLink>,
     limits: Limits,
     sharing: SharingMode,
-    listen: Option<SocketAddr>,
+    net: Net,
 ) -> Result<Opened, CliError> {
     let title = link.as_ref().map(|link| link.game.to_string()).unwrap_or_default();
     let session = Session::start(&SessionConfig {
-        listen,
+        listen: net.listen,
+        lan: net.lan,
         caps: Caps { up: limits.up, down: limits.down, ..Caps::default() },
     })?;
     let config = GameConfig {

@@ -4,6 +4,7 @@ mod address;
 mod announcer;
 mod handle;
 mod happening;
+mod lan;
 mod limiter;
 mod origin;
 mod peer;
@@ -12,13 +13,14 @@ mod torrent;
 mod tracker;
 
 pub use address::may_name;
-pub use handle::{Torrent, TorrentEvent, TorrentHandle, TorrentStatus, TrackerStatus};
+pub use handle::{Exchange, Torrent, TorrentEvent, TorrentHandle, TorrentStatus, TrackerStatus};
 pub use limiter::Caps;
 pub use origin::{OriginSource, OriginStatus};
 pub use tracker::is_tracker;
 
 use crate::http;
 use happening::Happening;
+use lan::Lan;
 use limiter::Limiter;
 use release::hash::Hash32;
 use reqwest::Client;
@@ -26,7 +28,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::{
     collections::BTreeMap,
     io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -34,7 +36,7 @@ use std::{
     time::Duration,
 };
 use swarm::{
-    PeerKey,
+    Class, PeerKey,
     wire::{HANDSHAKE_LEN, Handshake},
 };
 use tokio::{
@@ -59,6 +61,15 @@ pub struct SessionConfig {
     pub listen: Option<SocketAddr>,
     /// Caps at the start.
     pub caps: Caps,
+    /// Discovery on local networks (BEP 14); off, every peer counts as internet.
+    pub lan: bool,
+}
+
+impl Default for SessionConfig {
+    /// Every interface, no caps, discovery on.
+    fn default() -> Self {
+        Self { listen: None, caps: Caps::default(), lan: true }
+    }
 }
 
 /// Why a session did not start.
@@ -112,6 +123,7 @@ struct Shared {
     local: SocketAddr,
     /// The port that peers reach us at.
     port: watch::Sender<u16>,
+    lan: Option<Arc<Lan>>,
     next_peer: AtomicU64,
     torrents: Mutex<BTreeMap<[u8; 20], TorrentHandle>>,
     ended: CancellationToken,
@@ -133,6 +145,9 @@ impl Session {
         peer_id[..8].copy_from_slice(PEER_ID_PREFIX);
         peer_id[8..].fill_with(|| fastrand::alphanumeric() as u8);
         let client = http::client()?;
+        // Who listens on loopback alone is on no network.
+        let lan = config.lan && !listens.iter().all(|addr| addr.ip().is_loopback());
+        let lan = lan.then(|| Arc::new(Lan::new()));
         let session = Self {
             shared: Arc::new(Shared {
                 limiter: Limiter::new(config.caps),
@@ -142,6 +157,7 @@ impl Session {
                 key: fastrand::u32(..),
                 local,
                 port: watch::Sender::new(local.port()),
+                lan: lan.clone(),
                 next_peer: AtomicU64::new(1),
                 torrents: Mutex::default(),
                 ended: CancellationToken::new(),
@@ -150,6 +166,9 @@ impl Session {
         let half_open = Arc::new(Semaphore::new(HALF_OPEN_MAX));
         for listener in listeners {
             tokio::spawn(session.clone().accept(listener, Arc::clone(&half_open)));
+        }
+        if let Some(lan) = lan {
+            tokio::spawn(lan::run(session.clone(), lan, listens));
         }
         Ok(session)
     }
@@ -207,6 +226,28 @@ impl Session {
         self.shared.port.subscribe()
     }
 
+    /// Where a peer at this address is.
+    fn class_of(&self, ip: IpAddr) -> Class {
+        match &self.shared.lan {
+            Some(lan) if lan.heard(ip) => Class::Lan,
+            _ => Class::Internet,
+        }
+    }
+
+    /// Whether a torrent is to be found on local networks.
+    fn take_part_on_lan(&self, infohash: &Hash32, takes_part: bool) {
+        if let Some(lan) = &self.shared.lan {
+            lan.take_part(infohash.truncated(), takes_part);
+        }
+    }
+
+    /// Somebody on a local network takes part in a torrent of ours.
+    fn found_on_lan(&self, infohash: &[u8; 20], addr: SocketAddr) {
+        if let Some(handle) = self.torrents().get(infohash) {
+            handle.found_on_lan(addr);
+        }
+    }
+
     fn next_peer(&self) -> PeerKey {
         PeerKey(self.shared.next_peer.fetch_add(1, Ordering::Relaxed))
     }
@@ -229,6 +270,7 @@ impl Session {
 
     fn forget(&self, infohash: &Hash32) {
         self.torrents().remove(&infohash.truncated());
+        self.take_part_on_lan(infohash, false);
     }
 
     async fn accept(self, listener: TcpListener, half_open: Arc<Semaphore>) {

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test says what must be")]
 
 use engine::{
-    session::{Caps, Session, SessionConfig, Torrent, TorrentEvent, TorrentHandle},
+    session::{Caps, Exchange, Session, SessionConfig, Torrent, TorrentEvent, TorrentHandle},
     torrent_folder::{CheckProgress, TorrentFolder},
 };
 use release::{
@@ -55,7 +55,8 @@ fn grow(dir: &Path, sizes: &[usize]) -> Metainfo {
 }
 
 fn session(caps: Caps) -> Session {
-    Session::start(&SessionConfig { listen: Some("127.0.0.1:0".parse().unwrap()), caps }).unwrap()
+    let listen = Some("127.0.0.1:0".parse().unwrap());
+    Session::start(&SessionConfig { listen, caps, lan: false }).unwrap()
 }
 
 fn add(
@@ -76,7 +77,7 @@ fn add(
         trackers: vec![],
         origins: vec![],
         peers,
-        peers_enabled: true,
+        exchange: Exchange::Everybody,
         upload: true,
     });
     (handle, events, have)

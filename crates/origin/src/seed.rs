@@ -5,7 +5,9 @@ use crate::{
     content::{Content, PieceCache},
     metrics::Page,
 };
-use engine::session::{Caps, Session, SessionConfig, SessionError, Torrent, TorrentHandle, is_tracker};
+use engine::session::{
+    Caps, Exchange, Session, SessionConfig, SessionError, Torrent, TorrentHandle, is_tracker,
+};
 use release::hash::Hash32;
 use std::{
     collections::BTreeMap,
@@ -37,7 +39,8 @@ impl Seed {
     pub(crate) fn start(repo: &Path, listen: SocketAddr) -> Result<Self, SessionError> {
         let anywhere = listen.ip().is_unspecified() && listen.port() == 0;
         let listen = (!anywhere).then_some(listen);
-        let session = Session::start(&SessionConfig { listen, caps: Caps::default() })?;
+        // A server is found by the tracker; to people on its own network it is no player.
+        let session = Session::start(&SessionConfig { listen, caps: Caps::default(), lan: false })?;
         let cache = Arc::new(PieceCache::new(CACHE_BYTES_MAX));
         Ok(Self {
             session,
@@ -104,7 +107,7 @@ impl Seed {
             trackers,
             origins: Vec::new(),
             peers: Vec::new(),
-            peers_enabled: true,
+            exchange: Exchange::Everybody,
             upload: true,
         };
         let (handle, _) = self.session.add(torrent);

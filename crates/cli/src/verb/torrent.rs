@@ -11,8 +11,8 @@ use crate::{
 use clap::{Args, Subcommand};
 use engine::{
     session::{
-        Caps, OriginSource, Session, SessionConfig, Torrent as SharedTorrent, TorrentEvent, TorrentHandle,
-        TorrentStatus, is_tracker,
+        Caps, Exchange, OriginSource, Session, SessionConfig, Torrent as SharedTorrent, TorrentEvent,
+        TorrentHandle, TorrentStatus, is_tracker,
     },
     torrent_folder::{CheckProgress, TorrentFolder},
 };
@@ -100,9 +100,6 @@ struct Running {
 
 impl Get {
     async fn run(self, context: &Context) -> Result<Done, CliError> {
-        if self.no_lan {
-            tracing::debug!("no discovery on the local network");
-        }
         let metainfo = read(&self.file)?;
         let mut running = self.start(context, metainfo).await?;
         let outcome = self.follow(context, &mut running).await;
@@ -122,7 +119,7 @@ impl Get {
         let dir = places::absolute(&self.dir)?;
         std::fs::create_dir_all(&dir).map_err(|error| CliError::file(&dir, &error))?;
         let caps = Caps { up: self.limit_up, down: self.limit_down, ..Caps::default() };
-        let session = Session::start(&SessionConfig { listen: self.listen, caps })?;
+        let session = Session::start(&SessionConfig { listen: self.listen, caps, lan: !self.no_lan })?;
         let folder = Arc::new(TorrentFolder::new(Arc::new(RealFs), &dir, &metainfo));
         let have = if self.trust {
             Bitfield::full(metainfo.layout.piece_count())
@@ -140,7 +137,7 @@ impl Get {
             trackers,
             origins,
             peers: self.peer.clone(),
-            peers_enabled: true,
+            exchange: Exchange::Everybody,
             upload: true,
         });
         let listen = session.local_addr().to_string();

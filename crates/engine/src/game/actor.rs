@@ -298,12 +298,11 @@ impl Actor {
     }
 
     fn spawn_job(&mut self, kind: Kind, quiet: bool, reply: Option<Reply>) {
-        let control = Arc::new(Control::new(self.may_share()));
+        let control = Arc::new(Control::new(self.may_share(), self.exchange()));
         let mut work = Box::new(Work {
             config: Arc::clone(&self.config),
             session: self.session.clone(),
             control: Arc::clone(&control),
-            sharing: self.sharing,
             folder: self.folder.take(),
             link: self.link.clone(),
             offer: self.offer.clone(),

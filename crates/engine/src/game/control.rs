@@ -1,6 +1,6 @@
 //! What a running job shares with the actor: how far it is, whether it should stop or hold.
 
-use crate::session::{TorrentHandle, TorrentStatus};
+use crate::session::{Exchange, TorrentHandle, TorrentStatus};
 use crate::snapshot::{BySource, PauseReason, Progress};
 use std::{
     sync::{
@@ -33,6 +33,8 @@ pub(crate) struct Control {
     pub(crate) pause: watch::Sender<Option<PauseReason>>,
     /// Whether peers are served meanwhile.
     pub(crate) upload: watch::Sender<bool>,
+    /// Whom the transfer exchanges with.
+    pub(crate) exchange: watch::Sender<Exchange>,
     pub(crate) started: Instant,
     pub(crate) metadata_bytes: AtomicU64,
     inner: Mutex<Inner>,
@@ -53,12 +55,13 @@ struct Inner {
 }
 
 impl Control {
-    pub(crate) fn new(upload: bool) -> Self {
+    pub(crate) fn new(upload: bool, exchange: Exchange) -> Self {
         Self {
             cancel: AtomicBool::new(false),
             cancelled: CancellationToken::new(),
             pause: watch::Sender::new(None),
             upload: watch::Sender::new(upload),
+            exchange: watch::Sender::new(exchange),
             started: Instant::now(),
             metadata_bytes: AtomicU64::new(0),
             inner: Mutex::new(Inner {

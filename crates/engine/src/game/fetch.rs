@@ -2,7 +2,6 @@
 
 use super::{control::Control, error::GameError, offer::Sources, release_store::ReleaseStore};
 use crate::session::{Session, Torrent, TorrentEvent, TorrentHandle};
-use crate::snapshot::SharingMode;
 use release::{hash::Hash32, layout::Layout, layout::PieceLayers};
 use std::sync::Arc;
 
@@ -15,7 +14,6 @@ pub(crate) struct Wanted {
     pub(crate) sources: Sources,
     /// Bytes to be staged in all, those already there included.
     pub(crate) total: u64,
-    pub(crate) sharing: SharingMode,
 }
 
 /// Fetches until all is there. A held transfer waits here.
@@ -35,13 +33,14 @@ pub(crate) async fn fetch(session: &Session, control: &Control, wanted: Wanted) 
         trackers: wanted.sources.trackers,
         origins: wanted.sources.origins,
         peers: Vec::new(),
-        // Without discovery on the local network, "LAN only" takes nothing from players yet.
-        peers_enabled: matches!(wanted.sharing, SharingMode::WhileDownloading | SharingMode::WhileOpen),
+        exchange: *control.exchange.borrow(),
         upload,
     };
     let (handle, mut events) = session.add(torrent);
     control.fetching(handle.clone(), wanted.total);
     let (mut pause, mut upload) = (control.pause.subscribe(), control.upload.subscribe());
+    let mut exchange = control.exchange.subscribe();
+    handle.set_exchange(*exchange.borrow_and_update());
     steer(&handle, pause.borrow_and_update().is_none(), *upload.borrow_and_update());
     let outcome = loop {
         tokio::select! {
@@ -54,6 +53,7 @@ pub(crate) async fn fetch(session: &Session, control: &Control, wanted: Wanted) 
             },
             Ok(()) = pause.changed() => {}
             Ok(()) = upload.changed() => {}
+            Ok(()) = exchange.changed() => handle.set_exchange(*exchange.borrow_and_update()),
             () = control.cancelled.cancelled() => break Err(GameError::Cancelled),
         }
         steer(&handle, pause.borrow().is_none(), *upload.borrow());

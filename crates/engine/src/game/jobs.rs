@@ -11,7 +11,7 @@ use super::{
     release_store::ReleaseStore,
 };
 use crate::session::Session;
-use crate::snapshot::{Available, SharingMode};
+use crate::snapshot::Available;
 use release::{layout::PieceLayers, manifest::Manifest};
 use std::{
     collections::BTreeSet,
@@ -31,7 +31,6 @@ pub(crate) struct Work {
     pub(crate) config: Arc<GameConfig>,
     pub(crate) session: Session,
     pub(crate) control: Arc<Control>,
-    pub(crate) sharing: SharingMode,
     pub(crate) folder: Option<GameFolder>,
     pub(crate) link: Option<GameLink>,
     pub(crate) offer: Option<Offer>,
@@ -207,7 +206,6 @@ impl Work {
                 layers: release.layers.clone(),
                 sources: self.offer.as_ref().map(|offer| offer.sources.clone()).unwrap_or_default(),
                 total: prepared.plan.fetch_bytes,
-                sharing: self.sharing,
             };
             fetch::fetch(&self.session, &self.control, wanted).await?;
         }

@@ -37,10 +37,22 @@ pub struct Torrent {
     pub origins: Vec<OriginSource>,
     /// Peers known beforehand.
     pub peers: Vec<SocketAddr>,
-    /// Take part with peers at all; off: the origin alone.
-    pub peers_enabled: bool,
+    /// Whom it exchanges with at first.
+    pub exchange: Exchange,
     /// Serve peers.
     pub upload: bool,
+}
+
+/// Whom a torrent exchanges with. The publisher's servers are asked for what is missing in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Exchange {
+    /// No peers at all.
+    Nobody,
+    /// Only peers found on a local network: no tracker is asked, and nobody else is met.
+    Lan,
+    /// Whoever is found.
+    #[default]
+    Everybody,
 }
 
 /// What the owner of a torrent hears.
@@ -131,6 +143,11 @@ impl TorrentHandle {
         self.input(Input::SetDownload { enabled });
     }
 
+    /// Whom it exchanges with from now on; who is none of them is left at once.
+    pub fn set_exchange(&self, exchange: Exchange) {
+        let _ = self.commands.send(Happening::Exchange(exchange));
+    }
+
     /// Pieces that are not there any more.
     pub fn pieces_lost(&self, pieces: Vec<u32>) {
         self.input(Input::PiecesLost { pieces });
@@ -156,6 +173,10 @@ impl TorrentHandle {
 
     pub(super) fn deliver(&self, happening: Happening) -> bool {
         self.commands.send(happening).is_ok()
+    }
+
+    pub(super) fn found_on_lan(&self, addr: SocketAddr) {
+        self.input(Input::PeersFound { addrs: vec![addr], source: PeerSource::Lan });
     }
 
     fn input(&self, input: Input) {

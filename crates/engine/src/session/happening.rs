@@ -1,6 +1,6 @@
 //! What reaches a torrent's actor, from whichever of its tasks.
 
-use super::handle::TrackerStatus;
+use super::handle::{Exchange, TrackerStatus};
 use crate::piece_store::PieceStoreError;
 use bytes::Bytes;
 use release::hash::Hash32;
@@ -44,5 +44,6 @@ pub(crate) enum Happening {
     Announced(Announced),
     Flushed { complete: bool, outcome: Result<(), PieceStoreError> },
     Command(Input),
+    Exchange(Exchange),
     Stop(oneshot::Sender<()>),
 }

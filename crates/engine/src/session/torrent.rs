@@ -3,9 +3,11 @@
 //! One input, then every output, then the next. Completions come before new bytes; new bytes wait
 //! while too many blocks are on their way to the disk, which in the end stops the sockets.
 
+mod exchange;
+
 use super::{
     Session, announcer,
-    handle::{Torrent, TorrentEvent, TorrentHandle, TorrentStatus, TrackerStatus},
+    handle::{Exchange, Torrent, TorrentEvent, TorrentHandle, TorrentStatus, TrackerStatus},
     happening::{BlockRange, Happening},
     limiter::Scope,
     origin::{self, Fetch, Origin},
@@ -65,6 +67,7 @@ pub(super) fn start(
 }
 
 struct PeerTasks {
+    class: Class,
     orders: mpsc::UnboundedSender<Order>,
     tasks: [AbortHandle; 2],
 }
@@ -91,6 +94,9 @@ struct Actor {
     excluded: Vec<u32>,
     /// Inputs that an output led to.
     next: VecDeque<Input>,
+    exchange: Exchange,
+    /// Trackers as they were given.
+    tiers: Vec<Vec<Url>>,
     trackers: Vec<TrackerStatus>,
     announcer: Option<announcer::Handle>,
     wire: mpsc::Sender<Happening>,
@@ -110,15 +116,11 @@ impl Actor {
         events: mpsc::UnboundedSender<TorrentEvent>,
         status: watch::Sender<TorrentStatus>,
     ) -> Self {
-        let mut config = session.swarm_config();
-        if !torrent.peers_enabled {
-            (config.connections_max, config.connections_wanted) = (0, 0);
-        }
         let have = torrent.have.clone();
         let complete = have.is_full();
         let layout = torrent.layout;
-        let mut swarm =
-            Swarm::new(config, Arc::clone(&layout), torrent.layers, torrent.have, fastrand::u64(..));
+        let (config, seed) = (session.swarm_config(), fastrand::u64(..));
+        let mut swarm = Swarm::new(config, Arc::clone(&layout), torrent.layers, torrent.have, seed);
         let now = session.limiter().now();
         swarm.handle(now, Input::SetOrigin { available: !torrent.origins.is_empty() });
         swarm.handle(now, Input::SetUpload { enabled: torrent.upload });
@@ -150,6 +152,8 @@ impl Actor {
             have,
             excluded: torrent.excluded,
             next: VecDeque::new(),
+            exchange: torrent.exchange,
+            tiers: torrent.trackers,
             trackers: Vec::new(),
             announcer: None,
             wire,
@@ -158,24 +162,8 @@ impl Actor {
             status,
             ending: CancellationToken::new(),
         };
-        if torrent.peers_enabled {
-            actor.announce_to(torrent.trackers);
-        }
+        actor.set_exchange(torrent.exchange);
         actor
-    }
-
-    fn announce_to(&mut self, tiers: Vec<Vec<Url>>) {
-        let (handle, trackers) = announcer::start(announcer::Task {
-            trackers: Arc::clone(self.session.trackers()),
-            tiers,
-            infohash: self.infohash,
-            peer_id: self.session.peer_id(),
-            key: self.session.key(),
-            port: self.session.port(),
-            status: self.status.subscribe(),
-            done: self.done.clone(),
-        });
-        (self.announcer, self.trackers) = (Some(handle), trackers);
     }
 
     async fn run(
@@ -226,7 +214,10 @@ impl Actor {
     fn happened(&mut self, happening: Happening) {
         let input = match happening {
             Happening::Connected { socket, handshake, addr, outgoing } => {
-                self.connected(socket, &handshake, addr, outgoing)
+                match self.connected(socket, &handshake, addr, outgoing) {
+                    Some(input) => input,
+                    None => return,
+                }
             }
             Happening::ConnectFailed { addr } => Input::ConnectFailed { addr },
             Happening::Received { peer, message } => Input::Received { peer, message },
@@ -253,11 +244,18 @@ impl Actor {
                 Input::OriginFailed { fetch, retry_after, permanent }
             }
             Happening::Announced(announced) => {
-                self.trackers[announced.index] = announced.status;
+                // An answer may come after the tracker was left.
+                if let Some(tracker) = self.trackers.get_mut(announced.index) {
+                    *tracker = announced.status;
+                }
                 Input::PeersFound { addrs: announced.peers, source: PeerSource::Tracker }
             }
             Happening::Flushed { complete, outcome } => return self.flushed(complete, outcome),
             Happening::Command(input) => input,
+            Happening::Exchange(exchange) => {
+                self.set_exchange(exchange);
+                return self.drain();
+            }
             // Handled by the loop.
             Happening::Stop(_) => return,
         };
@@ -272,7 +270,11 @@ impl Actor {
         handshake: &Handshake,
         addr: SocketAddr,
         outgoing: bool,
-    ) -> Input {
+    ) -> Option<Input> {
+        if !self.may_meet(addr.ip()) {
+            return outgoing.then_some(Input::ConnectFailed { addr });
+        }
+        let class = self.session.class_of(addr.ip());
         let peer = self.session.next_peer();
         let (orders, orders_receiver) = mpsc::unbounded_channel();
         let link = Link {
@@ -286,15 +288,10 @@ impl Actor {
         let piece_count = self.layout.piece_count();
         let read = tokio::spawn(peer::read(link.clone(), reader, piece_count));
         let write = tokio::spawn(peer::write(link, writer, orders_receiver));
-        self.peers.insert(peer, PeerTasks { orders, tasks: [read.abort_handle(), write.abort_handle()] });
-        Input::PeerConnected {
-            peer,
-            addr,
-            outgoing,
-            class: Class::Internet,
-            peer_id: handshake.peer_id,
-            reserved: handshake.reserved,
-        }
+        let tasks = [read.abort_handle(), write.abort_handle()];
+        self.peers.insert(peer, PeerTasks { class, orders, tasks });
+        let (peer_id, reserved) = (handshake.peer_id, handshake.reserved);
+        Some(Input::PeerConnected { peer, addr, outgoing, class, peer_id, reserved })
     }
 
     fn stored(&mut self, piece: u32, block: u32, outcome: Result<Hash32, PieceStoreError>) -> Input {
@@ -345,6 +342,9 @@ impl Actor {
             Output::Close { peer, reason } => {
                 tracing::debug!(peer = peer.0, ?reason, "closing");
                 self.forget(peer);
+            }
+            Output::Connect { addr } if !self.may_meet(addr.ip()) => {
+                self.next.push_back(Input::ConnectFailed { addr });
             }
             Output::Connect { addr } => self.session.connect(addr, self.infohash, self.done.clone()),
             Output::StoreBlock { piece, block, data } => {

@@ -2,7 +2,7 @@
 
 use super::Actor;
 use crate::game::{WhilePlaying, jobs, release_store::ReleaseStore};
-use crate::session::Torrent;
+use crate::session::{Exchange, Torrent};
 use crate::snapshot::SharingMode;
 use release::manifest::Kind;
 use std::sync::Arc;
@@ -10,8 +10,16 @@ use std::sync::Arc;
 impl Actor {
     pub(super) fn may_share(&self) -> bool {
         let playing = self.running.is_some() && self.while_playing == WhilePlaying::Pause;
-        let mode = matches!(self.sharing, SharingMode::WhileDownloading | SharingMode::WhileOpen);
-        mode && !self.sharing_stopped && !playing
+        self.sharing != SharingMode::Off && !self.sharing_stopped && !playing
+    }
+
+    /// Whom the player's choice lets us exchange with.
+    pub(super) fn exchange(&self) -> Exchange {
+        match self.sharing {
+            SharingMode::Off => Exchange::Nobody,
+            SharingMode::Lan => Exchange::Lan,
+            SharingMode::WhileDownloading | SharingMode::WhileOpen => Exchange::Everybody,
+        }
     }
 
     /// Brings what is passed on in line with what may be.
@@ -19,11 +27,14 @@ impl Actor {
         let upload = self.may_share();
         if let Some(job) = &self.job {
             job.control.upload.send_replace(upload);
+            job.control.exchange.send_replace(self.exchange());
         }
-        if self.sharing != SharingMode::WhileOpen {
+        // To pass on in one's own network costs nobody anything: that goes on while the program is open.
+        if !matches!(self.sharing, SharingMode::WhileOpen | SharingMode::Lan) {
             return self.stop_seeding().await;
         }
         if let Some(handle) = self.standing.as_ref().and_then(|standing| standing.seeding.as_ref()) {
+            handle.set_exchange(self.exchange());
             return handle.set_upload(upload);
         }
         if upload && self.job.as_ref().is_none_or(|job| job.quiet) {
@@ -32,6 +43,7 @@ impl Actor {
     }
 
     fn start_seeding(&mut self) {
+        let exchange = self.exchange();
         let (Some(standing), Some(offer), Some(folder)) = (&mut self.standing, &self.offer, &self.folder)
         else {
             return;
@@ -56,7 +68,7 @@ impl Actor {
             trackers: offer.sources.trackers.clone(),
             origins: Vec::new(),
             peers: Vec::new(),
-            peers_enabled: true,
+            exchange,
             upload: true,
         });
         // Damage is for a repair to mend, asked for by the player.

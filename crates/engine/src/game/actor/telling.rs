@@ -85,7 +85,7 @@ impl Actor {
             snapshot.transfer = view::transfer(status, Some(listen));
         }
         let playing = self.running.is_some() && self.while_playing == WhilePlaying::Pause;
-        let wanted = matches!(self.sharing, SharingMode::WhileDownloading | SharingMode::WhileOpen);
+        let wanted = self.sharing != SharingMode::Off;
         snapshot.sharing = Sharing {
             mode: self.sharing,
             active: sharing && status.is_some(),
