@@ -187,6 +187,12 @@ impl Session {
         self.shared.limiter.set_caps(caps);
     }
 
+    /// Bytes that went to peers on the internet so far, headers included.
+    #[must_use]
+    pub fn internet_upload_bytes(&self) -> u64 {
+        self.limiter().sent_abroad()
+    }
+
     /// The address that peers connect to; with an unspecified IP when every interface is listened on.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
@@ -329,7 +335,7 @@ impl Session {
     }
 
     async fn greet(&self, addr: SocketAddr, infohash: [u8; 20]) -> io::Result<(TcpStream, Handshake)> {
-        let mut socket = TcpStream::connect(addr).await?;
+        let mut socket = self.limiter().connect(addr).await?;
         socket.set_nodelay(true)?;
         socket.write_all(&Handshake::new(infohash, self.peer_id()).encode()).await?;
         let theirs = read_handshake(&mut socket).await?;

@@ -50,6 +50,8 @@ pub(crate) struct Limiter {
     epoch: AtomicU64,
     /// Connections that share the caps.
     flows: AtomicI64,
+    /// Bytes on the wire to peers on the internet so far.
+    sent_abroad: AtomicU64,
     next_flow: AtomicU64,
     next_game: AtomicU32,
     wake: Arc<Notify>,
@@ -84,6 +86,7 @@ impl Limiter {
             capped: Default::default(),
             epoch: AtomicU64::new(1),
             flows: AtomicI64::new(0),
+            sent_abroad: AtomicU64::new(0),
             next_flow: AtomicU64::new(0),
             next_game: AtomicU32::new(1),
             wake: Arc::new(Notify::new()),
@@ -101,6 +104,11 @@ impl Limiter {
     /// When `time` is, for timers.
     pub(crate) fn instant(&self, time: Time) -> tokio::time::Instant {
         (self.start + Duration::from_micros(time.as_micros())).into()
+    }
+
+    /// Bytes that went to peers on the internet so far, headers included, acknowledgements not.
+    pub(crate) fn sent_abroad(&self) -> u64 {
+        self.sent_abroad.load(Ordering::Relaxed)
     }
 
     pub(crate) fn set_caps(&self, caps: Caps) {

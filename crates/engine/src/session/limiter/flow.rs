@@ -2,7 +2,8 @@
 
 use super::{Limiter, Wish, path, socket};
 use std::{
-    net::IpAddr,
+    io,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -16,6 +17,8 @@ use tokio::{net::TcpStream, sync::oneshot};
 
 /// Handshakes of TCP and of the peer wire, as each side sends them: two packets without payload, one with 68 bytes.
 const HANDSHAKE_BYTES: u64 = 3 * 52 + 68;
+/// TLS adds 22 bytes to a record (RFC 8446), of which a full one fills eleven packets; servers begin with smaller ones.
+const TLS_BYTES_PER_PACKET: u32 = 4;
 /// A connection's share of what may lie in receive buffers, in milliseconds at the download cap: what lies there has
 /// crossed the wire already.
 const WINDOW_MILLIS: u64 = 100;
@@ -23,9 +26,13 @@ const WINDOW_MILLIS: u64 = 100;
 const WINDOW_MIN: u64 = 4 * 1024;
 /// From here on the system chooses the window itself, in bytes.
 const WINDOW_FREE: u64 = 256 * 1024;
+/// No system starts with less, in bytes: a smaller window was set by us before the connection stood.
+const WINDOW_SYSTEM: u64 = 64 * 1024;
 /// What may lie unsent in the system, in milliseconds at the upload cap.
 const BACKLOG_MILLIS: u64 = 10;
 const BACKLOG_MIN: u64 = 4 * 1024;
+/// The window that is asked for once a cap is gone, in bytes. The system grants what it allows at most.
+const WINDOW_UNCAPPED: u64 = 4 * 1024 * 1024;
 
 /// What the connections of one torrent have in common: its caps and whether somebody waits for it.
 #[derive(Debug, Clone)]
@@ -60,20 +67,42 @@ impl Scope {
             Class::Lan => Link::Lan,
         };
         let flow = self.flow(link, socket::framing(connection));
+        let found = socket::receive_window(connection);
+        flow.window.ours.store(found, Ordering::Relaxed);
+        flow.window.capped.store(found < WINDOW_SYSTEM, Ordering::Relaxed);
         flow.charge(Direction::Up, HANDSHAKE_BYTES);
         flow.charge(Direction::Down, HANDSHAKE_BYTES);
         flow
     }
 
-    /// A request to the publisher's servers.
-    pub(crate) fn origin(&self, server: Option<IpAddr>) -> Flow {
-        self.flow(Link::Origin, socket::usual_framing(server))
+    /// A request to the publisher's servers, over TLS or not.
+    pub(crate) fn origin(&self, server: Option<IpAddr>, tls: bool) -> Flow {
+        let framing = socket::usual_framing(server);
+        let records = if tls { TLS_BYTES_PER_PACKET } else { 0 };
+        self.flow(Link::Origin, Framing { header: framing.header + records, ..framing })
     }
 
     fn flow(&self, link: Link, framing: Framing) -> Flow {
         let key = FlowKey(self.limiter.next_flow.fetch_add(1, Ordering::Relaxed));
         self.limiter.count(link, 1);
-        Flow { scope: self.clone(), key, link, framing, tuned: Default::default() }
+        let (scope, tuned, window) = (self.clone(), Default::default(), Window::default());
+        Flow { scope, key, link, framing, tuned, window }
+    }
+}
+
+impl Limiter {
+    /// Connects to a peer, with a receive window that is small beside the download cap from the first packet on.
+    pub(crate) async fn connect(&self, addr: SocketAddr) -> io::Result<TcpStream> {
+        let cap =
+            self.lock().queue.tree.cap(path(Link::Internet, GameKey::default(), false), Direction::Down);
+        socket::connect(addr, self.window(cap)).await
+    }
+
+    /// The receive window of one connection among all under a download cap; `None`: as the system likes.
+    fn window(&self, cap: Option<u64>) -> Option<u64> {
+        let flows = self.flows.load(Ordering::Relaxed).max(1).unsigned_abs();
+        let window = (cap? * WINDOW_MILLIS / 1_000 / flows).max(WINDOW_MIN);
+        Some(window).filter(|window| *window < WINDOW_FREE)
     }
 }
 
@@ -95,6 +124,50 @@ pub(crate) struct Flow {
     framing: Framing,
     /// The limiter's epoch at which the socket was tuned last, by direction.
     tuned: [AtomicU64; 2],
+    window: Window,
+}
+
+/// A connection's receive window. It may grow at any time. It shrinks only after as much was read as it held: what the
+/// other end was allowed to send before would find no room, and would be sent again.
+#[derive(Debug, Default)]
+struct Window {
+    /// Bytes as last set, or as found.
+    ours: AtomicU64,
+    /// What it shall be; zero: it is.
+    wanted: AtomicU64,
+    read: AtomicU64,
+    shrinks_at: AtomicU64,
+    /// It was set by us, and the system sizes it no more.
+    capped: AtomicBool,
+}
+
+impl Window {
+    fn set(&self, connection: &TcpStream, window: Option<u64>) {
+        let ours = self.ours.load(Ordering::Relaxed);
+        self.wanted.store(0, Ordering::Relaxed);
+        match window {
+            Some(window) if window < ours => {
+                self.wanted.store(window, Ordering::Relaxed);
+                self.shrinks_at.store(self.read.load(Ordering::Relaxed) + ours, Ordering::Relaxed);
+            }
+            Some(window) => self.apply(connection, window),
+            None => self.apply(connection, WINDOW_UNCAPPED),
+        }
+    }
+
+    fn shrink_in_time(&self, connection: &TcpStream) {
+        let wanted = self.wanted.load(Ordering::Relaxed);
+        if wanted > 0 && self.read.load(Ordering::Relaxed) >= self.shrinks_at.load(Ordering::Relaxed) {
+            self.wanted.store(0, Ordering::Relaxed);
+            self.apply(connection, wanted);
+        }
+    }
+
+    fn apply(&self, connection: &TcpStream, window: u64) {
+        self.ours.store(window, Ordering::Relaxed);
+        self.capped.store(true, Ordering::Relaxed);
+        socket::set_receive_window(connection, window);
+    }
 }
 
 impl Flow {
@@ -127,6 +200,10 @@ impl Flow {
             let mut inner = self.scope.limiter.lock();
             inner.queue.tree.give_back(self.path(), direction, self.framing, granted, moved);
         }
+        match direction {
+            Direction::Up => self.count(moved),
+            Direction::Down => drop(self.window.read.fetch_add(u64::from(moved), Ordering::Relaxed)),
+        }
         if moved > 0 {
             self.charge(direction.opposite(), self.framing.acknowledgement_bytes(moved));
         }
@@ -135,8 +212,17 @@ impl Flow {
     /// Counts a message that passes without a grant, of so many bytes, and its acknowledgement.
     pub(crate) fn message(&self, direction: Direction, bytes: usize) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        if direction == Direction::Up {
+            self.count(bytes);
+        }
         self.charge(direction, self.framing.wire_bytes(bytes));
         self.charge(direction.opposite(), self.framing.acknowledgement_bytes(bytes));
+    }
+
+    fn count(&self, sent: u32) {
+        if self.link == Link::Internet {
+            self.scope.limiter.sent_abroad.fetch_add(self.framing.wire_bytes(sent), Ordering::Relaxed);
+        }
     }
 
     /// Counts bytes on the wire that pass without a grant.
@@ -152,6 +238,9 @@ impl Flow {
     pub(crate) fn tune(&self, direction: Direction, connection: &TcpStream) {
         let limiter = &self.scope.limiter;
         let epoch = limiter.epoch.load(Ordering::Relaxed);
+        if direction == Direction::Down {
+            self.window.shrink_in_time(connection);
+        }
         if self.tuned[direction as usize].swap(epoch, Ordering::Relaxed) == epoch {
             return;
         }
@@ -166,9 +255,11 @@ impl Flow {
                 socket::set_unsent_max(connection, backlog);
             }
             Direction::Down => {
-                let flows = limiter.flows.load(Ordering::Relaxed).max(1).unsigned_abs();
-                let window = cap.map(|cap| (cap * WINDOW_MILLIS / 1_000 / flows).max(WINDOW_MIN));
-                socket::set_receive_window(connection, window.filter(|window| *window < WINDOW_FREE));
+                let window = limiter.window(cap);
+                // A window that was never capped is the system's to size.
+                if window.is_some() || self.window.capped.load(Ordering::Relaxed) {
+                    self.window.set(connection, window);
+                }
             }
         }
     }

@@ -3,9 +3,12 @@
 //! Every setting is a courtesy: a system that refuses it sends less evenly, and nothing else.
 
 use socket2::SockRef;
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+};
 use swarm::bandwidth::Framing;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// Payload of a packet over Ethernet with the usual options.
 const SEGMENT_USUAL: u32 = 1448;
@@ -14,8 +17,6 @@ const SEGMENT_MIN: u32 = 536;
 /// IP, TCP, and the time stamps (RFC 7323) that all but Windows send.
 const HEADER_V4: u32 = if cfg!(windows) { 40 } else { 52 };
 const HEADER_V6: u32 = HEADER_V4 + 20;
-/// The window that is asked for once a cap is gone. The system grants what it allows at most.
-const WINDOW_UNCAPPED: usize = 4 * 1024 * 1024;
 
 /// How payload travels over a connection.
 pub(super) fn framing(connection: &TcpStream) -> Framing {
@@ -56,21 +57,27 @@ pub(super) fn set_unsent_max(connection: &TcpStream, bytes: Option<u64>) {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) fn set_unsent_max(_connection: &TcpStream, _bytes: Option<u64>) {}
 
-/// Lets the other end send about so many bytes ahead of what is read; `None`: as many as the system likes.
-pub(super) fn set_receive_window(connection: &TcpStream, bytes: Option<u64>) {
-    let socket = SockRef::from(connection);
-    let outcome = match bytes {
-        Some(bytes) => socket.set_recv_buffer_size(usize::try_from(bytes).unwrap_or(WINDOW_UNCAPPED)),
-        // A system that sizes windows by itself stops doing so for a connection whose window was set.
-        None => match socket.recv_buffer_size() {
-            Ok(size) if size < SMALL => socket.set_recv_buffer_size(WINDOW_UNCAPPED),
-            other => other.map(drop),
-        },
-    };
-    if let Err(error) = outcome {
+/// Lets the other end send about so many bytes ahead of what is read. A system that sizes windows by itself stops
+/// doing so for this connection.
+pub(super) fn set_receive_window(connection: &TcpStream, bytes: u64) {
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    if let Err(error) = SockRef::from(connection).set_recv_buffer_size(bytes) {
         tracing::debug!(%error, "the system's receive buffer stays as it is");
     }
 }
 
-/// No system starts with so small a receive buffer, in bytes: one that has it was set by us.
-const SMALL: usize = 64 * 1024;
+/// About what the other end may send ahead of what is read, in bytes.
+pub(super) fn receive_window(connection: &TcpStream) -> u64 {
+    let size = SockRef::from(connection).recv_buffer_size().unwrap_or(0) as u64;
+    // Linux says the size with its own overhead, which is as much again (socket(7)).
+    if cfg!(target_os = "linux") { size / 2 } else { size }
+}
+
+/// Connects with a receive window of about so many bytes; `None`: as the system likes.
+pub(super) async fn connect(addr: SocketAddr, window: Option<u64>) -> io::Result<TcpStream> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if let Some(window) = window {
+        socket.set_recv_buffer_size(u32::try_from(window).unwrap_or(u32::MAX))?;
+    }
+    socket.connect(addr).await
+}

@@ -37,7 +37,7 @@ async fn the_lan_is_exempt_and_origins_have_a_cap_of_their_own() {
     let limiter = Limiter::new(Caps { origin_down: Some(0), ..up(0) });
     let lan = peer(&limiter, Class::Lan).await;
     assert_eq!(lan.acquire(Direction::Up, 1 << 20).await, 1 << 20);
-    let origin = Scope::new(&limiter).origin(None);
+    let origin = Scope::new(&limiter).origin(None, false);
     assert!(origin.is_capped(Direction::Down) && !lan.is_capped(Direction::Down));
     limiter.set_caps(Caps { lan_capped: true, ..up(0) });
     assert!(lan.is_capped(Direction::Up) && !origin.is_capped(Direction::Down));

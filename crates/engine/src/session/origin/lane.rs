@@ -158,7 +158,8 @@ impl Lane<'_> {
         let admitted: Admitted = answer::admit(response.status(), response.headers(), asked)?;
         self.gauge().note_first_byte(asked_at.elapsed());
         self.gauge().waste_bytes.fetch_add(admitted.waste, Ordering::Relaxed);
-        let flow = self.ground.scope.origin(response.remote_addr().map(|server| server.ip()));
+        let server = response.remote_addr().map(|server| server.ip());
+        let flow = self.ground.scope.origin(server, url.scheme() == "https");
         flow.message(Direction::Up, HEAD_BYTES);
         flow.message(Direction::Down, HEAD_BYTES);
         Ok(Body::new(url, flow, response, &admitted, self.ground.patience))
