@@ -157,6 +157,7 @@ fn services(brand: Brand, environment: &Environment, places: &Places) -> Result<
         repository: Repository::find(&brand, environment),
         trust_state: places.shared_state.clone(),
         memory: places.state.join("installed.json"),
+        ledger: places.state.join("passed-on.json"),
         user_places: places::user_places(),
     };
     let game = GameDesk::start(desk, settings.current())?;

@@ -2,7 +2,7 @@
 //! `MUSTER_WRITE_BINDINGS=1 cargo test -p muster-launcher bindings` writes it anew.
 
 use crate::{brand, news, settings, signin};
-use engine::snapshot;
+use engine::{game, snapshot};
 use std::{env, fs, path::Path};
 use ts_rs::{Config, TS};
 
@@ -54,6 +54,7 @@ fn bindings() -> String {
         settings::Settings,
         settings::Language,
         settings::WhilePlaying,
+        game::Window,
         brand::BrandView,
     )
 }

@@ -3,6 +3,7 @@
 //! Invariant: one task owns the engine's handle; others hold the last snapshot and send wishes. What the button does and when a transfer
 //! may run is the engine's; here is only which folder, which channel, which caps.
 
+mod ledger;
 mod memory;
 
 use crate::{
@@ -12,10 +13,11 @@ use crate::{
     settings::{Settings, WhilePlaying},
 };
 use engine::{
-    game::{self, Game, GameConfig, GameLink, TrustedRoot},
-    session::{Caps, Session, SessionConfig, SessionError},
+    game::{self, Game, GameConfig, GameLink, Policy, TrustedRoot},
+    session::{Session, SessionConfig, SessionError},
     snapshot::{Action, Button, Limits, Phase, Snapshot},
 };
+use ledger::LedgerFile;
 use memory::Memory;
 use release::id::{ChannelName, GameId, IdError};
 use std::{path::PathBuf, time::Duration};
@@ -44,6 +46,8 @@ pub(crate) struct Desk {
     pub(crate) trust_state: PathBuf,
     /// Where it is remembered that the game was installed.
     pub(crate) memory: PathBuf,
+    /// Where it is written down what was passed on in which month.
+    pub(crate) ledger: PathBuf,
     /// This user's own folders, where no game goes.
     pub(crate) user_places: UserPlaces,
 }
@@ -75,13 +79,12 @@ pub(crate) enum GameError {
 impl GameDesk {
     /// Opens the game on the current runtime; the snapshot says how it goes.
     pub(crate) fn start(desk: Desk, settings: &Settings) -> Result<Self, GameError> {
-        let caps = caps(limits(settings, false));
-        let session = Session::start(&SessionConfig { caps, ..SessionConfig::default() })?;
+        let session = Session::start(&SessionConfig::default())?;
         let memory = Memory::load(desk.memory.clone());
-        let game = Game::open(config(&desk, settings, &memory)?, session.clone());
+        let ledger = LedgerFile::load(desk.ledger.clone());
+        let game = Game::open(config(&desk, settings, &memory, &ledger)?, session.clone());
         let states = game.snapshot();
-        let worker =
-            Worker { desk, session, game, states, settings: settings.clone(), memory, playing: false };
+        let worker = Worker { desk, session, game, states, settings: settings.clone(), memory, ledger };
         let (publish, snapshot) = watch::channel(worker.dressed(worker.states.borrow().clone()));
         let (wishes, wished) = mpsc::channel(WISHES_MAX);
         tokio::spawn(worker.run(wished, publish));
@@ -142,11 +145,13 @@ struct Worker {
     states: watch::Receiver<Snapshot>,
     settings: Settings,
     memory: Memory,
-    playing: bool,
+    ledger: LedgerFile,
 }
 
 impl Worker {
     async fn run(mut self, mut wishes: mpsc::Receiver<Wish>, publish: watch::Sender<Snapshot>) {
+        let mut keep = tokio::time::interval(ledger::KEEP_EVERY);
+        keep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 wish = wishes.recv() => match wish {
@@ -165,32 +170,34 @@ impl Worker {
                     self.follow(&snapshot);
                     publish.send_replace(self.dressed(snapshot));
                 }
+                _ = keep.tick() => self.ledger.keep(&self.game.ledger().borrow()),
             }
         }
     }
 
-    async fn close(&self) {
+    async fn close(&mut self) {
         self.game.close().await;
         self.session.close().await;
+        self.ledger.keep(&self.game.ledger().borrow());
     }
 
     async fn apply(&mut self, settings: Settings) {
         let moves = settings.dir != self.settings.dir || settings.channel != self.settings.channel;
         self.settings = settings;
-        self.set_caps();
         if moves {
             return self.reopen().await;
         }
         self.game.set_sharing(self.settings.sharing);
-        self.game.set_while_playing(rule(self.settings.while_playing));
+        self.game.set_policy(policy(&self.settings));
     }
 
     async fn reopen(&mut self) {
-        let config = match config(&self.desk, &self.settings, &self.memory) {
+        let config = match config(&self.desk, &self.settings, &self.memory, &self.ledger) {
             Ok(config) => config,
             Err(error) => return tracing::error!(%error, "settings that were checked are refused"),
         };
         self.game.close().await;
+        self.ledger.keep(&self.game.ledger().borrow());
         self.game = Game::open(config, self.session.clone());
         self.states = self.game.snapshot();
         self.states.mark_changed();
@@ -198,11 +205,6 @@ impl Worker {
 
     /// What the launcher itself does with a new state.
     fn follow(&mut self, snapshot: &Snapshot) {
-        let playing = matches!(snapshot.phase, Phase::Running { .. });
-        if playing != self.playing {
-            self.playing = playing;
-            self.set_caps();
-        }
         let noted = match (&snapshot.installed, &snapshot.phase) {
             (Some(_), _) => self.memory.note(&snapshot.game.dir),
             (None, Phase::NotInstalled) => self.memory.forget(&snapshot.game.dir),
@@ -211,12 +213,6 @@ impl Worker {
         if let Err(error) = noted {
             tracing::warn!(%error, "it cannot be remembered where the game stands");
         }
-    }
-
-    fn set_caps(&self) {
-        let limits = limits(&self.settings, self.playing);
-        self.session.set_caps(caps(limits));
-        self.game.set_limits(limits);
     }
 
     /// Without a repository there is nothing to install; a game that stands is still played.
@@ -230,7 +226,12 @@ impl Worker {
     }
 }
 
-fn config(desk: &Desk, settings: &Settings, memory: &Memory) -> Result<GameConfig, IdError> {
+fn config(
+    desk: &Desk,
+    settings: &Settings,
+    memory: &Memory,
+    ledger: &LedgerFile,
+) -> Result<GameConfig, IdError> {
     let channel: ChannelName = settings.channel.parse()?;
     let link = desk.repository.as_ref().ok().map(|repository| GameLink {
         repository: repository.url.clone(),
@@ -244,37 +245,29 @@ fn config(desk: &Desk, settings: &Settings, memory: &Memory) -> Result<GameConfi
         link,
         state_dir: desk.trust_state.clone(),
         sharing: settings.sharing,
-        limits: limits(settings, false),
+        policy: policy(settings),
+        ledger: ledger.kept().clone(),
         check_interval: Some(if near { CHECK_INTERVAL_LOOPBACK } else { CHECK_INTERVAL }),
         places: desk.user_places.clone(),
-        while_playing: rule(settings.while_playing),
         title: desk.title.clone(),
+        urgency: game::Urgency::Foreground,
         known_installed: memory.knows(&settings.dir),
     })
 }
 
-/// The caps in force: the player's, and smaller ones while the game runs where the player wants that.
-fn limits(settings: &Settings, playing: bool) -> Limits {
-    let smaller = |cap: Option<u64>, most: Option<u64>| match (cap, most) {
-        (Some(cap), Some(most)) => Some(cap.min(most)),
-        (cap, most) => cap.or(most),
-    };
-    let (up, down) = (settings.limit_up, settings.limit_down);
-    if playing && settings.while_playing == WhilePlaying::Limit {
-        return Limits { up: smaller(up, PLAYING.up), down: smaller(down, PLAYING.down) };
-    }
-    Limits { up, down }
-}
-
-fn caps(limits: Limits) -> Caps {
-    Caps { up: limits.up, down: limits.down, ..Caps::default() }
-}
-
-/// The engine only stops or goes on; going on small is done with the caps.
-fn rule(choice: WhilePlaying) -> game::WhilePlaying {
-    match choice {
-        WhilePlaying::Pause => game::WhilePlaying::Pause,
-        WhilePlaying::Limit | WhilePlaying::Ignore => game::WhilePlaying::Ignore,
+/// What the player chose, as the engine keeps to it.
+fn policy(settings: &Settings) -> Policy {
+    Policy {
+        limits: Limits { up: settings.limit_up, down: settings.limit_down },
+        idle_up: settings.limit_up_idle,
+        windows: settings.schedule.clone(),
+        month_upload: settings.month_upload,
+        while_playing: match settings.while_playing {
+            WhilePlaying::Pause => game::WhilePlaying::Pause,
+            WhilePlaying::Limit => game::WhilePlaying::Limit(PLAYING),
+            WhilePlaying::Ignore => game::WhilePlaying::Ignore,
+        },
+        lan_capped: settings.limit_lan,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     failure::{Code, Failure},
     files,
 };
-use engine::snapshot::SharingMode;
+use engine::{game::Window, snapshot::SharingMode};
 use release::id::ChannelName;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -63,6 +63,16 @@ pub(crate) struct Settings {
     pub(crate) language: Language,
     /// Default: pause.
     pub(crate) while_playing: WhilePlaying,
+    /// Upload cap while nothing is downloaded, in bytes per second; `null`, the default: only the general one.
+    #[ts(type = "number | null")]
+    pub(crate) limit_up_idle: Option<u64>,
+    /// Whether computers in the own network count against the caps. Default: they do not.
+    pub(crate) limit_lan: bool,
+    /// Hours with caps of their own; the first that is open holds. Default: none.
+    pub(crate) schedule: Vec<Window>,
+    /// Bytes that may be passed on over the internet in a month; `null`, the default: any number.
+    #[ts(type = "number | null")]
+    pub(crate) month_upload: Option<u64>,
 }
 
 /// The layout this launcher writes.
@@ -71,6 +81,10 @@ const VERSION: u32 = 1;
 const LIMIT_UP_DEFAULT: u64 = 300_000;
 /// The lowest cap that still lets a block pass within a few seconds, in bytes per second.
 const LIMIT_MIN: u64 = 4_096;
+/// The most windows of a schedule: two for each day of the week.
+const WINDOWS_MAX: usize = 14;
+/// The smallest budget for a month, in bytes: less would be used up by looking for players.
+const MONTH_UPLOAD_MIN: u64 = 1_000_000;
 /// A settings file is some hundred bytes; one over this is not ours.
 const FILE_MAX: u64 = 64 * 1024;
 /// The longest folder path accepted, in bytes; no system takes a longer one.
@@ -88,6 +102,10 @@ impl Settings {
             dir: dir.to_string_lossy().into_owned(),
             language: Language::System,
             while_playing: WhilePlaying::Pause,
+            limit_up_idle: None,
+            limit_lan: false,
+            schedule: Vec::new(),
+            month_upload: None,
         }
     }
 
@@ -97,8 +115,16 @@ impl Settings {
         if self.version != VERSION {
             return invalid("these settings are from another version of the launcher");
         }
-        if [self.limit_up, self.limit_down].iter().flatten().any(|cap| *cap < LIMIT_MIN) {
+        let scheduled = self.schedule.iter().flat_map(|window| [window.limits.up, window.limits.down]);
+        let caps = [self.limit_up, self.limit_down, self.limit_up_idle].into_iter().chain(scheduled);
+        if caps.flatten().any(|cap| cap < LIMIT_MIN) {
             return invalid("a cap is at least 4096 bytes per second");
+        }
+        if self.schedule.len() > WINDOWS_MAX || !self.schedule.iter().all(Window::is_valid) {
+            return invalid("these are no hours of a week");
+        }
+        if self.month_upload.is_some_and(|budget| budget < MONTH_UPLOAD_MIN) {
+            return invalid("a budget is at least a megabyte");
         }
         if self.channel.parse::<ChannelName>().is_err() || !channels.contains(&self.channel) {
             return invalid("there is no such channel");
@@ -181,6 +207,10 @@ fn merge(raw: &Map<String, Value>, defaults: &Settings, channels: &[String]) -> 
     pick(raw, "dir", &mut settings, usable, |s, v| s.dir = v);
     pick(raw, "language", &mut settings, usable, |s, v| s.language = v);
     pick(raw, "while_playing", &mut settings, usable, |s, v| s.while_playing = v);
+    pick(raw, "limit_up_idle", &mut settings, usable, |s, v| s.limit_up_idle = v);
+    pick(raw, "limit_lan", &mut settings, usable, |s, v| s.limit_lan = v);
+    pick(raw, "schedule", &mut settings, usable, |s, v| s.schedule = v);
+    pick(raw, "month_upload", &mut settings, usable, |s, v| s.month_upload = v);
     settings
 }
 
@@ -288,6 +318,26 @@ mod tests {
         assert_eq!(case.load().current(), &expected);
     }
 
+    fn night(up: Option<u64>) -> Window {
+        let limits = engine::snapshot::Limits { up, down: None };
+        Window { days: [true; 7], from_minute: 23 * 60, to_minute: 6 * 60, limits, sharing: true }
+    }
+
+    #[test]
+    fn a_schedule_and_a_budget_are_kept() {
+        let case = Case::new();
+        let mut file = case.load();
+        let chosen = Settings {
+            schedule: vec![night(Some(50_000)), night(None)],
+            month_upload: Some(20_000_000_000),
+            limit_up_idle: Some(9_000),
+            limit_lan: true,
+            ..case.defaults.clone()
+        };
+        file.save(chosen.clone()).unwrap();
+        assert_eq!(case.load().current(), &chosen);
+    }
+
     #[test]
     fn what_the_window_may_not_save() {
         let case = Case::new();
@@ -297,6 +347,11 @@ mod tests {
             Settings { version: 2, ..ok.clone() },
             Settings { limit_up: Some(0), ..ok.clone() },
             Settings { limit_down: Some(4_095), ..ok.clone() },
+            Settings { limit_up_idle: Some(0), ..ok.clone() },
+            Settings { month_upload: Some(999_999), ..ok.clone() },
+            Settings { schedule: vec![Window::default()], ..ok.clone() },
+            Settings { schedule: vec![night(Some(1))], ..ok.clone() },
+            Settings { schedule: vec![night(None); 15], ..ok.clone() },
             Settings { channel: "../live".into(), ..ok.clone() },
             Settings { channel: "nightly".into(), ..ok.clone() },
             Settings { dir: "game".into(), ..ok.clone() },

@@ -16,6 +16,7 @@ fn desk(dir: &Path, repository: Result<Repository, RepositoryError>) -> Desk {
         repository,
         trust_state: dir.join("trust"),
         memory: dir.join("installed.json"),
+        ledger: dir.join("passed-on.json"),
         user_places: UserPlaces::default(),
     }
 }
@@ -60,19 +61,61 @@ async fn caps_hold_at_once_and_another_folder_opens_the_game_again() {
 }
 
 #[test]
-fn caps_while_playing() {
+fn what_the_player_chose_is_what_the_engine_keeps_to() {
     let base = settings(Path::new("/games/demo"));
-    let with = |limit_up, while_playing| Settings { limit_up, while_playing, ..base.clone() };
-    let cases = [
-        (with(None, WhilePlaying::Limit), true, Some(50_000)),
-        (with(Some(10_000), WhilePlaying::Limit), true, Some(10_000)),
-        (with(Some(90_000), WhilePlaying::Limit), true, Some(50_000)),
-        (with(Some(90_000), WhilePlaying::Limit), false, Some(90_000)),
-        (with(None, WhilePlaying::Ignore), true, None),
-    ];
-    for (settings, playing, up) in cases {
-        assert_eq!(limits(&settings, playing).up, up, "{settings:?}");
-    }
+    let limited = Settings { limit_up: None, while_playing: WhilePlaying::Limit, ..base.clone() };
+    assert_eq!(policy(&limited).while_playing, game::WhilePlaying::Limit(PLAYING));
+    let chosen = Settings {
+        limit_lan: true,
+        limit_up_idle: Some(9_000),
+        month_upload: Some(5_000_000),
+        schedule: vec![game::Window { days: [true; 7], ..game::Window::default() }],
+        ..base
+    };
+    let policy = policy(&chosen);
+    assert_eq!((policy.idle_up, policy.month_upload), (Some(9_000), Some(5_000_000)));
+    assert_eq!((policy.windows, policy.lan_capped), (chosen.schedule, true));
+}
+
+#[tokio::test]
+async fn a_schedule_takes_hold_at_once_and_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = Settings { sharing: SharingMode::WhileOpen, ..settings(&dir.path().join("one")) };
+    let desk = GameDesk::start(desk(dir.path(), Ok(nowhere())), &old).unwrap();
+    until(&desk, |snapshot| snapshot.limits.up == Some(300_000)).await;
+    let limits = Limits { up: Some(20_000), down: Some(90_000) };
+    let always = game::Window { days: [true; 7], limits, ..game::Window::default() };
+    desk.apply(Settings { schedule: vec![always], ..old }).await.unwrap();
+    let snapshot = until(&desk, |snapshot| snapshot.limits == limits).await;
+    assert_eq!(snapshot.sharing.paused_reason, Some(engine::snapshot::SharingPause::Schedule));
+    assert!(!snapshot.sharing.active);
+    desk.close().await;
+}
+
+#[tokio::test]
+async fn a_month_that_is_used_up_stays_so_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let now = chrono::Local::now().naive_local();
+    let mut ledger = game::Ledger::default();
+    ledger.add(now, 4_999_999);
+    let mut file = LedgerFile::load(dir.path().join("passed-on.json"));
+    file.keep(&ledger);
+    ledger.add(now, 1);
+    file.keep(&ledger);
+    let chosen = Settings {
+        sharing: SharingMode::WhileOpen,
+        month_upload: Some(5_000_000),
+        ..settings(&dir.path().join("one"))
+    };
+    let desk = GameDesk::start(desk(dir.path(), Ok(nowhere())), &chosen).unwrap();
+    let snapshot = until(&desk, |snapshot| snapshot.sharing.paused_reason.is_some()).await;
+    assert_eq!(snapshot.sharing.paused_reason, Some(engine::snapshot::SharingPause::Budget));
+    assert_eq!(snapshot.sharing.month_bytes, 5_000_000);
+    desk.close().await;
+
+    // A torn file is no reason to stand still.
+    std::fs::write(dir.path().join("passed-on.json"), b"{").unwrap();
+    assert_eq!(LedgerFile::load(dir.path().join("passed-on.json")).kept(), &game::Ledger::default());
 }
 
 #[test]

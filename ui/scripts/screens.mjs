@@ -9,11 +9,12 @@ import { preview } from "vite";
 
 const STATES = [
   "starting", "not_installed", "checking", "checking_first", "update_available", "downloading", "paused", "paused_game", "paused_space", "verifying", "repairing",
-  "applying", "ready", "sharing", "sharing_stopped", "running", "offline", "offline_none", "needs_space", "blocked", "folder_missing", "failed", "failed_unknown",
+  "applying", "ready", "sharing", "sharing_stopped", "sharing_budget", "sharing_schedule", "running", "offline", "offline_none", "needs_space", "blocked", "folder_missing", "failed", "failed_unknown",
   "repair_offered", "warned", "crashed", "account_signed_out", "account_signed_in_memory", "news_empty", "news_loading", "news_offline_copy", "news_unavailable",
 ];
 
 const click = (id) => (page) => page.getByTestId(id).click();
+const to = (id) => (page) => page.locator(`#${id}`).evaluate((element) => element.scrollIntoView());
 /** Name of the picture: its state, and what to do first. */
 const SHOTS = [
   ...STATES.map((state) => ({ name: state, state })),
@@ -28,6 +29,8 @@ const SHOTS = [
   { name: "transfer_sharing", state: "sharing", steps: [fiveMinutes, click("nav-transfer")] },
   { name: "transfer_idle", state: "ready", steps: [click("nav-transfer")] },
   { name: "settings", state: "ready", steps: [click("nav-settings")] },
+  { name: "settings_hours", state: "ready", steps: [click("nav-settings"), click("schedule-add"), to("settings-schedule")] },
+  { name: "settings_sharing", state: "ready", steps: [click("nav-settings"), click("month-upload-unlimited"), to("settings-sharing")] },
   { name: "settings_bottom", state: "ready", steps: [click("nav-settings"), bottom] },
   { name: "settings_saved", state: "ready", steps: [click("nav-settings"), click("limit-up-unlimited")] },
   { name: "settings_select", state: "ready", steps: [click("nav-settings"), click("language")] },

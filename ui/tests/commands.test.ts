@@ -1,7 +1,7 @@
 // What a person does, and what then leaves the window.
 import { cleanup, fireEvent, screen } from "@testing-library/svelte";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { Snapshot } from "../src/ipc/bindings";
+import type { Settings, Snapshot } from "../src/ipc/bindings";
 import { SNAPSHOTS } from "../src/ipc/mock/snapshots";
 import { LATCH_MS } from "../src/state/latch.svelte";
 import { open, settled } from "./window";
@@ -92,6 +92,38 @@ test("an upload limit is saved in bytes per second, and said to be saved", async
   await click("limit-up-unlimited");
   await settled();
   expect(saveSettings).toHaveBeenLastCalledWith(expect.objectContaining({ limit_up: 7_500_000 }));
+});
+
+test("hours of the week are added, changed and removed", async () => {
+  const saved: Settings[] = [];
+  const launcher = await open("ready", { backend: { saveSettings: async (settings) => void saved.push(settings) } });
+  launcher.screen = "settings";
+  await settled();
+  await click("schedule-add");
+  await settled();
+  expect(saved.at(-1)?.schedule).toHaveLength(1);
+  await click("schedule-0-day-6");
+  await settled();
+  await fireEvent.change(screen.getByTestId("schedule-0-to"), { target: { value: "06:30" } });
+  await settled();
+  await click("schedule-0-sharing");
+  await settled();
+  expect(saved.at(-1)?.schedule[0]).toMatchObject({ days: [true, true, true, true, true, true, false], from_minute: 1080, to_minute: 390, sharing: true });
+  expect(screen.getByTestId("schedule-0").textContent).toContain("until the next day");
+  await click("schedule-0-remove");
+  await settled();
+  expect(saved.at(-1)?.schedule).toEqual([]);
+});
+
+test.each([
+  ["paused", "while the download is paused"],
+  ["sharing_budget", "is used up"],
+  ["sharing_schedule", "at this hour"],
+  ["running", "while you play"],
+])("%s says why nothing is shared, not that sharing is ready", async (state, words) => {
+  await open(state);
+  expect(screen.getByTestId("upload").textContent).toContain(words);
+  expect(screen.queryByTestId("stop-sharing")).toBeNull();
 });
 
 test("nonsense is not saved", async () => {

@@ -6,7 +6,8 @@ import { mendLanguage } from "../src/i18n/system-language";
 import { accentTokens, contrast } from "../src/view/accent";
 import { masked, portOf } from "../src/view/addresses";
 import { ceilRound, graphData } from "../src/view/graph";
-import { limitText, parseLimit, unitOf } from "../src/view/limit";
+import { clockText, parseClock } from "../src/view/hours";
+import { limitText, parseLimit, RATE, unitOf, VOLUME } from "../src/view/limit";
 
 test.each([
   ["300", "kB", 300_000],
@@ -20,12 +21,12 @@ test.each([
   ["1e9", "MB", null],
   ["", "kB", null],
   ["many", "kB", null],
-] as const)("a limit typed as %j %s is %j", (text, unit, bytes) => expect(parseLimit(text, unit)).toBe(bytes));
+] as const)("a limit typed as %j %s is %j", (text, unit, bytes) => expect(parseLimit(text, unit, RATE)).toBe(bytes));
 
 test.each([4096, 5000, 300_000, 999_999, 1_000_000, 1_500_000, 12_345_678])("a stored limit of %d survives being shown and typed again", (bytes) => {
   for (const locale of ["en", "de"]) {
-    const unit = unitOf(bytes);
-    const again = parseLimit(limitText(bytes, unit, locale), unit);
+    const unit = unitOf(bytes, RATE);
+    const again = parseLimit(limitText(bytes, unit, locale, RATE), unit, RATE);
     expect(Math.abs((again ?? 0) - bytes)).toBeLessThanOrEqual(500);
   }
 });
@@ -88,4 +89,18 @@ test("a system without a language speaks English instead of showing nothing", ()
   const german = { language: "de-AT" } as Navigator;
   mendLanguage(german);
   expect(german.language).toBe("de-AT");
+});
+
+test("a month's budget is typed in larger units and refused when it is none", () => {
+  expect(parseLimit("20", "GB", VOLUME)).toBe(20_000_000_000);
+  expect(parseLimit("0,5", "MB", VOLUME)).toBeNull();
+  expect(unitOf(999_000_000, VOLUME)).toBe("MB");
+  expect(limitText(1_500_000_000, unitOf(1_500_000_000, VOLUME), "de", VOLUME)).toBe("1,5");
+});
+
+test("hours are minutes of a day in both directions", () => {
+  expect(clockText(0)).toBe("00:00");
+  expect(clockText(18 * 60 + 5)).toBe("18:05");
+  for (const minute of [0, 59, 60, 1439]) expect(parseClock(clockText(minute))).toBe(minute);
+  for (const text of ["", "24:00", "7", "ab:cd"]) expect(parseClock(text)).toBeNull();
 });

@@ -8,7 +8,7 @@ use crate::{
 };
 use clap::{Args, ValueEnum};
 use engine::{
-    game::{Game, GameConfig, GameLink, Outcome, WhilePlaying},
+    game::{Game, GameConfig, GameLink, Ledger, Outcome, Policy},
     session::{Caps, Session, SessionConfig},
     snapshot::{Action, Limits, Phase, SharingMode, Snapshot},
 };
@@ -114,10 +114,10 @@ fn open_with(
         link,
         state_dir: places::state_dir()?,
         sharing,
-        limits,
+        policy: Policy { limits, ..Policy::default() },
+        ledger: Ledger::default(),
         check_interval: None,
         places: places::of_user(),
-        while_playing: WhilePlaying::Pause,
         title,
         known_installed: false,
     };

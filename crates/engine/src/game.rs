@@ -10,6 +10,7 @@ mod fetch;
 mod jobs;
 mod launch;
 mod offer;
+mod policy;
 mod release_store;
 mod roots;
 mod view;
@@ -17,10 +18,11 @@ mod watch;
 
 pub use error::GameError;
 pub use launch::platform;
+pub use policy::{Decision, Ledger, Policy, Situation, WhilePlaying, Window};
 
 use crate::{
     session::Session,
-    snapshot::{Action, Available, BySource, Failure, Limits, SharingMode, Snapshot},
+    snapshot::{Action, Available, BySource, Failure, SharingMode, Snapshot},
 };
 use release::{
     hash::Hash32,
@@ -67,29 +69,19 @@ pub struct GameConfig {
     pub state_dir: PathBuf,
     /// When bytes are passed on.
     pub sharing: SharingMode,
-    /// Caps in force, for the snapshot; the session enforces them.
-    pub limits: Limits,
+    /// What the player allows when. The game sets the session's caps by it.
+    pub policy: Policy,
+    /// What was passed on in which month so far.
+    pub ledger: Ledger,
     /// How often the channel is read by itself; `None`: only when asked.
     pub check_interval: Option<Duration>,
     /// This user's own folders, where no game goes.
     pub places: Places,
-    /// What the transfer does while the game runs.
-    pub while_playing: WhilePlaying,
     /// The game's name before a manifest says it.
     pub title: String,
     /// The caller knows that a game stood in `dir`: a folder that is gone is then a missing drive, not
     /// a game that is not installed yet.
     pub known_installed: bool,
-}
-
-/// What transfers do while the game runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum WhilePlaying {
-    /// Nothing is downloaded or passed on.
-    #[default]
-    Pause,
-    /// Everything goes on.
-    Ignore,
 }
 
 /// What a job came to.
@@ -122,8 +114,7 @@ pub struct Outcome {
 pub(crate) enum Command {
     Act(Action, Option<oneshot::Sender<Result<Outcome, Failure>>>),
     SetSharing(SharingMode),
-    SetLimits(Limits),
-    SetWhilePlaying(WhilePlaying),
+    SetPolicy(Box<Policy>),
     Close(oneshot::Sender<()>),
 }
 
@@ -132,6 +123,7 @@ pub(crate) enum Command {
 pub struct Game {
     commands: mpsc::UnboundedSender<Command>,
     snapshot: tokio_watch::Receiver<Snapshot>,
+    ledger: tokio_watch::Receiver<Ledger>,
 }
 
 impl Game {
@@ -145,8 +137,15 @@ impl Game {
         }
         let (commands, receiver) = mpsc::unbounded_channel();
         let (sender, snapshot) = tokio_watch::channel(view::starting(&config));
-        tokio::spawn(actor::run(config, session, receiver, sender));
-        Self { commands, snapshot }
+        let (keeper, ledger) = tokio_watch::channel(config.ledger.clone());
+        tokio::spawn(actor::run(config, session, receiver, sender, keeper));
+        Self { commands, snapshot, ledger }
+    }
+
+    /// What was passed on in which month, and every change of it, for whoever writes it down.
+    #[must_use]
+    pub fn ledger(&self) -> tokio_watch::Receiver<Ledger> {
+        self.ledger.clone()
     }
 
     /// The last snapshot, and every later one.
@@ -177,14 +176,9 @@ impl Game {
         let _ = self.commands.send(Command::SetSharing(mode));
     }
 
-    /// Changes the caps.
-    pub fn set_limits(&self, limits: Limits) {
-        let _ = self.commands.send(Command::SetLimits(limits));
-    }
-
-    /// Changes what transfers do while the game runs.
-    pub fn set_while_playing(&self, rule: WhilePlaying) {
-        let _ = self.commands.send(Command::SetWhilePlaying(rule));
+    /// Changes what the player allows; it holds at once.
+    pub fn set_policy(&self, policy: Policy) {
+        let _ = self.commands.send(Command::SetPolicy(Box::new(policy)));
     }
 
     /// Stops every transfer, keeps what came, lets go of the folder.

@@ -304,6 +304,12 @@ pub struct Sharing {
     pub active: bool,
     /// Why not, where the mode would allow it.
     pub paused_reason: Option<SharingPause>,
+    /// Bytes passed on over the internet this month, headers included.
+    #[ts(type = "number")]
+    pub month_bytes: u64,
+    /// How many the player allows in a month.
+    #[ts(type = "number | null")]
+    pub month_budget: Option<u64>,
 }
 
 /// Why sharing rests.
@@ -314,6 +320,12 @@ pub enum SharingPause {
     Playing,
     /// The player said stop.
     User,
+    /// The player holds the download.
+    Held,
+    /// The month's budget is used up.
+    Budget,
+    /// The schedule says so.
+    Schedule,
 }
 
 /// The swarm in detail.

@@ -313,12 +313,20 @@ active: boolean,
 /**
  * Why not, where the mode would allow it.
  */
-paused_reason: SharingPause | null, };
+paused_reason: SharingPause | null, 
+/**
+ * Bytes passed on over the internet this month, headers included.
+ */
+month_bytes: number, 
+/**
+ * How many the player allows in a month.
+ */
+month_budget: number | null, };
 
 /**
  * Why sharing rests.
  */
-export type SharingPause = "playing" | "user";
+export type SharingPause = "playing" | "user" | "held" | "budget" | "schedule";
 
 /**
  * The swarm in detail.
@@ -578,7 +586,23 @@ language: Language,
 /**
  * Default: pause.
  */
-while_playing: WhilePlaying, };
+while_playing: WhilePlaying, 
+/**
+ * Upload cap while nothing is downloaded, in bytes per second; `null`, the default: only the general one.
+ */
+limit_up_idle: number | null, 
+/**
+ * Whether computers in the own network count against the caps. Default: they do not.
+ */
+limit_lan: boolean, 
+/**
+ * Hours with caps of their own; the first that is open holds. Default: none.
+ */
+schedule: Array<Window>, 
+/**
+ * Bytes that may be passed on over the internet in a month; `null`, the default: any number.
+ */
+month_upload: number | null, };
 
 /**
  * The window's language.
@@ -589,6 +613,31 @@ export type Language = "en" | "de" | "system";
  * What transfers do while the game runs.
  */
 export type WhilePlaying = "pause" | "limit" | "ignore";
+
+/**
+ * Hours of some days of the week with rules of their own.
+ */
+export type Window = { 
+/**
+ * On which days it opens, Monday first.
+ */
+days: [boolean, boolean, boolean, boolean, boolean, boolean, boolean], 
+/**
+ * When it opens, minutes after midnight on the clock on the wall.
+ */
+from_minute: number, 
+/**
+ * When it closes; not later than it opens means on the next day, the same minute a whole day.
+ */
+to_minute: number, 
+/**
+ * Caps meanwhile, instead of the usual ones.
+ */
+limits: Limits, 
+/**
+ * Whether anything is passed on meanwhile.
+ */
+sharing: boolean, };
 
 /**
  * The part the window sees.

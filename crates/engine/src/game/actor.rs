@@ -1,12 +1,13 @@
 //! The actor of one game: takes commands, runs one job at a time, watches the folder and the game's
 //! process, and tells a snapshot a few times a second.
 
+mod governing;
 mod playing;
 mod sharing;
 mod telling;
 
 use super::{
-    Command, GameConfig, GameLink, Outcome, TrustedRoot, WhilePlaying,
+    Command, Decision, GameConfig, GameLink, Ledger, Outcome, Policy, TrustedRoot,
     control::Control,
     error::GameError,
     jobs::{self, Kind, Work},
@@ -16,7 +17,7 @@ use super::{
 };
 use crate::session::{Session, TorrentHandle};
 use crate::snapshot::{
-    Action, BySource, Failure, LastExit, Limits, PauseReason, Phase, SharingMode, Snapshot,
+    Action, BySource, Failure, LastExit, PauseReason, Phase, SharingMode, Snapshot,
 };
 use chrono::{DateTime, Utc};
 use release::{layout::Layout, manifest::Manifest, path::GamePath};
@@ -68,8 +69,12 @@ struct Actor {
     session: Session,
     link: Option<GameLink>,
     sharing: SharingMode,
-    limits: Limits,
-    while_playing: WhilePlaying,
+    policy: Policy,
+    /// What follows from the policy now.
+    decision: Decision,
+    ledger: watch::Sender<Ledger>,
+    /// Bytes of the session's upload that the ledger has.
+    counted: u64,
     /// A game stood here: a folder that is gone is a missing drive.
     known_installed: bool,
     folder: Option<GameFolder>,
@@ -101,10 +106,12 @@ pub(super) async fn run(
     session: Session,
     mut commands: mpsc::UnboundedReceiver<Command>,
     snapshot: watch::Sender<Snapshot>,
+    ledger: watch::Sender<Ledger>,
 ) {
     let (happened, mut happenings) = mpsc::unbounded_channel();
     let check_interval = config.check_interval;
-    let mut actor = Actor::new(config, session, happened, snapshot);
+    let mut actor = Actor::new(config, session, happened, snapshot, ledger);
+    actor.govern().await;
     actor.open_folder().await;
     actor.take_standing();
     actor.tell();
@@ -127,6 +134,7 @@ pub(super) async fn run(
             _ = tick.tick() => {}
             _ = checks.tick(), if check_interval.is_some() => actor.check_quietly(),
         }
+        actor.govern().await;
         actor.tell();
     }
 }
@@ -137,12 +145,15 @@ impl Actor {
         session: Session,
         happened: mpsc::UnboundedSender<Happened>,
         snapshot: watch::Sender<Snapshot>,
+        ledger: watch::Sender<Ledger>,
     ) -> Self {
         Self {
             link: config.link.clone(),
             sharing: config.sharing,
-            limits: config.limits,
-            while_playing: config.while_playing,
+            policy: config.policy.clone(),
+            decision: Decision::default(),
+            ledger,
+            counted: session.internet_upload_bytes(),
             known_installed: config.known_installed,
             config: Arc::new(config),
             session,
@@ -202,12 +213,8 @@ impl Actor {
                 self.sharing = mode;
                 self.share().await;
             }
-            Command::SetLimits(limits) => self.limits = limits,
-            Command::SetWhilePlaying(rule) => {
-                self.while_playing = rule;
-                self.hold_for_game();
-                self.share().await;
-            }
+            // What follows from it is seen to by the loop.
+            Command::SetPolicy(policy) => self.policy = *policy,
             // Handled by the loop.
             Command::Close(_) => {}
         }

@@ -25,6 +25,10 @@ export const SETTINGS: Settings = {
   dir: "/home/ann/Games/Lanternfall",
   language: "system",
   while_playing: "pause",
+  limit_up_idle: null,
+  limit_lan: false,
+  schedule: [],
+  month_upload: null,
 };
 
 export const PICTURES: Record<string, string> = {

@@ -1,5 +1,5 @@
 // One snapshot for every state the window can show.
-import type { Available, PeerRow, Phase, Progress, Snapshot, Transfer } from "../bindings";
+import type { Available, PeerRow, Phase, Progress, Sharing, Snapshot, Transfer } from "../bindings";
 import { BRAND, SETTINGS } from "./brand";
 
 const GB = 1_000_000_000;
@@ -59,7 +59,7 @@ const BASE: Snapshot = {
   uploaded_bytes: 0,
   rates: { down: 0, up: 0, origin: 0, players: 0, lan: 0 },
   limits: { up: SETTINGS.limit_up, down: SETTINGS.limit_down },
-  sharing: { mode: SETTINGS.sharing, active: false, paused_reason: null },
+  sharing: sharing(SETTINGS.sharing, false, null),
   transfer: IDLE,
   repair_offered: [],
   offline: false,
@@ -92,19 +92,20 @@ export const SNAPSHOTS: Record<string, Snapshot> = {
     secondary: { action: "cancel", label: "cancel", enabled: true },
     progress: progress(2.6 * GB, 4.2 * GB, 11.4 * MB, 141),
     rates: { down: 11.4 * MB, up: 240 * KB, origin: 4.3 * MB, players: 5.8 * MB, lan: 1.3 * MB },
-    sharing: { mode: "while_downloading", active: true, paused_reason: null },
+    sharing: sharing("while_downloading", true, null),
   }),
   paused: state({ kind: "paused", reason: "user" }, {
     ...LOADING,
     primary: { action: "resume", label: "resume", enabled: true },
     secondary: { action: "cancel", label: "cancel", enabled: true },
     progress: progress(2.6 * GB, 4.2 * GB, 0, null),
+    sharing: sharing("while_downloading", false, "held"),
   }),
   paused_game: state({ kind: "paused", reason: "game" }, {
     primary: { action: "resume", label: "resume", enabled: true },
     available: UPDATE,
     progress: progress(120 * MB, 412 * MB, 0, null),
-    sharing: { mode: "while_open", active: false, paused_reason: "playing" },
+    sharing: sharing("while_open", false, "playing"),
   }),
   paused_space: state({ kind: "paused", reason: "space" }, {
     ...LOADING,
@@ -129,17 +130,19 @@ export const SNAPSHOTS: Record<string, Snapshot> = {
   }),
   ready: state({ kind: "ready" }, {}),
   sharing: state({ kind: "ready" }, {
-    sharing: { mode: "while_open", active: true, paused_reason: null },
+    sharing: sharing("while_open", true, null),
     rates: { down: 0, up: 186 * KB, origin: 0, players: 0, lan: 0 },
     uploaded_bytes: 1.2 * GB,
     downloaded: { origin: 1.1 * GB, players: 2.6 * GB, lan: 0.5 * GB },
     transfer: { ...BUSY, pieces_have: 5504, piece_map: new Array<number>(160).fill(100), bad_pieces: 0, wasted_bytes: 0 },
   }),
-  sharing_stopped: state({ kind: "ready" }, { sharing: { mode: "while_open", active: false, paused_reason: "user" }, uploaded_bytes: 1.2 * GB }),
+  sharing_stopped: state({ kind: "ready" }, { sharing: sharing("while_open", false, "user"), uploaded_bytes: 1.2 * GB }),
+  sharing_budget: state({ kind: "ready" }, { sharing: { ...sharing("while_open", false, "budget"), month_bytes: 20.02 * GB }, uploaded_bytes: 1.2 * GB }),
+  sharing_schedule: state({ kind: "ready" }, { sharing: sharing("while_open", false, "schedule"), uploaded_bytes: 1.2 * GB }),
   running: state({ kind: "running", since_seconds: 2542 }, {
     primary: { action: null, label: "running", enabled: false },
     secondary: { action: "stop_game", label: "stop_game", enabled: true },
-    sharing: { mode: "while_open", active: false, paused_reason: "playing" },
+    sharing: sharing("while_open", false, "playing"),
   }),
   offline: state({ kind: "offline" }, { primary: { action: "play", label: "play_offline", enabled: true }, secondary: { action: "retry", label: "retry", enabled: true }, offline: true }),
   offline_none: state({ kind: "offline" }, { primary: { action: "retry", label: "retry", enabled: true }, installed: null, offline: true, last_check: null }),
@@ -169,6 +172,10 @@ export const SNAPSHOTS: Record<string, Snapshot> = {
 
 function state(phase: Phase, rest: Partial<Snapshot>): Snapshot {
   return { ...BASE, ...rest, phase };
+}
+
+function sharing(mode: Sharing["mode"], active: boolean, paused_reason: Sharing["paused_reason"]): Sharing {
+  return { mode, active, paused_reason, month_bytes: 1.2 * GB, month_budget: paused_reason === "budget" ? 20 * GB : null };
 }
 
 function progress(done: number, total: number, rate: number, eta: number | null): Progress {

@@ -2,7 +2,7 @@
 
 use super::{Actor, Happened, Reply, Running, answer};
 use crate::game::{
-    Outcome, WhilePlaying,
+    Outcome,
     error::GameError,
     jobs::{self, Kind},
     launch, view,
@@ -16,8 +16,7 @@ impl Actor {
         match self.start_game().await {
             Ok((stop, since)) => {
                 self.running = Some(Running { since, stop, reply });
-                self.hold_for_game();
-                self.share().await;
+                self.govern().await;
             }
             Err(error) => {
                 // A game that runs already is no failure of the one that runs.
@@ -72,8 +71,7 @@ impl Actor {
         let Some(running) = self.running.take() else { return };
         let seconds = running.since.elapsed();
         self.last_exit = Some(LastExit { code, seconds: seconds.as_secs() });
-        self.hold_for_game();
-        self.share().await;
+        self.govern().await;
         self.look_at_files();
         let release = self.installed.as_ref().map(|manifest| manifest.version.to_string());
         let outcome =
@@ -84,7 +82,7 @@ impl Actor {
     /// A transfer that runs is held while the game does, and goes on afterwards.
     pub(super) fn hold_for_game(&self) {
         let Some(job) = &self.job else { return };
-        let hold = self.running.is_some() && self.while_playing == WhilePlaying::Pause;
+        let hold = self.decision.hold;
         job.control.pause.send_if_modified(|pause| match (*pause, hold) {
             (None, true) => pause.replace(PauseReason::Game).is_none(),
             (Some(PauseReason::Game), false) => pause.take().is_some(),

@@ -1,7 +1,7 @@
 //! When the installed release is passed on, and when it rests.
 
 use super::Actor;
-use crate::game::{WhilePlaying, jobs, release_store::ReleaseStore};
+use crate::game::{jobs, release_store::ReleaseStore};
 use crate::session::{Exchange, Torrent};
 use crate::snapshot::SharingMode;
 use release::manifest::Kind;
@@ -9,8 +9,7 @@ use std::sync::Arc;
 
 impl Actor {
     pub(super) fn may_share(&self) -> bool {
-        let playing = self.running.is_some() && self.while_playing == WhilePlaying::Pause;
-        self.sharing != SharingMode::Off && !self.sharing_stopped && !playing
+        self.decision.share
     }
 
     /// Whom the player's choice lets us exchange with.
@@ -71,6 +70,8 @@ impl Actor {
             exchange,
             upload: true,
         });
+        // Nobody here waits for what others are given.
+        handle.set_background(true);
         // Damage is for a repair to mend, asked for by the player.
         handle.set_download(false);
         standing.seeding = Some(handle);

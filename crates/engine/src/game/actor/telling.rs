@@ -2,12 +2,11 @@
 
 use super::Actor;
 use crate::game::{
-    WhilePlaying,
     jobs::{self, Kind},
     view::{self, Facts, JobFacts},
 };
 use crate::session::TorrentStatus;
-use crate::snapshot::{Rates, Sharing, SharingMode, SharingPause, Snapshot};
+use crate::snapshot::{Rates, Sharing, Snapshot};
 use release::path::GamePath;
 use std::collections::BTreeSet;
 
@@ -48,7 +47,7 @@ impl Actor {
             let release = offer.release.as_ref()?;
             Some(jobs::available(release, self.installed.as_deref(), offer))
         });
-        snapshot.limits = self.limits;
+        snapshot.limits = self.decision.limits;
         let offered: BTreeSet<&GamePath> = self.changed.iter().chain(&self.damaged).collect();
         snapshot.repair_offered = offered.into_iter().map(ToString::to_string).collect();
         snapshot.offline = self.offline;
@@ -71,7 +70,6 @@ impl Actor {
             (snapshot.downloaded, snapshot.uploaded_bytes) = (downloaded, snapshot.uploaded_bytes + uploaded);
             snapshot.progress = job.control.progress();
         }
-        let sharing = self.may_share();
         if let Some(status) = &status {
             let rate = status.stats.download_rate;
             snapshot.rates = Rates {
@@ -84,16 +82,13 @@ impl Actor {
             let listen = self.session.local_addr().to_string();
             snapshot.transfer = view::transfer(status, Some(listen));
         }
-        let playing = self.running.is_some() && self.while_playing == WhilePlaying::Pause;
-        let wanted = self.sharing != SharingMode::Off;
+        let transfers = status.is_some();
         snapshot.sharing = Sharing {
             mode: self.sharing,
-            active: sharing && status.is_some(),
-            paused_reason: match (wanted, playing, self.sharing_stopped) {
-                (true, true, _) => Some(SharingPause::Playing),
-                (true, false, true) => Some(SharingPause::User),
-                _ => None,
-            },
+            active: self.may_share() && transfers,
+            paused_reason: self.decision.rests,
+            month_bytes: self.month_bytes(),
+            month_budget: self.policy.month_upload,
         };
     }
 }
