@@ -10,6 +10,7 @@ pub mod child;
 pub mod desktop;
 pub mod libtorrent;
 pub mod muster;
+pub mod nginx;
 pub mod programs;
 pub mod tree;
 pub mod web;

@@ -9,7 +9,7 @@ pub(crate) const UPDATE_AVAILABLE: u8 = 10;
 /// The exit code for an error code.
 pub(crate) fn of(code: &str) -> u8 {
     match code {
-        "USAGE" | "CONFIG_INVALID" | "ADDRESS_INVALID" => 2,
+        "USAGE" | "CONFIG_INVALID" | "ADDRESS_INVALID" | "ORIGIN_INVALID" => 2,
         "NETWORK" | "HTTP" | "ORIGIN_NOT_FOUND" | "ORIGIN_HTML" | "ORIGIN_RANGE" | "ORIGIN_TOO_LARGE" => 11,
         "CONTENT_BAD" | "CONTENT_CHANGED" | "CONTENT_ABSENT" | "EXECUTABLE_BAD" | "REPO_CONTENT" => 13,
         "DISK_FULL" | "NO_SPACE" => 14,

@@ -8,7 +8,7 @@ use crate::{
 };
 use clap::{Args, ValueEnum};
 use engine::{
-    game::{Game, GameConfig, GameLink, Ledger, Outcome, Policy},
+    game::{Game, GameConfig, GameLink, Urgency, Ledger, Outcome, Policy},
     session::{Caps, Session, SessionConfig},
     snapshot::{Action, Limits, Phase, SharingMode, Snapshot},
 };
@@ -35,6 +35,9 @@ pub(crate) struct Transfer {
     /// Exchange with other players: on, on the local network only, or off
     #[arg(long, value_enum, default_value_t = P2p::On)]
     p2p: P2p,
+    /// Nobody waits for it: go after what somebody waits for, and spare the publisher's servers for longer
+    #[arg(long)]
+    background: bool,
     /// No discovery on the local network; every player counts as internet
     #[arg(long)]
     no_lan: bool,
@@ -59,6 +62,10 @@ impl Transfer {
         }
     }
 
+    fn urgency(&self) -> Urgency {
+        if self.background { Urgency::Background } else { Urgency::Foreground }
+    }
+
     fn limits(&self) -> Limits {
         Limits { up: self.limit_up, down: self.limit_down }
     }
@@ -81,13 +88,13 @@ pub(crate) fn open(
     let sharing = transfer.sharing(stay);
     // Who exchanges with nobody listens to nobody.
     let listen = (sharing == SharingMode::Off).then_some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    open_with(dir, link, transfer.limits(), sharing, Net { listen, lan: !transfer.no_lan })
+    open_with(dir, link, transfer.limits(), sharing, transfer.urgency(), Net { listen, lan: !transfer.no_lan })
 }
 
 /// Opens a folder for jobs that stay on this machine, but for the repository's own documents.
 pub(crate) fn open_alone(dir: &Path) -> Result<Opened, CliError> {
     let net = Net { listen: Some((Ipv4Addr::LOCALHOST, 0).into()), lan: false };
-    open_with(dir, None, Limits::default(), SharingMode::Off, net)
+    open_with(dir, None, Limits::default(), SharingMode::Off, Urgency::Foreground, net)
 }
 
 /// Where to be found.
@@ -101,6 +108,7 @@ fn open_with(
     link: Option<GameLink>,
     limits: Limits,
     sharing: SharingMode,
+    urgency: Urgency,
     net: Net,
 ) -> Result<Opened, CliError> {
     let title = link.as_ref().map(|link| link.game.to_string()).unwrap_or_default();
@@ -119,6 +127,7 @@ fn open_with(
         check_interval: None,
         places: places::of_user(),
         title,
+        urgency,
         known_installed: false,
     };
     Ok(Opened { game: Game::open(config, session.clone()), session })

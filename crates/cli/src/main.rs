@@ -6,6 +6,7 @@
 mod error;
 mod exit;
 mod job;
+mod origin;
 mod output;
 mod places;
 mod rate;

@@ -79,9 +79,21 @@ pub struct GameConfig {
     pub places: Places,
     /// The game's name before a manifest says it.
     pub title: String,
+    /// Whether somebody waits for what is fetched.
+    pub urgency: Urgency,
     /// The caller knows that a game stood in `dir`: a folder that is gone is then a missing drive, not
     /// a game that is not installed yet.
     pub known_installed: bool,
+}
+
+/// Whether somebody waits for what a game fetches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Urgency {
+    /// Somebody looks on.
+    #[default]
+    Foreground,
+    /// Nobody does: it goes after what somebody waits for, and the publisher's servers help later.
+    Background,
 }
 
 /// What a job came to.

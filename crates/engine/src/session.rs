@@ -15,7 +15,7 @@ mod tracker;
 pub use address::may_name;
 pub use handle::{Exchange, Torrent, TorrentEvent, TorrentHandle, TorrentStatus, TrackerStatus};
 pub use limiter::Caps;
-pub use origin::{OriginSource, OriginStatus};
+pub use origin::{OriginSource, OriginStatus, OriginUse};
 pub use tracker::is_tracker;
 
 use crate::http;

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test says what must be")]
 
 use engine::{
-    session::{Caps, Exchange, Session, SessionConfig, Torrent, TorrentEvent, TorrentHandle},
+    session::{Caps, Exchange, OriginUse, Session, SessionConfig, Torrent, TorrentEvent, TorrentHandle},
     torrent_folder::{CheckProgress, TorrentFolder},
 };
 use release::{
@@ -76,6 +76,7 @@ fn add(
         store: Arc::new(folder),
         trackers: vec![],
         origins: vec![],
+        origin_use: OriginUse::default(),
         peers,
         exchange: Exchange::Everybody,
         upload: true,

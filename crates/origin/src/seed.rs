@@ -6,7 +6,7 @@ use crate::{
     metrics::Page,
 };
 use engine::session::{
-    Caps, Exchange, Session, SessionConfig, SessionError, Torrent, TorrentHandle, is_tracker,
+    Caps, Exchange, OriginUse, Session, SessionConfig, SessionError, Torrent, TorrentHandle, is_tracker,
 };
 use release::hash::Hash32;
 use std::{
@@ -106,6 +106,7 @@ impl Seed {
             store: content,
             trackers,
             origins: Vec::new(),
+            origin_use: OriginUse::default(),
             peers: Vec::new(),
             exchange: Exchange::Everybody,
             upload: true,

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use release::channel::{self, Channel};
+use release::channel::{self, Channel, OriginSettings};
 use release::hash::Hash32;
 use release::id::Version;
 use release::layout::PieceLayers;
@@ -75,7 +75,12 @@ pub(crate) fn torrent(
 }
 
 /// The channel pointing at the release, and whether it says anything new.
-pub(crate) fn channel(request: &PublishRequest, notes: &str, before: Option<&Channel>) -> (Channel, bool) {
+pub(crate) fn channel(
+    request: &PublishRequest,
+    notes: &str,
+    origin: Option<OriginSettings>,
+    before: Option<&Channel>,
+) -> (Channel, bool) {
     let mut next = Channel {
         format: channel::FORMAT,
         game: request.game.clone(),
@@ -87,6 +92,7 @@ pub(crate) fn channel(request: &PublishRequest, notes: &str, before: Option<&Cha
         published: request.now.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
         trackers: request.trackers.clone(),
         mirrors: request.mirrors.clone(),
+        origin,
         previous: Vec::new(),
     };
     let Some(before) = before else { return (next, true) };
@@ -97,6 +103,7 @@ pub(crate) fn channel(request: &PublishRequest, notes: &str, before: Option<&Cha
     if next.mirrors.is_empty() {
         next.mirrors.clone_from(&before.mirrors);
     }
+    next.origin = next.origin.or(before.origin);
     next.previous = previous(before, &request.version);
     next.published.clone_from(&before.published);
     next.sequence = before.sequence;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use release::channel::{OriginProfile, OriginSettings};
 use release::manifest::{FileSet, Kind, Launch};
 use release::path::GamePath;
 use serde::Deserialize;
@@ -36,6 +37,49 @@ pub struct Config {
     /// What files are, by pattern: `[[files]]`. Later rules win.
     #[serde(default)]
     pub files: Vec<FileRule>,
+    /// How much the servers are to help players: `[origin]`.
+    #[serde(default)]
+    pub origin: Origin,
+}
+
+/// How much the servers are to help players; see [`OriginSettings`]. What is left out follows from the profile.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// `fast` (the default) or `thrifty`.
+    pub profile: Option<OriginProfile>,
+    /// How long players starve before the origin helps, when somebody waits; milliseconds, at most an hour.
+    pub delay_foreground_ms: Option<u64>,
+    /// The same when nobody waits.
+    pub delay_background_ms: Option<u64>,
+    /// The origin helps whoever gets less than this from others; bytes per second, at most 1 GiB/s.
+    pub floor_bytes_per_second: Option<u64>,
+}
+
+impl Origin {
+    /// What is said here, and what only `other` says.
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self {
+            profile: self.profile.or(other.profile),
+            delay_foreground_ms: self.delay_foreground_ms.or(other.delay_foreground_ms),
+            delay_background_ms: self.delay_background_ms.or(other.delay_background_ms),
+            floor_bytes_per_second: self.floor_bytes_per_second.or(other.floor_bytes_per_second),
+        }
+    }
+
+    /// As the channel bears it; nothing if nothing is said.
+    pub(crate) fn settings(self) -> Result<Option<OriginSettings>, PublishError> {
+        if self == Self::default() {
+            return Ok(None);
+        }
+        let settings = OriginSettings {
+            profile: self.profile.unwrap_or_default(),
+            delay_foreground_ms: self.delay_foreground_ms,
+            delay_background_ms: self.delay_background_ms,
+            floor_bytes_per_second: self.floor_bytes_per_second,
+        };
+        if settings.is_valid() { Ok(Some(settings)) } else { Err(PublishError::OriginBounds) }
+    }
 }
 
 /// What the files that fit a pattern are. What a rule leaves out stays as it was.

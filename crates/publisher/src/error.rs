@@ -109,6 +109,9 @@ pub enum PublishError {
         /// What was given.
         entry: String,
     },
+    /// A number for the origin is out of bounds.
+    #[error("the origin's delay is at most an hour and its floor at most 1 GiB/s")]
+    OriginBounds,
     /// Patches were asked for.
     #[error("patches between releases cannot be made yet: leave out --patch-from")]
     PatchesUnsupported,
@@ -141,6 +144,7 @@ impl PublishError {
             Self::Channel(_) => "CHANNEL_INVALID",
             Self::VersionTaken { .. } => "VERSION_TAKEN",
             Self::Address { .. } => "ADDRESS_INVALID",
+            Self::OriginBounds => "ORIGIN_INVALID",
             Self::PatchesUnsupported => "PATCHES_UNSUPPORTED",
             Self::Compression { .. } => "COMPRESSION",
         }

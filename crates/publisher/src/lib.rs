@@ -21,7 +21,7 @@ mod publish;
 mod report;
 mod walk;
 
-pub use config::{Config, FileRule};
+pub use config::{Config, FileRule, Origin};
 pub use disk::DiskError;
 pub use error::PublishError;
 pub use publish::{PublishRequest, publish};

@@ -14,7 +14,7 @@ use release::target;
 use trust::Editor;
 use url::Url;
 
-use crate::config::Config;
+use crate::config::{Config, Origin};
 use crate::content::{Store, Stored};
 use crate::report::{Meter, Progress, PublishReport, UpdateCost};
 use crate::{PublishError, assemble, disk, hashing, plain, walk};
@@ -40,6 +40,9 @@ pub struct PublishRequest {
     pub trackers: Vec<String>,
     /// Places that carry `content/`, likewise.
     pub mirrors: Vec<String>,
+    /// How much the servers are to help. What is left out is what the configuration says; if neither says anything, what
+    /// the channel says already.
+    pub origin: Origin,
     /// Older releases to make patches from. Refused unless empty: patches are not made yet.
     pub patch_from: Vec<Version>,
     /// Also lay the release out as plain files, for web seeds of other clients.
@@ -73,7 +76,8 @@ pub fn publish(
     let hashes = hashing::hash(&build, piece_length, &mut meter)?;
     let manifest = assemble::manifest(request, &config, &build, &hashes, piece_length)?;
     let known = refuse_taken_version(&editor, request, &manifest)?;
-    let (channel, channel_changed) = assemble::channel(request, &config.notes, before.as_ref());
+    let origin = request.origin.or(config.origin).settings()?;
+    let (channel, channel_changed) = assemble::channel(request, &config.notes, origin, before.as_ref());
     let torrent = assemble::torrent(&manifest, &hashes, &channel, request.plain)?;
 
     let store = Store::new(&request.repo_dir);

@@ -36,9 +36,57 @@ pub struct Channel {
     /// Places that carry the content; relative entries likewise. Empty: `content/`.
     #[serde(default)]
     pub mirrors: Vec<String>,
+    /// How much the publisher's servers are to help. Absent: [`OriginProfile::Fast`] with its defaults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<OriginSettings>,
     /// Releases that this channel pointed at before, newest first.
     #[serde(default)]
     pub previous: Vec<Version>,
+}
+
+/// Longest that a player may be made to wait for the origin, in milliseconds: an hour.
+pub const ORIGIN_DELAY_MS_MAX: u64 = 3_600_000;
+/// Highest floor, in bytes per second: 1 GiB/s, which is to say that the origin always helps.
+pub const ORIGIN_FLOOR_MAX: u64 = 1 << 30;
+
+/// What the publisher wants of the servers that carry the content: speed for players, or few bytes sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct OriginSettings {
+    /// The policy, from which absent numbers follow.
+    #[serde(default)]
+    pub profile: OriginProfile,
+    /// How long players starve before the origin helps, when somebody waits for the download, in milliseconds. 0: it
+    /// helps at once; at most [`ORIGIN_DELAY_MS_MAX`]. Without any other player it always helps at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay_foreground_ms: Option<u64>,
+    /// The same when nobody waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay_background_ms: Option<u64>,
+    /// The origin helps whoever gets less than this from other players, in bytes per second. 0: only who gets nothing;
+    /// at most [`ORIGIN_FLOOR_MAX`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor_bytes_per_second: Option<u64>,
+}
+
+/// How the origin is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OriginProfile {
+    /// Players are done soonest.
+    #[default]
+    Fast,
+    /// The origin sends little more than one copy, and else only helps who starves.
+    Thrifty,
+}
+
+impl OriginSettings {
+    /// Whether every number is within its bounds.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        let delays = [self.delay_foreground_ms, self.delay_background_ms];
+        delays.iter().flatten().all(|delay| *delay <= ORIGIN_DELAY_MS_MAX)
+            && self.floor_bytes_per_second.is_none_or(|floor| floor <= ORIGIN_FLOOR_MAX)
+    }
 }
 
 fn all() -> u8 {
@@ -79,6 +127,9 @@ impl Channel {
         {
             return Err(ChannelError::Bounds("rollout, list or notes"));
         }
+        if !channel.origin.is_none_or(|origin| origin.is_valid()) {
+            return Err(ChannelError::Bounds("origin"));
+        }
         Ok(channel)
     }
 
@@ -98,5 +149,40 @@ impl Channel {
     #[must_use]
     pub fn mirror_entries(&self) -> Vec<String> {
         if self.mirrors.is_empty() { vec!["content/".to_owned()] } else { self.mirrors.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_origin(origin: &str) -> Result<Channel, ChannelError> {
+        let text = format!(
+            r#"{{"format":1,"game":"g","channel":"live","sequence":1,"version":"1.0","published":"now"{origin}}}"#
+        );
+        Channel::parse(text.as_bytes())
+    }
+
+    #[test]
+    fn settings_of_the_origin_round_trip_and_are_bounded() {
+        let channel = with_origin("").expect("good");
+        assert_eq!(channel.origin, None);
+        assert!(!String::from_utf8_lossy(&channel.encode()).contains("origin"));
+        let text =
+            r#","origin":{"profile":"thrifty","delay_foreground_ms":500,"floor_bytes_per_second":0,"new":1}"#;
+        let channel = with_origin(text).expect("an unknown field is no reason to refuse");
+        let origin = channel.origin.expect("given");
+        assert_eq!((origin.profile, origin.delay_foreground_ms), (OriginProfile::Thrifty, Some(500)));
+        assert_eq!((origin.delay_background_ms, origin.floor_bytes_per_second), (None, Some(0)));
+        assert_eq!(Channel::parse(&channel.encode()).expect("good"), channel);
+        assert_eq!(with_origin(r#","origin":{}"#).expect("good").origin, Some(OriginSettings::default()));
+        for bad in [
+            r#"{"profile":"greedy"}"#,
+            r#"{"delay_foreground_ms":3600001}"#,
+            r#"{"delay_background_ms":-1}"#,
+            r#"{"floor_bytes_per_second":1073741825}"#,
+        ] {
+            assert!(with_origin(&format!(r#","origin":{bad}"#)).is_err(), "{bad}");
+        }
     }
 }

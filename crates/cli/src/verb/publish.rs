@@ -3,6 +3,7 @@
 use crate::{
     Context, Done,
     error::CliError,
+    origin::OriginWords,
     output::{self, Bar, PROGRESS_INTERVAL},
     places,
 };
@@ -49,6 +50,8 @@ pub(crate) struct Publish {
     /// Another place that carries content/, likewise
     #[arg(long, value_name = "URL")]
     mirror: Vec<String>,
+    #[command(flatten)]
+    origin: OriginWords,
     /// Also lay the files out under plain/, as web seeds for other BitTorrent programs
     #[arg(long)]
     plain: bool,
@@ -76,7 +79,11 @@ A muster.toml in the build folder:
 
   [[files]]                # a player's own file: installed if absent, then never touched
   match = \"settings.ini\"
-  kind = \"user\"";
+  kind = \"user\"
+
+  [origin]                 # few bytes from your own servers rather than the last second
+  profile = \"thrifty\"
+  delay_background_ms = 60000";
 
 impl Publish {
     pub(crate) async fn run(self, context: &Context) -> Result<Done, CliError> {
@@ -90,6 +97,7 @@ impl Publish {
             config: self.config,
             trackers: self.tracker,
             mirrors: self.mirror,
+            origin: self.origin.for_channel(),
             patch_from: self.patch_from,
             plain: self.plain,
             dry_run: self.dry_run,

@@ -5,13 +5,14 @@
 use crate::{
     Context, Done,
     error::CliError,
+    origin::OriginWords,
     output::{self, Bar, PROGRESS_INTERVAL},
     places, rate,
 };
 use clap::{Args, Subcommand};
 use engine::{
     session::{
-        Caps, Exchange, OriginSource, Session, SessionConfig, Torrent as SharedTorrent, TorrentEvent,
+        Caps, Exchange, OriginSource, OriginUse, Session, SessionConfig, Torrent as SharedTorrent, TorrentEvent,
         TorrentHandle, TorrentStatus, is_tracker,
     },
     torrent_folder::{CheckProgress, TorrentFolder},
@@ -64,6 +65,8 @@ pub(crate) struct Get {
     /// A web seed (BEP 19) besides those that the torrent names; may be repeated
     #[arg(long, value_name = "URL")]
     web_seed: Vec<Url>,
+    #[command(flatten)]
+    origin: OriginWords,
     /// Upload cap: bytes per second, or with KiB/s, MiB/s, kB/s, MB/s; 0 uploads nothing
     #[arg(long, value_name = "RATE", value_parser = rate::parse)]
     limit_up: Option<u64>,
@@ -116,6 +119,7 @@ impl Get {
     /// Listens first, so that a taken port is said before a long check.
     async fn start(&self, context: &Context, metainfo: Metainfo) -> Result<Running, CliError> {
         let started = Instant::now();
+        let origin_use = OriginUse { settings: self.origin.settings()?, background: false };
         let dir = places::absolute(&self.dir)?;
         std::fs::create_dir_all(&dir).map_err(|error| CliError::file(&dir, &error))?;
         let caps = Caps { up: self.limit_up, down: self.limit_down, ..Caps::default() };
@@ -136,6 +140,7 @@ impl Get {
             store: folder.clone(),
             trackers,
             origins,
+            origin_use,
             peers: self.peer.clone(),
             exchange: Exchange::Everybody,
             upload: true,

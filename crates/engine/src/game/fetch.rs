@@ -1,7 +1,7 @@
 //! The transfer of one job: a torrent over a release's store, until every piece is there.
 
 use super::{control::Control, error::GameError, offer::Sources, release_store::ReleaseStore};
-use crate::session::{Session, Torrent, TorrentEvent, TorrentHandle};
+use crate::session::{OriginUse, Session, Torrent, TorrentEvent, TorrentHandle};
 use release::{hash::Hash32, layout::Layout, layout::PieceLayers};
 use std::sync::Arc;
 
@@ -14,6 +14,8 @@ pub(crate) struct Wanted {
     pub(crate) sources: Sources,
     /// Bytes to be staged in all, those already there included.
     pub(crate) total: u64,
+    /// Nobody waits for it.
+    pub(crate) background: bool,
 }
 
 /// Fetches until all is there. A held transfer waits here.
@@ -32,6 +34,7 @@ pub(crate) async fn fetch(session: &Session, control: &Control, wanted: Wanted) 
         store: Arc::new(wanted.store),
         trackers: wanted.sources.trackers,
         origins: wanted.sources.origins,
+        origin_use: OriginUse { settings: wanted.sources.origin, background: wanted.background },
         peers: Vec::new(),
         exchange: *control.exchange.borrow(),
         upload,

@@ -3,7 +3,7 @@
 //! A job owns the game folder while it runs and gives it back when it ends, however it ends.
 
 use super::{
-    GameConfig, GameLink, Outcome,
+    GameConfig, GameLink, Outcome, Urgency,
     control::{Control, Step},
     error::GameError,
     fetch::{self, Wanted},
@@ -206,6 +206,7 @@ impl Work {
                 layers: release.layers.clone(),
                 sources: self.offer.as_ref().map(|offer| offer.sources.clone()).unwrap_or_default(),
                 total: prepared.plan.fetch_bytes,
+                background: self.config.urgency == Urgency::Background,
             };
             fetch::fetch(&self.session, &self.control, wanted).await?;
         }

@@ -7,7 +7,7 @@ use crate::{
 };
 use chrono::Utc;
 use release::{
-    channel::Channel,
+    channel::{Channel, OriginSettings},
     hash::Hash32,
     layout::PieceLayers,
     limits::{CHANNEL_BYTES_MAX, MANIFEST_BYTES_MAX, METAINFO_BYTES_MAX},
@@ -49,6 +49,8 @@ pub(crate) struct Sources {
     /// Each a tier of its own: the publisher's order counts.
     pub(crate) trackers: Vec<Vec<Url>>,
     pub(crate) origins: Vec<OriginSource>,
+    /// How much these are to help.
+    pub(crate) origin: OriginSettings,
 }
 
 /// What a check starts from.
@@ -141,6 +143,7 @@ fn sources(repository: &Url, channel: &Channel) -> Sources {
     Sources {
         trackers: channel.tracker_entries().iter().filter_map(tracker).collect(),
         origins: channel.mirror_entries().iter().filter_map(mirror).map(folder).collect(),
+        origin: channel.origin.unwrap_or_default(),
     }
 }
 

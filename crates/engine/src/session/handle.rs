@@ -3,7 +3,7 @@
 use super::{
     happening::Happening,
     limiter::Scope,
-    origin::{OriginSource, OriginStatus},
+    origin::{OriginSource, OriginStatus, OriginUse},
 };
 use crate::piece_store::PieceStore;
 use release::{
@@ -35,6 +35,8 @@ pub struct Torrent {
     pub trackers: Vec<Vec<Url>>,
     /// The publisher's servers.
     pub origins: Vec<OriginSource>,
+    /// How much they are to help.
+    pub origin_use: OriginUse,
     /// Peers known beforehand.
     pub peers: Vec<SocketAddr>,
     /// Whom it exchanges with at first.

@@ -16,6 +16,7 @@ mod mirrors;
 mod queue;
 mod run;
 mod spread;
+mod usage;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +35,7 @@ use std::{
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
+pub use usage::OriginUse;
 
 /// One place that has the content.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -119,7 +119,8 @@ impl Actor {
         let have = torrent.have.clone();
         let complete = have.is_full();
         let layout = torrent.layout;
-        let (config, seed) = (session.swarm_config(), fastrand::u64(..));
+        scope.set_background(torrent.origin_use.background);
+        let (config, seed) = (torrent.origin_use.applied_to(session.swarm_config()), fastrand::u64(..));
         let mut swarm = Swarm::new(config, Arc::clone(&layout), torrent.layers, torrent.have, seed);
         let now = session.limiter().now();
         swarm.handle(now, Input::SetOrigin { available: !torrent.origins.is_empty() });

@@ -1,5 +1,7 @@
 use std::fs;
 
+use release::channel::OriginProfile;
+
 use crate::support::{Studio, run, tree};
 
 #[test]
@@ -28,6 +30,30 @@ fn channel_can_be_pointed_back_and_keeps_its_hosts() {
     let channel = studio.channel();
     assert_eq!((channel.version.as_str(), channel.sequence), ("1.0", 3));
     assert_eq!(channel.previous, ["1.1".parse().unwrap()]);
+}
+
+#[test]
+fn channel_says_how_the_origin_is_used_until_told_otherwise() {
+    let studio = Studio::new();
+    studio.publish("1.0");
+    assert_eq!(studio.channel().origin, None);
+    let config = studio.outside("other.toml");
+    fs::write(&config, "[origin]\nprofile = \"thrifty\"\ndelay_background_ms = 60000\n").unwrap();
+    let mut request = studio.request("1.1");
+    request.config = Some(config);
+    request.origin.floor_bytes_per_second = Some(1000);
+    assert!(!run(&request).unwrap().already_published);
+    let said = studio.channel().origin.unwrap();
+    assert_eq!((said.profile, said.delay_background_ms), (OriginProfile::Thrifty, Some(60_000)));
+    assert_eq!((said.delay_foreground_ms, said.floor_bytes_per_second), (None, Some(1000)));
+    studio.publish("1.2");
+    assert_eq!(studio.channel().origin, Some(said), "a publish that says nothing keeps it");
+    let mut request = studio.request("1.2");
+    request.origin.profile = Some(OriginProfile::Fast);
+    run(&request).unwrap();
+    assert_eq!(studio.channel().origin.map(|said| said.profile), Some(OriginProfile::Fast));
+    request.origin.delay_foreground_ms = Some(3_600_001);
+    assert_eq!(run(&request).unwrap_err().code(), "ORIGIN_INVALID");
 }
 
 #[test]

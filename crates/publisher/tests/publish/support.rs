@@ -89,6 +89,7 @@ impl Studio {
             config: None,
             trackers: vec![],
             mirrors: vec![],
+            origin: publisher::Origin::default(),
             patch_from: vec![],
             plain: false,
             dry_run: false,

@@ -2,7 +2,7 @@
 
 use super::Actor;
 use crate::game::{jobs, release_store::ReleaseStore};
-use crate::session::{Exchange, Torrent};
+use crate::session::{Exchange, OriginUse, Torrent};
 use crate::snapshot::SharingMode;
 use release::manifest::Kind;
 use std::sync::Arc;
@@ -66,6 +66,7 @@ impl Actor {
             store: Arc::new(store),
             trackers: offer.sources.trackers.clone(),
             origins: Vec::new(),
+            origin_use: OriginUse::default(),
             peers: Vec::new(),
             exchange,
             upload: true,
