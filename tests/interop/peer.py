@@ -103,7 +103,7 @@ def main():
         status = handle.status()
         if not ready and session.listen_port() and status.state != lt.torrent_status.checking_files:
             ready = True
-            say("ready", listen=f"127.0.0.1:{session.listen_port()}")
+            say("ready", listen=f"127.0.0.1:{session.listen_port()}", version=lt.__version__)
         if ready and time.monotonic() - told > 0.25:
             told = time.monotonic()
             say("progress", **figures(status))

@@ -12,5 +12,6 @@ pub mod libtorrent;
 pub mod muster;
 pub mod nginx;
 pub mod programs;
+pub mod share;
 pub mod tree;
 pub mod web;

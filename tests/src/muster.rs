@@ -146,7 +146,13 @@ impl Repository {
     /// `muster serve` on loopback.
     #[must_use]
     pub fn serve(&self, options: &[&str]) -> Origin {
-        let mut words = vec!["serve", "--repo", text(&self.dir), "--listen", "127.0.0.1:0"];
+        self.serve_at("127.0.0.1:0", options)
+    }
+
+    /// The same at an address.
+    #[must_use]
+    pub fn serve_at(&self, address: &str, options: &[&str]) -> Origin {
+        let mut words = vec!["serve", "--repo", text(&self.dir), "--listen", address];
         words.extend(options);
         let mut program = self.publisher.start(&words);
         let ready = program.wait_for_json(READY_LIMIT, "ready");
@@ -196,6 +202,12 @@ impl TorrentPeer {
     /// Waits until every byte is verified and readable.
     pub fn complete(&mut self, limit: Duration) {
         self.program.wait_for_json(limit, "complete");
+    }
+
+    /// Asks one that stays to end, and returns its result with all its figures.
+    pub fn stop(&mut self) -> Value {
+        let code = self.program.end().code();
+        Outcome::of(&mut self.program, code).result()
     }
 }
 

@@ -58,10 +58,20 @@ pub fn input(name: &str) -> PathBuf {
     program("MUSTER_INPUTS", "xtask/inputs").join(name)
 }
 
-/// Python, with libtorrent and python-tuf, running one of our scripts.
+/// Python, with libtorrent 2.1 and python-tuf, running one of our scripts.
 #[must_use]
 pub fn script(name: &str) -> Command {
-    let mut python = Command::new(program("MUSTER_PYTHON", "xtask/venv/bin/python"));
+    python(&program("MUSTER_PYTHON", "xtask/venv/bin/python"), name)
+}
+
+/// The same with libtorrent 2.0.
+#[must_use]
+pub fn script_of_libtorrent_2_0(name: &str) -> Command {
+    python(&program("MUSTER_PYTHON_LIBTORRENT_2_0", "xtask/venv-libtorrent-2.0/bin/python"), name)
+}
+
+fn python(interpreter: &Path, name: &str) -> Command {
+    let mut python = Command::new(interpreter);
     python.args(["-W", "ignore"]).arg(root().join("tests/interop").join(name));
     python
 }

@@ -6,10 +6,10 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// What it answers.
@@ -34,28 +34,55 @@ struct Shared {
     stopped: AtomicBool,
     sent: AtomicU64,
     stop_after: u64,
+    pace: Option<Pace>,
+}
+
+/// A rate for all connections together.
+#[derive(Debug)]
+struct Pace {
+    bytes_per_second: u32,
+    next: Mutex<Instant>,
+}
+
+impl Pace {
+    /// Waits for the turn of so many bytes.
+    fn wait(&self, bytes: usize) {
+        let time = Duration::from_secs_f64(bytes as f64 / f64::from(self.bytes_per_second));
+        let mut next = self.next.lock().unwrap();
+        let turn = (*next).max(Instant::now());
+        *next = turn + time;
+        drop(next);
+        std::thread::sleep(turn.saturating_duration_since(Instant::now()));
+    }
 }
 
 impl WebServer {
     /// Serves `dir` with ranges.
     #[must_use]
     pub fn folder(dir: &Path) -> Self {
-        Self::start(Content::Folder(dir.to_path_buf()), u64::MAX)
+        Self::start(Content::Folder(dir.to_path_buf()), u64::MAX, None)
+    }
+
+    /// Serves `dir` with ranges at a rate, to all that ask together.
+    #[must_use]
+    pub fn folder_at(dir: &Path, bytes_per_second: u32) -> Self {
+        let pace = Pace { bytes_per_second, next: Mutex::new(Instant::now()) };
+        Self::start(Content::Folder(dir.to_path_buf()), u64::MAX, Some(pace))
     }
 
     /// Serves `dir` until it has sent `bytes` of bodies; then it is gone.
     #[must_use]
     pub fn folder_that_stops_after(dir: &Path, bytes: u64) -> Self {
-        Self::start(Content::Folder(dir.to_path_buf()), bytes)
+        Self::start(Content::Folder(dir.to_path_buf()), bytes, None)
     }
 
     /// Answers every request with `page` and status 200.
     #[must_use]
     pub fn portal(page: &'static str) -> Self {
-        Self::start(Content::Portal(page), u64::MAX)
+        Self::start(Content::Portal(page), u64::MAX, None)
     }
 
-    fn start(content: Content, stop_after: u64) -> Self {
+    fn start(content: Content, stop_after: u64, pace: Option<Pace>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
@@ -63,6 +90,7 @@ impl WebServer {
             stopped: AtomicBool::new(false),
             sent: AtomicU64::new(0),
             stop_after,
+            pace,
         });
         let server = Arc::clone(&shared);
         std::thread::spawn(move || {
@@ -189,6 +217,9 @@ fn body(writer: &mut TcpStream, file: &mut impl Read, shared: &Shared) -> Option
         if shared.stopped.load(Ordering::Relaxed) || sent > shared.stop_after {
             shared.stopped.store(true, Ordering::Relaxed);
             return None;
+        }
+        if let Some(pace) = &shared.pace {
+            pace.wait(read);
         }
         writer.write_all(&part[..read]).ok()?;
     }

@@ -1,72 +1,20 @@
 //! The swarm: ours and libtorrent, in both directions and together; the origin alone and half-way.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use release::{layout::PieceLayers, metainfo::Metainfo};
+use release::layout::PieceLayers;
 use std::{
     fs,
-    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 use tests::{
     child::eventually,
-    libtorrent::{self, Flavour, Peer},
-    muster::{Person, TorrentPeer},
-    tree,
+    libtorrent::Peer,
+    muster::TorrentPeer,
+    share::{PIECE, Share},
     web::WebServer,
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
-const PIECE: usize = 32 * 1024;
-
-/// A folder to share, its torrent, and a place for whoever downloads.
-struct Share {
-    base: tempfile::TempDir,
-    folder: PathBuf,
-    torrent: PathBuf,
-}
-
-impl Share {
-    fn grown(seed: u64) -> Self {
-        Self::filled(PIECE, |folder| tree::grow(folder, seed, PIECE))
-    }
-
-    /// One large file beside small ones: enough to be stopped half-way.
-    fn large(seed: u64, bytes: usize) -> Self {
-        Self::filled(256 * 1024, |folder| {
-            let mut random = fastrand::Rng::with_seed(seed);
-            tree::write(&folder.join("large.bin"), bytes, &mut random);
-            tree::grow(&folder.join("small"), seed, PIECE);
-        })
-    }
-
-    fn filled(piece_length: usize, fill: impl FnOnce(&Path)) -> Self {
-        let base = tempfile::tempdir().unwrap();
-        let folder = base.path().join("seed/share");
-        fill(&folder);
-        let torrent = base.path().join("share.torrent");
-        libtorrent::make(&folder, &torrent, piece_length, Flavour::V2);
-        Self { base, folder, torrent }
-    }
-
-    /// Where the seed's torrent folder lies.
-    fn seed_dir(&self) -> PathBuf {
-        self.base.path().join("seed")
-    }
-
-    fn place(&self, name: &str) -> PathBuf {
-        let place = self.base.path().join(name);
-        fs::create_dir_all(&place).unwrap();
-        place
-    }
-
-    fn person(&self, name: &str) -> Person {
-        Person::at(&self.base.path().join("homes").join(name))
-    }
-
-    fn assert_arrived(&self, place: &Path) {
-        tree::assert_same(&self.folder, &place.join("share"));
-    }
-}
 
 #[test]
 fn from_libtorrent_to_us() {
@@ -93,10 +41,7 @@ fn from_us_to_libtorrent() {
 #[test]
 fn piece_layers_that_are_missing_are_asked_of_libtorrent_and_of_us() {
     let share = Share::large(18, 6 * 1024 * 1024);
-    let mut bare = Metainfo::parse(&fs::read(&share.torrent).unwrap()).unwrap();
-    bare.layers = PieceLayers::default();
-    let torrent = share.base.path().join("bare.torrent");
-    fs::write(&torrent, bare.encode()).unwrap();
+    let torrent = share.variant("bare.torrent", |bare| bare.layers = PieceLayers::default());
     let theirs = Peer::seed(&share.torrent, &share.seed_dir());
     let ours = TorrentPeer::seed(&share.person("seed"), &share.torrent, &share.seed_dir());
     for (name, seed) in [("of-libtorrent", &theirs.listen), ("of-us", &ours.listen)] {
@@ -145,14 +90,14 @@ fn the_origin_alone() {
     let mut ours = TorrentPeer::start(&share.person("a"), &share.torrent, &place, &[], &web_seed);
     ours.complete(LIMIT);
     share.assert_arrived(&place);
-    let total = tree::total(&share.folder);
+    let total = share.total();
     assert!(origin.sent() <= total + total / 10, "{} sent for {total}", origin.sent());
 }
 
 #[test]
 fn an_origin_that_stops_half_way_with_peers_present() {
     let share = Share::large(15, 8 * 1024 * 1024);
-    let half = tree::total(&share.folder) / 2;
+    let half = share.total() / 2;
     let origin = WebServer::folder_that_stops_after(&share.seed_dir(), half);
     // The peer is slow, so that the origin has work to do before it stops.
     let options = ["--trust", "--stay", "--limit-up", "1500000"];
@@ -167,7 +112,7 @@ fn an_origin_that_stops_half_way_with_peers_present() {
 #[test]
 fn a_kill_costs_little_and_nothing_is_hashed_into_doubt() {
     let share = Share::large(16, 24 * 1024 * 1024);
-    let total = tree::total(&share.folder);
+    let total = share.total();
     let origin = WebServer::folder(&share.seed_dir());
     let (place, person) = (share.place("ours"), share.person("a"));
     let slowly = ["--web-seed", &origin.url(), "--limit-down", "4 MiB/s"];
