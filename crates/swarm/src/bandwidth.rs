@@ -305,11 +305,7 @@ impl Tree {
     fn nodes(&self, path: Path) -> impl Iterator<Item = Node> + Clone + use<> {
         let exempt = path.link == Link::Lan && !self.lan_capped;
         let background = path.priority == Priority::Background;
-        let shared = [
-            (Node::Game(path.game), true),
-            (Node::Background, background),
-            (Node::Root, true),
-        ];
+        let shared = [(Node::Game(path.game), true), (Node::Background, background), (Node::Root, true)];
         let shared = shared.into_iter().filter(move |(_, passed)| *passed && !exempt);
         std::iter::once(path.link.into()).chain(shared.map(|(node, _)| node))
     }

@@ -2,6 +2,10 @@
 //!
 //! Invariant: spare bits of the last byte are zero and `ones` is the number of set bits.
 
+use std::ops::Range;
+
+use fastrand::Rng;
+
 /// Which pieces somebody has.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Bitfield {
@@ -104,6 +108,51 @@ impl Bitfield {
             (0..8).filter(move |bit| byte & (0x80 >> bit) != 0).map(move |bit| first + bit)
         })
     }
+
+    /// Whether `other` has every piece that is here.
+    pub(crate) fn is_within(&self, other: &Self) -> bool {
+        self.bytes.iter().zip(&other.bytes).all(|(own, other)| own & !other == 0)
+    }
+
+    /// How many pieces are here and neither in `have` nor in `unwanted`.
+    pub(crate) fn count_lacked(&self, have: &Self, unwanted: &Self) -> u32 {
+        let all = |(at, byte): (usize, &u8)| {
+            let known = have.bytes.get(at).unwrap_or(&0) | unwanted.bytes.get(at).unwrap_or(&0);
+            (byte & !known).count_ones()
+        };
+        self.bytes.iter().enumerate().map(all).sum()
+    }
+
+    /// Whether any of these pieces is there.
+    pub(crate) fn has_any_in(&self, pieces: Range<u32>) -> bool {
+        let (first, end) = (pieces.start.div_ceil(8) * 8, pieces.end / 8 * 8);
+        if first >= end {
+            return pieces.into_iter().any(|piece| self.get(piece));
+        }
+        let whole = self.bytes.get(first as usize / 8..(end as usize / 8).min(self.bytes.len()));
+        (pieces.start..first).chain(end..pieces.end).any(|piece| self.get(piece))
+            || whole.is_some_and(|bytes| bytes.iter().any(|byte| *byte != 0))
+    }
+
+    /// The pieces that are in both, rising from a random place and then from the beginning.
+    pub(crate) fn in_common<'a>(&'a self, other: &'a Self, rng: &mut Rng) -> impl Iterator<Item = u32> + 'a {
+        let words = self.bytes.len().min(other.bytes.len()).div_ceil(8);
+        let begin = if words > 1 { rng.usize(..words) } else { 0 };
+        let common = |at: usize| (at, self.word(at) & other.word(at));
+        let words = (begin..words).chain(0..begin).map(common).filter(|(_, word)| *word != 0);
+        words.flat_map(|(at, word)| {
+            (0..64u32).filter(move |bit| word << bit >> 63 == 1).map(move |bit| at as u32 * 64 + bit)
+        })
+    }
+
+    /// Sixty-four pieces at once, the first of them in the highest bit.
+    fn word(&self, at: usize) -> u64 {
+        let bytes = self.bytes.get(at * 8..).unwrap_or_default();
+        match bytes.first_chunk::<8>() {
+            Some(whole) => u64::from_be_bytes(*whole),
+            None => (0u32..).zip(bytes).fold(0, |word, (at, byte)| word | u64::from(*byte) << (56 - 8 * at)),
+        }
+    }
 }
 
 impl std::fmt::Debug for Bitfield {
@@ -136,6 +185,32 @@ mod tests {
         assert_eq!(Bitfield::from_bytes(&[0, 0], 7), None);
         assert_eq!(Bitfield::from_bytes(&[], 7), None);
         assert!(Bitfield::from_bytes(&[0b1000_0010], 7).is_some());
+    }
+
+    #[test]
+    fn what_two_have_in_common_is_found_once_each() {
+        let mut rng = Rng::with_seed(7);
+        for len in [1, 8, 63, 64, 65, 300] {
+            let (mut a, mut b) = (Bitfield::empty(len), Bitfield::empty(len));
+            for piece in 0..len {
+                rng.bool().then(|| a.set(piece));
+                rng.bool().then(|| b.set(piece));
+            }
+            let mut common: Vec<u32> = a.in_common(&b, &mut rng).collect();
+            common.sort_unstable();
+            assert_eq!(common, (0..len).filter(|p| a.get(*p) && b.get(*p)).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_range_has_any_exactly_where_a_piece_is() {
+        let mut bits = Bitfield::empty(40);
+        bits.set(17);
+        for start in 0..40 {
+            for end in start..=40 {
+                assert_eq!(bits.has_any_in(start..end), (start..end).contains(&17), "{start}..{end}");
+            }
+        }
     }
 
     #[test]

@@ -25,6 +25,10 @@ const SILENCE_MAX: Duration = Duration::from_secs(150);
 const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(100);
 /// BEP 11: no more than one peer exchange message a minute.
 const PEX_INTERVAL: Duration = Duration::from_secs(60);
+/// A peer that could not be told of anybody is thought of again after this.
+const PEX_RETRY: Duration = Duration::from_secs(1);
+/// Peers told of others in one tick, so that no tick takes long.
+const PEX_AT_ONCE: usize = 8;
 
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
@@ -229,13 +233,13 @@ impl Swarm {
         let wanted = self.config.connections_wanted.min(self.config.connections_max);
         let missing = wanted.saturating_sub(self.peers.len() + self.connections.connecting.len());
         let room = missing.min(self.config.connecting_max.saturating_sub(self.connections.connecting.len()));
-        let idle = !self.have.is_full() && !self.download;
-        if room == 0 || idle || (self.have.is_full() && !self.upload) {
+        let done = self.is_complete();
+        let idle = !done && !self.download;
+        if room == 0 || idle || (done && !self.upload) {
             return;
         }
         let connected: BTreeSet<SocketAddr> =
             self.peers.values().flat_map(|peer| [Some(peer.addr), peer.listens]).flatten().collect();
-        let done = self.have.is_full();
         let mut due: Vec<((u32, u8, u32), SocketAddr)> = Vec::new();
         for (addr, known) in &self.connections.known {
             let of_no_use = known.is_ourselves || (done && known.is_seed);
@@ -262,6 +266,7 @@ impl Swarm {
     /// Forgets a peer that is gone and gives its blocks to others.
     pub(crate) fn drop_peer(&mut self, key: PeerKey) {
         let Some(mut peer) = self.peers.remove(&key) else { return };
+        self.dry.remove(&key);
         self.suggest.withdraw(&mut peer);
         self.connections.departed(key, &peer, self.now);
         self.forget_pieces(&peer);
@@ -312,18 +317,19 @@ impl Swarm {
         due.into_iter().for_each(|key| self.send(key, Message::KeepAlive));
     }
 
-    /// Tells peers of peers (BEP 11).
+    /// Tells peers of peers (BEP 11): a few in one go, those who wait longest first.
     pub(crate) fn exchange_peers(&mut self) {
         let now = self.now;
-        let due = |peer: &Peer| {
-            peer.ut_pex.is_some() && (peer.pex_told.is_empty() || now.since(peer.pex_at) >= PEX_INTERVAL)
-        };
-        let keys: Vec<PeerKey> = self.peers.iter().filter(|(_, p)| due(p)).map(|(key, _)| *key).collect();
-        if keys.is_empty() {
+        let wait = |peer: &Peer| if peer.pex_told.is_empty() { PEX_RETRY } else { PEX_INTERVAL };
+        let due = |peer: &Peer| peer.pex_at.is_none_or(|at| now.since(at) >= wait(peer));
+        let able = self.peers.iter().filter(|(_, peer)| peer.ut_pex.is_some() && due(peer));
+        let mut line: Vec<(Option<Time>, PeerKey)> = able.map(|(key, peer)| (peer.pex_at, *key)).collect();
+        if line.is_empty() {
             return;
         }
+        line.sort_unstable();
         let reachable: BTreeSet<SocketAddr> = self.peers.values().filter_map(|peer| peer.listens).collect();
-        for key in keys {
+        for (_, key) in line.into_iter().take(PEX_AT_ONCE) {
             self.exchange_with(key, &reachable);
         }
     }
@@ -332,20 +338,23 @@ impl Swarm {
         let now = self.now;
         let Some(peer) = self.peers.get_mut(&key) else { return };
         let Some(id) = peer.ut_pex else { return };
+        peer.pex_at = Some(now);
         let class = address_class(peer.addr.ip());
         let (own, listens) = (peer.addr, peer.listens);
-        let fits = |addr: &&SocketAddr| {
-            address_class(addr.ip()).is_reachable_from(class) && **addr != own && Some(**addr) != listens
+        let fits = |addr: &SocketAddr| {
+            address_class(addr.ip()).is_reachable_from(class) && *addr != own && Some(*addr) != listens
         };
-        let current: BTreeSet<SocketAddr> = reachable.iter().filter(fits).copied().collect();
-        let added: Vec<_> = current.difference(&peer.pex_told).take(MAX_PEX_PEERS).copied().collect();
-        let dropped: Vec<_> = peer.pex_told.difference(&current).take(MAX_PEX_PEERS).copied().collect();
+        let new = reachable.difference(&peer.pex_told).filter(|addr| fits(addr));
+        let added: Vec<_> = new.take(MAX_PEX_PEERS).copied().collect();
+        let gone = peer.pex_told.iter().filter(|addr| !reachable.contains(addr) || !fits(addr));
+        let dropped: Vec<_> = gone.take(MAX_PEX_PEERS).copied().collect();
         if added.is_empty() && dropped.is_empty() {
             return;
         }
-        peer.pex_at = now;
         peer.pex_told.extend(&added);
-        peer.pex_told.retain(|addr| !dropped.contains(addr));
+        dropped.iter().for_each(|addr| {
+            peer.pex_told.remove(addr);
+        });
         let payload = Pex { added, dropped }.encode();
         self.send(key, Message::Extended { id, payload });
     }

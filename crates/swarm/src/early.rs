@@ -196,7 +196,8 @@ impl Swarm {
             if !fits {
                 return self.close(key, CloseReason::Protocol);
             }
-            if !self.have.get(run.piece) && !peer.pieces.get(run.piece) {
+            let lacked = !self.have.get(run.piece) && !self.unwanted.get(run.piece);
+            if lacked && !peer.pieces.get(run.piece) {
                 (run.first..run.first + run.count).for_each(|block| peer.early.add(run.piece, block));
             }
         }

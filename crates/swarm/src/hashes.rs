@@ -2,7 +2,7 @@
 //!
 //! Invariant: no node is believed before it leads to the file's pieces root (layers) or to the piece's hash (leaves).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use release::hash::Hash32;
@@ -33,26 +33,57 @@ const LEAVES_REMEMBERED_MAX: usize = 65_536;
 #[derive(Debug)]
 pub(crate) struct Hashes {
     file_by_root: BTreeMap<Hash32, usize>,
-    /// Files whose piece layer is missing, with the parts that came.
-    missing: BTreeMap<usize, BTreeMap<u32, Vec<Hash32>>>,
+    /// Files whose piece layer is missing.
+    missing: BTreeMap<usize, MissingLayer>,
     leaves: BTreeMap<u32, Vec<Hash32>>,
     leaf_order: VecDeque<u32>,
     leaf_count: usize,
     /// Requests that wait for the driver to read leaves.
     waiting: Vec<(PeerKey, HashRange, u32)>,
-    /// The tree over the layer of the file that was asked for last.
-    tree: Option<(usize, Tree)>,
+    /// Trees over the layers of the files that were asked for last, the latest at the end.
+    trees: Vec<(usize, Tree)>,
+}
+
+/// A piece layer that comes in parts.
+#[derive(Debug)]
+struct MissingLayer {
+    /// Nodes of the whole layer, padding included.
+    nodes: u32,
+    /// The parts that came, by their first node.
+    parts: BTreeMap<u32, Vec<Hash32>>,
+    /// First nodes of the parts that did not come and that nobody is asked for.
+    unasked: BTreeSet<u32>,
+}
+
+impl MissingLayer {
+    fn new(pieces: usize) -> Self {
+        let nodes = (pieces as u32).next_power_of_two();
+        let step = nodes.min(LAYER_CHUNK);
+        Self { nodes, parts: BTreeMap::new(), unasked: (0..nodes).step_by(step as usize).collect() }
+    }
+
+    fn part_length(&self) -> u32 {
+        self.nodes.min(LAYER_CHUNK)
+    }
+
+    fn is_whole(&self) -> bool {
+        self.parts.len() as u32 * self.part_length() >= self.nodes
+    }
 }
 
 impl Hashes {
     pub(crate) fn new(layout: &Layout, layers: &PieceLayers) -> Self {
         let roots = layout.files().iter().enumerate();
-        let file_by_root = roots.rev().filter_map(|(at, file)| Some((file.pieces_root?, at))).collect();
+        let file_by_root: BTreeMap<Hash32, usize> =
+            roots.rev().filter_map(|(at, file)| Some((file.pieces_root?, at))).collect();
         let lacks = |file: &usize| {
             let root = layout.files()[*file].pieces_root;
-            layout.has_layer(*file) && root.is_some_and(|root| layers.layer(&root).is_none())
+            // Files with the same content have one layer, asked for once.
+            let is_first = root.and_then(|root| file_by_root.get(&root)) == Some(file);
+            is_first && layout.has_layer(*file) && root.is_some_and(|root| layers.layer(&root).is_none())
         };
-        let missing = (0..layout.files().len()).filter(lacks).map(|file| (file, BTreeMap::new())).collect();
+        let layer = |file: usize| (file, MissingLayer::new(layout.pieces_of(file).len()));
+        let missing = (0..layout.files().len()).filter(lacks).map(layer).collect();
         Self {
             file_by_root,
             missing,
@@ -60,7 +91,7 @@ impl Hashes {
             leaf_order: VecDeque::new(),
             leaf_count: 0,
             waiting: Vec::new(),
-            tree: None,
+            trees: Vec::new(),
         }
     }
 
@@ -110,30 +141,22 @@ impl Swarm {
 
     /// Asks for every part of a file's piece layer that did not come and is not asked for.
     fn ask_for_layer(&mut self, file: usize) {
-        let Some(have) = self.hashes.missing.get(&file) else { return };
         let Some(pieces_root) = self.layout.files()[file].pieces_root else { return };
-        let nodes = (self.layout.pieces_of(file).len() as u32).next_power_of_two();
-        let length = nodes.min(LAYER_CHUNK);
-        let starts: Vec<u32> =
-            (0..nodes).step_by(length as usize).filter(|start| !have.contains_key(start)).collect();
         let base_layer = merkle::piece_height(self.layout.piece_length());
-        for index in starts {
-            // Enough layers to reach the root; see `HashRange::uncle_count`.
-            let range = HashRange {
-                pieces_root,
-                base_layer,
-                index,
-                length,
-                proof_layers: nodes.ilog2().saturating_sub(1),
-            };
-            // Parts that are padding only follow from the others' proofs, but asking keeps the tree whole.
-            if self.peers.values().any(|peer| peer.hashes_out.contains_key(&range)) {
-                continue;
-            }
-            let pieces = self.layout.pieces_of(file);
-            let Some(key) = self.peer_for_hashes(|peer| pieces.clone().any(|piece| peer.has(piece))) else {
+        let pieces = self.layout.pieces_of(file);
+        while let Some(layer) = self.hashes.missing.get(&file) {
+            let Some(index) = layer.unasked.first().copied() else { return };
+            // Enough layers to reach the root; see `HashRange::uncle_count`. Parts that are padding only follow from
+            // the others' proofs, but asking keeps the tree whole.
+            let proof_layers = layer.nodes.ilog2().saturating_sub(1);
+            let range =
+                HashRange { pieces_root, base_layer, index, length: layer.part_length(), proof_layers };
+            let Some(key) = self.peer_for_hashes(|peer| peer.pieces.has_any_in(pieces.clone())) else {
                 return;
             };
+            if let Some(layer) = self.hashes.missing.get_mut(&file) {
+                layer.unasked.remove(&index);
+            }
             self.ask_for_hashes(key, range);
         }
     }
@@ -218,6 +241,9 @@ impl Swarm {
         let Some(peer) = self.peers.get_mut(&key) else { return };
         if believed {
             peer.hashes_out.remove(&range);
+            if let Some(file) = self.hashes.file_by_root.get(&range.pieces_root).copied() {
+                self.ask_for_layer(file);
+            }
         } else {
             peer.hash_rejects += HASH_REJECTS_MAX;
             self.on_hash_reject(key, range);
@@ -233,17 +259,18 @@ impl Swarm {
         if merkle::root_of_span(nodes, range.index as usize, uncles) != range.pieces_root {
             return false;
         }
-        let Some(parts) = self.hashes.missing.get_mut(&file) else { return true };
-        parts.insert(range.index, nodes.to_vec());
-        let pieces = self.layout.pieces_of(file);
-        let mut layer: Vec<Hash32> = parts.values().flatten().copied().collect();
-        if layer.len() < pieces.len().next_power_of_two() {
+        let Some(missing) = self.hashes.missing.get_mut(&file) else { return true };
+        missing.unasked.remove(&range.index);
+        missing.parts.insert(range.index, nodes.to_vec());
+        if !missing.is_whole() {
             return true;
         }
-        layer.truncate(pieces.len());
+        let pieces = self.layout.pieces_of(file).len();
+        let mut layer: Vec<Hash32> = missing.parts.values().flatten().copied().collect();
+        layer.truncate(pieces);
         if self.layers.insert(&self.layout, file, layer).is_err() {
             // Every part led to the root, so the whole does; if not, all of it is asked for again.
-            self.hashes.missing.insert(file, BTreeMap::new());
+            self.hashes.missing.insert(file, MissingLayer::new(pieces));
             return false;
         }
         self.hashes
@@ -296,6 +323,11 @@ impl Swarm {
     pub(crate) fn hash_request_ended(&mut self, key: PeerKey, range: HashRange) {
         let Some(file) = self.hashes.file_by_root.get(&range.pieces_root).copied() else { return };
         if self.is_layer(file, &range) {
+            if let Some(missing) = self.hashes.missing.get_mut(&file)
+                && !missing.parts.contains_key(&range.index)
+            {
+                missing.unasked.insert(range.index);
+            }
             return self.ask_for_layer(file);
         }
         if let Some(piece) = self.piece_of_leaves(file, &range)

@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use release::hash::Hash32;
 
+use crate::Bitfield;
 use crate::wire::Message;
 
 /// A connection, by the driver's own number. A number is never used twice.
@@ -180,10 +181,19 @@ pub enum Input {
         /// We do.
         enabled: bool,
     },
-    /// Whether we fetch what is missing. Off: nothing is requested.
+    /// Whether we fetch what is missing. Off: nothing is requested, and blocks that peers sent already are kept.
     SetDownload {
         /// We do.
         enabled: bool,
+    },
+    /// Which pieces are not wanted, instead of those said before; may come at any time.
+    ///
+    /// They are not fetched, what is under way for them ends, and the swarm is complete without them. Those that are
+    /// had stay had and are served, and so are those that come by [`Input::PieceAvailable`]. A bitfield of another
+    /// length than the layout has pieces changes nothing.
+    SetUnwanted {
+        /// These.
+        unwanted: Bitfield,
     },
     /// [`crate::Swarm::deadline`] has come.
     Tick,
@@ -299,7 +309,7 @@ pub enum Event {
         /// Index of the file in the layout.
         file: usize,
     },
-    /// Every piece is there.
+    /// Every wanted piece is there; said again when pieces were lost or came to be wanted since.
     Complete,
 }
 

@@ -26,6 +26,7 @@ mod time;
 mod totals;
 mod upload;
 mod verify;
+mod wanted;
 pub mod wire;
 
 pub use bitfield::Bitfield;

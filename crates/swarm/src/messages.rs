@@ -77,7 +77,7 @@ impl Swarm {
             mu_blocks: Some(wire::MU_BLOCKS),
             reqq: u32::try_from(self.config.requests_kept_max).ok(),
             version: Some(self.config.client.clone()),
-            upload_only: self.have.is_full(),
+            upload_only: self.is_complete(),
             port: self.config.listen_port,
             yourip: None,
         }
@@ -90,13 +90,15 @@ impl Swarm {
         }
         peer.pieces_told = true;
         peer.counted_as_seed = pieces.is_full();
-        peer.interesting = pieces.iter().filter(|piece| !self.have.get(*piece)).count() as u32;
+        peer.interesting = pieces.count_lacked(&self.have, &self.unwanted);
         if peer.counted_as_seed {
             self.picker.add_seed();
         } else {
-            pieces.iter().for_each(|piece| self.picker.raise(piece, &mut self.rng));
+            self.picker.raise_all(&pieces, &mut self.rng);
         }
         peer.pieces = pieces;
+        peer.barren = None;
+        peer.dry_at = None;
         self.after_news(key);
     }
 
@@ -112,16 +114,20 @@ impl Swarm {
         }
         peer.early.forget(piece);
         self.picker.raise(piece, &mut self.rng);
-        if !self.have.get(piece) {
-            peer.interesting += 1;
+        if self.have.get(piece) || self.unwanted.get(piece) {
+            return self.close_if_both_done(key);
+        }
+        peer.interesting += 1;
+        if self.picker.is_untouched(piece) {
+            peer.has_news(piece);
+            peer.dry_at = None;
+        } else if self.open.contains(&piece) {
+            peer.dry_at = None;
         }
         self.after_news(key);
     }
 
     fn after_news(&mut self, key: PeerKey) {
-        if let Some(peer) = self.peers.get_mut(&key) {
-            peer.dry_at = None;
-        }
         self.update_interest(key);
         self.fill(key);
         self.close_if_both_done(key);
@@ -136,11 +142,11 @@ impl Swarm {
         if peer.counted_as_seed {
             peer.counted_as_seed = false;
             self.picker.remove_seed();
-            peer.pieces.iter().for_each(|other| self.picker.raise(other, &mut self.rng));
+            self.picker.raise_all(&peer.pieces, &mut self.rng);
         } else {
             self.picker.lower(piece, &mut self.rng);
         }
-        if !self.have.get(piece) {
+        if !self.have.get(piece) && !self.unwanted.get(piece) {
             peer.interesting = peer.interesting.saturating_sub(1);
         }
         self.update_interest(key);
@@ -151,24 +157,25 @@ impl Swarm {
         if peer.counted_as_seed {
             self.picker.remove_seed();
         } else {
-            peer.pieces.iter().for_each(|piece| self.picker.lower(piece, &mut self.rng));
+            self.picker.lower_all(&peer.pieces, &mut self.rng);
         }
     }
 
     pub(crate) fn update_interest(&mut self, key: PeerKey) {
         let Some(peer) = self.peers.get_mut(&key) else { return };
-        let wanted = self.download && (peer.interesting > 0 || !peer.early.is_empty());
-        if wanted != peer.interests_us {
-            peer.interests_us = wanted;
-            self.send(key, if wanted { Message::Interested } else { Message::NotInterested });
+        if let Some(message) = peer.interest_changed(self.download) {
+            self.send(key, message);
         }
     }
 
-    /// Two that have everything have nothing to say to each other.
+    /// Two that want nothing of each other have nothing to say.
     pub(crate) fn close_if_both_done(&mut self, key: PeerKey) {
         let Some(peer) = self.peers.get(&key) else { return };
-        let peer_done = peer.pieces.is_full() || (peer.upload_only && peer.pieces_told);
-        if self.have.is_full() && peer_done {
+        if !self.is_complete() || !peer.pieces_told {
+            return;
+        }
+        let lacks_nothing = || peer.pieces.count() >= self.have.count() && self.have.is_within(&peer.pieces);
+        if peer.upload_only || lacks_nothing() {
             self.connections.is_seed(peer.listens);
             self.close(key, CloseReason::BothSeeds);
         }

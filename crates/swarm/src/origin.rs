@@ -120,11 +120,12 @@ impl Swarm {
     /// Starts as many fetches as are needed.
     pub(crate) fn drive_origin(&mut self) {
         self.check_origin_stalls();
-        let usable = self.origin.available && self.download && !self.have.is_full();
+        let usable = self.origin.available && self.download && !self.is_complete();
         if !usable || self.now < self.origin.not_before {
             self.origin.starving_since = None;
             return;
         }
+        self.picker.refresh(&mut self.rng);
         let need = self.need();
         while self.origin_has_room(need) {
             let Some(piece) = self.choose_for_origin(need) else { break };
@@ -192,7 +193,7 @@ impl Swarm {
         let offered = |piece: u32| !self.origin.refused.contains(&piece);
         if need == Need::Unseen {
             let spread = self.config.origin_spread;
-            return self.picker.rarest(|piece| offered(piece) && self.picker.availability(piece) <= spread);
+            return self.picker.rarest(offered).filter(|piece| self.picker.availability(*piece) <= spread);
         }
         let admits = |p: &Partial| p.admits(Source::Origin) && !p.anything_asked();
         let left = |piece: &u32| self.partials.get(piece).is_some_and(admits) && offered(*piece);
@@ -207,7 +208,9 @@ impl Swarm {
         }
         let blocks: Range<u32> = partial.wanted();
         let left: BTreeSet<u32> = blocks.clone().filter(|block| partial.wants(*block)).collect();
-        left.iter().for_each(|block| partial.ask(*block));
+        for block in &left {
+            partial.ask(*block, Source::Origin, self.now);
+        }
         let bytes = left.iter().map(|block| u64::from(self.layout.block_length(piece, *block))).sum();
         self.origin.last_fetch += 1;
         let fetch = self.origin.last_fetch;

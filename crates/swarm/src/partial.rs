@@ -16,12 +16,63 @@ pub(crate) enum Source {
     Peer(PeerKey),
 }
 
+/// Sources of one block in the endgame.
+pub(crate) const SOURCES_MAX: usize = 2;
+
+/// Who was asked for a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Askers {
+    peers: [Option<PeerKey>; SOURCES_MAX],
+    pub(crate) origin: bool,
+    /// When the first of them was asked.
+    since: Time,
+}
+
+impl Askers {
+    fn new(since: Time) -> Self {
+        Self { peers: [None; SOURCES_MAX], origin: false, since }
+    }
+
+    pub(crate) fn peers(&self) -> impl Iterator<Item = PeerKey> {
+        self.peers.into_iter().flatten()
+    }
+
+    fn count(&self) -> usize {
+        self.peers().count() + usize::from(self.origin)
+    }
+
+    /// False if it was asked already, or so many peers were that no other is.
+    fn add(&mut self, source: Source) -> bool {
+        match source {
+            Source::Origin => !std::mem::replace(&mut self.origin, true),
+            Source::Peer(key) if self.peers.contains(&Some(key)) => false,
+            Source::Peer(key) => match self.peers.iter_mut().find(|place| place.is_none()) {
+                Some(place) => {
+                    *place = Some(key);
+                    true
+                }
+                None => false,
+            },
+        }
+    }
+
+    fn remove(&mut self, source: Source) {
+        match source {
+            Source::Origin => self.origin = false,
+            Source::Peer(key) => {
+                let own = self.peers.iter_mut().find(|place| **place == Some(key));
+                own.into_iter().for_each(|place| *place = None);
+            }
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Block {
     /// Nobody was asked.
     Free,
-    /// So many sources were asked.
-    Asked(u8),
+    /// These were asked, one at least.
+    Asked(Askers),
     /// It came and the driver is writing it.
     Storing(Source),
     /// It is written and has this leaf.
@@ -59,8 +110,8 @@ pub(crate) struct Suspect {
 /// What an arriving block was worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arrival {
-    /// It is to be stored; so many others were asked for it too.
-    Fresh { also_asked: u8 },
+    /// It is to be stored; these others were asked for it too.
+    Fresh { others: Askers },
     /// It is here already.
     Twice,
 }
@@ -95,47 +146,50 @@ impl Partial {
         }
     }
 
-    /// Marks a block as asked of one more source.
-    pub(crate) fn ask(&mut self, block: u32) {
+    /// Marks a block as asked of one more source; false if it need not or cannot be asked of it.
+    pub(crate) fn ask(&mut self, block: u32, source: Source, now: Time) -> bool {
         let state = &mut self.blocks[block as usize];
         match state {
             Block::Free => {
-                *state = Block::Asked(1);
+                let mut askers = Askers::new(now);
+                askers.add(source);
+                *state = Block::Asked(askers);
                 self.free -= 1;
+                true
             }
-            Block::Asked(count) => *count = count.saturating_add(1),
-            Block::Storing(_) | Block::Stored(..) => {}
+            Block::Asked(askers) => askers.add(source),
+            Block::Storing(_) | Block::Stored(..) => false,
         }
     }
 
-    /// One source that was asked will not deliver; true if the block is free now.
-    pub(crate) fn unask(&mut self, block: u32) -> bool {
-        match &mut self.blocks[block as usize] {
-            Block::Asked(count) if *count > 1 => *count -= 1,
-            state @ Block::Asked(_) => {
-                *state = Block::Free;
-                self.free += 1;
-                return true;
-            }
-            _ => {}
+    /// A source that was asked will not deliver; true if the block is free now.
+    pub(crate) fn unask(&mut self, block: u32, source: Source) -> bool {
+        let Some(state) = self.blocks.get_mut(block as usize) else { return false };
+        let Block::Asked(askers) = state else { return false };
+        askers.remove(source);
+        let free = askers.count() == 0;
+        if free {
+            *state = Block::Free;
+            self.free += 1;
         }
-        false
+        free
     }
 
     /// A block came.
     pub(crate) fn arrive(&mut self, block: u32, source: Source, now: Time) -> Arrival {
         let state = &mut self.blocks[block as usize];
-        let also_asked = match *state {
+        let mut others = match *state {
             Block::Free => {
                 self.free -= 1;
-                0
+                Askers::new(now)
             }
-            Block::Asked(count) => count.saturating_sub(1),
+            Block::Asked(askers) => askers,
             Block::Storing(_) | Block::Stored(..) => return Arrival::Twice,
         };
+        others.remove(source);
         *state = Block::Storing(source);
         self.progress_at = now;
-        Arrival::Fresh { also_asked }
+        Arrival::Fresh { others }
     }
 
     /// A block was written; its source, if it was awaited.
@@ -192,8 +246,25 @@ impl Partial {
     }
 
     /// How many sources are asked for a block.
-    pub(crate) fn asked(&self, block: u32) -> u8 {
-        if let Some(Block::Asked(count)) = self.blocks.get(block as usize) { *count } else { 0 }
+    pub(crate) fn asked(&self, block: u32) -> usize {
+        if let Some(Block::Asked(askers)) = self.blocks.get(block as usize) { askers.count() } else { 0 }
+    }
+
+    /// The blocks that one peer and nobody else is asked for, and since when.
+    pub(crate) fn asked_of_one_peer(&self) -> impl Iterator<Item = (u32, Time)> + '_ {
+        (0u32..).zip(&self.blocks).filter_map(|(at, block)| match block {
+            Block::Asked(askers) if !askers.origin && askers.count() == 1 => Some((at, askers.since)),
+            _ => None,
+        })
+    }
+
+    /// Every peer that is asked for a block, and for which.
+    pub(crate) fn asked_of_peers(&self) -> Vec<(PeerKey, u32)> {
+        let asked = (0u32..).zip(&self.blocks).filter_map(|(at, block)| match block {
+            Block::Asked(askers) => Some((at, askers)),
+            _ => None,
+        });
+        asked.flat_map(|(at, askers)| askers.peers().map(move |key| (key, at))).collect()
     }
 
     pub(crate) fn is_whole(&self) -> bool {
@@ -251,14 +322,17 @@ mod tests {
     use super::*;
 
     const A: Source = Source::Peer(PeerKey(1));
+    const B: Source = Source::Peer(PeerKey(2));
 
     #[test]
     fn a_block_goes_from_free_to_stored_and_back() {
         let mut partial = Partial::new(3, Time::ZERO);
-        partial.ask(1);
-        partial.ask(1);
+        assert!(partial.ask(1, A, Time::ZERO) && !partial.ask(1, A, Time::ZERO));
+        assert!(partial.ask(1, B, Time::ZERO) && !partial.ask(1, Source::Peer(PeerKey(3)), Time::ZERO));
         assert_eq!((partial.free(), partial.next_free(|_| true), partial.asked(1)), (2, Some(0), 2));
-        assert_eq!(partial.arrive(1, A, Time::ZERO), Arrival::Fresh { also_asked: 1 });
+        assert_eq!(partial.asked_of_peers(), [(PeerKey(1), 1), (PeerKey(2), 1)]);
+        let Arrival::Fresh { others } = partial.arrive(1, A, Time::ZERO) else { panic!() };
+        assert_eq!((others.peers().collect::<Vec<_>>(), others.origin), (vec![PeerKey(2)], false));
         assert_eq!(partial.arrive(1, Source::Origin, Time::ZERO), Arrival::Twice);
         assert_eq!(partial.store(1, Hash32::ZERO), Some(A));
         assert_eq!(partial.store(1, Hash32::ZERO), None);
@@ -270,9 +344,19 @@ mod tests {
     #[test]
     fn an_asked_block_is_free_when_the_last_asked_gives_up() {
         let mut partial = Partial::new(1, Time::ZERO);
-        partial.ask(0);
-        partial.ask(0);
-        assert!(!partial.unask(0) && partial.unask(0) && !partial.unask(0));
+        partial.ask(0, A, Time::ZERO);
+        partial.ask(0, Source::Origin, Time::ZERO);
+        assert!(!partial.unask(0, B) && !partial.unask(0, A) && partial.unask(0, Source::Origin));
+        assert!(!partial.unask(0, A));
         assert_eq!(partial.free(), 1);
+    }
+
+    #[test]
+    fn a_block_from_one_that_is_not_asked_any_more_leaves_the_others_to_be_told() {
+        let mut partial = Partial::new(1, Time::ZERO);
+        partial.ask(0, B, Time::ZERO);
+        partial.ask(0, Source::Origin, Time::ZERO);
+        let Arrival::Fresh { others } = partial.arrive(0, A, Time::ZERO) else { panic!() };
+        assert_eq!((others.peers().collect::<Vec<_>>(), others.origin), (vec![PeerKey(2)], true));
     }
 }

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 
 use crate::early::Early;
 use crate::rate::Rate;
-use crate::wire::{self, BLOCK_LENGTH, HashRange};
+use crate::requests::choose::Barren;
+use crate::wire::{self, BLOCK_LENGTH, HashRange, Message};
 use crate::{Bitfield, Class, Config, PeerStats, Time};
 use crate::{PeerKey, io::Input};
 
@@ -23,6 +24,8 @@ const REQQ_DEFAULT: u32 = 250;
 const REQQ_MIN: u32 = 4;
 /// A piece that a serving peer rejected so often is not there.
 const REJECTS_OF_PIECE_MAX: u32 = 3;
+/// Pieces whose rejects are counted; above this they are counted anew.
+const REJECTED_REMEMBERED_MAX: usize = 256;
 /// A peer that refused or failed hash requests so often is not asked again.
 pub(crate) const HASH_REJECTS_MAX: u32 = 8;
 /// Blocks that may be at the driver for a peer, however slow it is.
@@ -76,6 +79,8 @@ pub(crate) struct Peer {
     pub(crate) suggested_to: Vec<u32>,
     /// The state of the picker in which nothing was found for it.
     pub(crate) dry_at: Option<u64>,
+    /// Set once it had no untouched piece.
+    pub(crate) barren: Option<Barren>,
     window: usize,
     slow_start: bool,
     slow_start_rate: u64,
@@ -97,7 +102,8 @@ pub(crate) struct Peer {
     rejected: BTreeMap<u32, u32>,
     pub(crate) heard_at: Time,
     pub(crate) said_at: Time,
-    pub(crate) pex_at: Time,
+    /// When it was last told of others, or that could not be.
+    pub(crate) pex_at: Option<Time>,
     pub(crate) pex_told: BTreeSet<SocketAddr>,
 }
 
@@ -105,6 +111,9 @@ impl Peer {
     /// Takes note that the peer, which serves us, rejected a request. Says whether the piece is to be taken for gone.
     pub(crate) fn rejects(&mut self, piece: u32) -> bool {
         self.reqq = self.reqq.min(u32::try_from(self.out.len()).unwrap_or(u32::MAX)).max(REQQ_MIN);
+        if self.rejected.len() >= REJECTED_REMEMBERED_MAX {
+            self.rejected.clear();
+        }
         let times = self.rejected.entry(piece).or_default();
         *times += 1;
         self.out.is_empty() || *times >= REJECTS_OF_PIECE_MAX
@@ -148,6 +157,7 @@ impl Peer {
             suggested: VecDeque::new(),
             suggested_to: Vec::new(),
             dry_at: None,
+            barren: None,
             window: config.requests_unproven_max,
             slow_start: true,
             slow_start_rate: 0,
@@ -165,7 +175,7 @@ impl Peer {
             rejected: BTreeMap::new(),
             heard_at: now,
             said_at: now,
-            pex_at: now,
+            pex_at: None,
             pex_told: BTreeSet::new(),
         })
     }
@@ -220,6 +230,13 @@ impl Peer {
     /// Whether it can give a block now.
     pub(crate) fn has_block(&self, piece: u32, block: u32) -> bool {
         self.pieces.get(piece) || self.early.has(piece, block)
+    }
+
+    /// What it is to be told if whether we want something of it has changed.
+    pub(crate) fn interest_changed(&mut self, download: bool) -> Option<Message> {
+        let wanted = download && (self.interesting > 0 || !self.early.is_empty());
+        let changed = wanted != std::mem::replace(&mut self.interests_us, wanted);
+        changed.then_some(if wanted { Message::Interested } else { Message::NotInterested })
     }
 
     /// Whether it did not refuse hash requests too often.

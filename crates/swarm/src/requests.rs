@@ -1,9 +1,8 @@
-//! What to ask of whom: partial pieces first, then the rarest; windows by rate; timeouts; the endgame.
+//! What to ask of whom: windows by rate, blocks that come, requests taken back; which piece (`choose`), and what to do
+//! when every piece is asked for (`endgame`).
 //!
 //! Invariant: a block is asked of one source at a time, except in the endgame, when every reachable missing block is
 //! asked for already.
-
-use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -13,12 +12,11 @@ use crate::swarm::Swarm;
 use crate::wire::{BLOCK_LENGTH, Message};
 use crate::{CloseReason, Output, PeerKey};
 
-/// Pieces picked at random before rarity counts, so that a newcomer soon has something to give.
-const RANDOM_FIRST: u32 = 4;
-/// Sources of one block in the endgame.
-const ENDGAME_SOURCES: u8 = 2;
-/// A block asked for so long ago may be asked of another in the endgame.
-const ENDGAME_AGE: Duration = Duration::from_secs(1);
+pub(crate) mod choose;
+mod endgame;
+
+/// Peers with room that are tried when blocks have become free; the others find them within a tick.
+const REFILLED_MAX: usize = 32;
 /// A block that has to wait longer than this at one peer is given to an idle one.
 const STEAL_WAIT_MILLIS: u64 = 1_000;
 /// Blocks a peer may send that nobody asked it for (cancels cross blocks on the way).
@@ -29,31 +27,33 @@ const LATE_MAX: usize = 1024;
 impl Swarm {
     /// Sends a peer as many requests as its window takes.
     pub(crate) fn fill(&mut self, key: PeerKey) {
+        while self.fill_with_free(key) && self.steal_for(key) {}
+    }
+
+    /// Sends a peer requests for blocks that nobody was asked for; whether it has room for more than there are.
+    fn fill_with_free(&mut self, key: PeerKey) -> bool {
         loop {
-            let Some(peer) = self.peers.get(&key) else { return };
+            let Some(peer) = self.peers.get(&key) else { return false };
             if peer.chokes_us || !peer.interests_us {
-                return;
+                return false;
             }
             if peer.dry_at == Some(self.generation) && !peer.out.is_empty() {
-                return;
+                return true;
             }
             let room = peer.room(&self.config);
             if room == 0 {
-                return;
+                return false;
             }
-            match self.choose(key) {
-                Some(piece) => self.ask(key, piece, room),
-                None => {
-                    if self.steal_for(key) {
-                        continue;
-                    }
-                    let generation = self.generation;
-                    if let Some(peer) = self.peers.get_mut(&key) {
-                        peer.dry_at = Some(generation);
-                    }
-                    return;
-                }
+            if let Some(piece) = self.choose(key) {
+                self.ask(key, piece, room);
+                continue;
             }
+            let dry_at = self.looked_at_all_begun().then_some(self.generation);
+            if let Some(peer) = self.peers.get_mut(&key) {
+                peer.dry_at = dry_at;
+            }
+            self.dry.insert(key);
+            return true;
         }
     }
 
@@ -65,49 +65,6 @@ impl Swarm {
             }
             self.fill(key);
         }
-    }
-
-    /// The piece to ask a peer for next; touched or not, it has a free block that the peer can give.
-    fn choose(&mut self, key: PeerKey) -> Option<u32> {
-        let peer = self.peers.get(&key)?;
-        if let Some(piece) = peer.current_piece.filter(|piece| self.can_give(key, peer, *piece)) {
-            return Some(piece);
-        }
-        if let Some(piece) = self.suggestion_of(key) {
-            return Some(piece);
-        }
-        let peer = self.peers.get(&key)?;
-        let partial = self.open.iter().copied().filter(|piece| self.can_give(key, peer, *piece));
-        let partial = partial.min_by_key(|piece| {
-            (self.picker.availability(*piece), self.partials.get(piece).map(Partial::free))
-        });
-        if partial.is_some() {
-            return partial;
-        }
-        if self.have.count() < RANDOM_FIRST {
-            let any = self.picker.random(&mut self.rng, |piece| peer.has(piece));
-            return any.or_else(|| self.rarest_early(peer));
-        }
-        let whole = self.picker.rarest(|piece| peer.has(piece));
-        let rarity = |piece: &u32| self.picker.availability(*piece);
-        [self.rarest_early(peer), whole].into_iter().flatten().min_by_key(rarity)
-    }
-
-    /// Whether a peer has a block that is free of a piece that was begun.
-    fn can_give(&self, key: PeerKey, peer: &Peer, piece: u32) -> bool {
-        let Some(partial) = self.partials.get(&piece).filter(|_| self.open.contains(&piece)) else {
-            return false;
-        };
-        partial.admits(Source::Peer(key))
-            && (peer.has(piece)
-                || (peer.early.offers_piece(piece)
-                    && partial.next_free(|block| peer.early.has(piece, block)).is_some()))
-    }
-
-    /// The rarest untouched piece of which the peer offers single blocks.
-    fn rarest_early(&self, peer: &Peer) -> Option<u32> {
-        let untouched = |piece: &u32| !self.have.get(*piece) && !self.partials.contains_key(piece);
-        peer.early.pieces().filter(untouched).min_by_key(|piece| self.picker.availability(*piece))
     }
 
     fn ask(&mut self, key: PeerKey, piece: u32, room: usize) {
@@ -156,7 +113,9 @@ impl Swarm {
         if partial.only == Only::One {
             partial.only = Only::This(Source::Peer(key));
         }
-        partial.ask(block);
+        if !partial.ask(block, Source::Peer(key), self.now) {
+            return;
+        }
         if peer.out.is_empty() {
             peer.last_block_at = self.now;
         }
@@ -169,7 +128,7 @@ impl Swarm {
     /// Makes an untouched piece a partial one.
     pub(crate) fn touch(&mut self, piece: u32) {
         if !self.partials.contains_key(&piece) {
-            self.picker.remove(piece);
+            self.picker.remove(piece, &mut self.rng);
             self.partials.insert(piece, Partial::new(self.layout.block_count(piece), self.now));
         }
     }
@@ -199,7 +158,7 @@ impl Swarm {
     /// A source that was asked for a block will not deliver it.
     pub(crate) fn unask(&mut self, source: Source, piece: u32, block: u32) {
         let Some(partial) = self.partials.get_mut(&piece) else { return };
-        if !partial.unask(block) {
+        if !partial.unask(block, source) {
             return;
         }
         if partial.only == Only::This(source) {
@@ -240,32 +199,26 @@ impl Swarm {
     /// A block came that was asked for: it is stored, unless another was faster.
     pub(crate) fn take_block(&mut self, source: Source, piece: u32, block: u32, data: Bytes) {
         let bytes = data.len() as u64;
+        if source != Source::Origin && self.lacks(piece) {
+            // Asked for and taken back since; the piece may have been given up as a whole meanwhile.
+            self.touch(piece);
+        }
         let arrival = match self.partials.get_mut(&piece) {
             Some(partial) if partial.admits(source) => partial.arrive(block, source, self.now),
             _ => Arrival::Twice,
         };
-        let Arrival::Fresh { also_asked } = arrival else {
+        let Arrival::Fresh { others } = arrival else {
             self.totals.wasted_bytes += bytes;
             return;
         };
         self.put(Output::StoreBlock { piece, block, data });
         self.settle(piece);
-        if also_asked > 0 {
-            self.cancel_block(piece, block);
-            if source != Source::Origin {
-                self.origin_need_not(piece, block);
-            }
-        }
-    }
-
-    /// Takes a block back from every peer that was asked for it.
-    fn cancel_block(&mut self, piece: u32, block: u32) {
-        let asked = |peer: &Peer| peer.out.contains_key(&(piece, block));
-        let keys: Vec<PeerKey> =
-            self.peers.iter().filter(|(_, peer)| asked(peer)).map(|(key, _)| *key).collect();
-        for key in keys {
+        for key in others.peers() {
             self.take_back(key, piece, block);
             self.fill(key);
+        }
+        if others.origin {
+            self.origin_need_not(piece, block);
         }
     }
 
@@ -329,13 +282,20 @@ impl Swarm {
         self.refill_others();
     }
 
-    /// Blocks have become free: peers with room may take them.
+    /// Blocks have become free: peers with room for which nothing was found take them.
     pub(crate) fn refill_others(&mut self) {
-        if self.open.is_empty() && self.picker.reachable_is_empty() {
-            return;
+        let from = if self.dry.len() > REFILLED_MAX { self.dry_from } else { PeerKey(0) };
+        let in_turn = self.dry.range(from..).chain(self.dry.range(..from));
+        let keys: Vec<PeerKey> = in_turn.take(REFILLED_MAX).copied().collect();
+        for key in keys {
+            if self.open.is_empty() && self.picker.reachable_is_empty() {
+                return;
+            }
+            self.dry_from = PeerKey(key.0.saturating_add(1));
+            if !self.fill_with_free(key) {
+                self.dry.remove(&key);
+            }
         }
-        let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
-        keys.into_iter().for_each(|key| self.fill(key));
     }
 
     /// Gives the requests of silent peers to others.
@@ -356,42 +316,6 @@ impl Swarm {
         }
         for (key, piece, block) in back {
             self.take_back(key, piece, block);
-        }
-    }
-
-    /// Asks a second peer for blocks that make us wait, once nothing else is left to ask for.
-    pub(crate) fn endgame(&mut self) {
-        if !self.open.is_empty() || !self.picker.reachable_is_empty() || self.partials.is_empty() {
-            return;
-        }
-        let mut waiting: Vec<(crate::Time, u32, u32)> = Vec::new();
-        for peer in self.peers.values() {
-            let old = peer.out.iter().filter(|(_, asked)| self.now.since(**asked) >= ENDGAME_AGE);
-            waiting.extend(old.map(|((piece, block), asked)| (*asked, *piece, *block)));
-        }
-        waiting.extend(self.origin.waiting(self.now, ENDGAME_AGE));
-        waiting.sort_unstable();
-        let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
-        for key in keys {
-            self.endgame_of(key, &waiting);
-        }
-    }
-
-    fn endgame_of(&mut self, key: PeerKey, waiting: &[(crate::Time, u32, u32)]) {
-        for &(_, piece, block) in waiting {
-            let (Some(peer), Some(partial)) = (self.peers.get(&key), self.partials.get(&piece)) else {
-                continue;
-            };
-            if peer.chokes_us || !peer.interests_us || peer.room(&self.config) == 0 {
-                return;
-            }
-            let useful = peer.has_block(piece, block)
-                && !peer.out.contains_key(&(piece, block))
-                && partial.admits(Source::Peer(key))
-                && (1..ENDGAME_SOURCES).contains(&partial.asked(block));
-            if useful {
-                self.ask_block(key, piece, block);
-            }
         }
     }
 }

@@ -40,11 +40,13 @@ pub struct Stats {
     pub failed_pieces: u64,
     /// Pieces that are verified.
     pub pieces_have: u32,
-    /// Pieces there are.
+    /// Pieces that are wanted or here.
     pub pieces_total: u32,
+    /// Pieces that are neither wanted nor here.
+    pub pieces_unwanted: u32,
     /// Bytes of verified pieces.
     pub bytes_have: u64,
-    /// Bytes of all pieces.
+    /// Bytes of all pieces that are wanted or here.
     pub bytes_total: u64,
     /// How often the rarest piece stands among connected peers, ourselves excepted.
     pub availability_min: u32,

@@ -97,7 +97,7 @@ impl Swarm {
 
     /// A peer would like to give a piece.
     pub(crate) fn on_suggest(&mut self, key: PeerKey, piece: u32) {
-        let lacked = piece < self.have.len() && !self.have.get(piece);
+        let lacked = self.lacks(piece);
         let Some(peer) = self.peers.get_mut(&key) else { return };
         if lacked && peer.suggested.len() < REMEMBERED_MAX && !peer.suggested.contains(&piece) {
             peer.suggested.push_back(piece);
@@ -108,11 +108,11 @@ impl Swarm {
 
     /// The first suggestion of a peer that still is of use and has a free block.
     pub(crate) fn suggestion_of(&mut self, key: PeerKey) -> Option<u32> {
-        let (have, partials, open) = (&self.have, &self.partials, &self.open);
+        let (picker, open) = (&self.picker, &self.open);
         let peer = self.peers.get_mut(&key)?;
         while let Some(piece) = peer.suggested.front().copied() {
-            let free = !partials.contains_key(&piece) || open.contains(&piece);
-            if !have.get(piece) && peer.pieces.get(piece) && free {
+            let free = picker.is_untouched(piece) || open.contains(&piece);
+            if free && peer.pieces.get(piece) {
                 return Some(piece);
             }
             peer.suggested.pop_front();

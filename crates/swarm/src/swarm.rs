@@ -37,6 +37,9 @@ pub struct Swarm {
     pub(crate) layout: Arc<Layout>,
     pub(crate) layers: PieceLayers,
     pub(crate) have: Bitfield,
+    pub(crate) unwanted: Bitfield,
+    /// Wanted pieces that are not had.
+    pub(crate) missing: u32,
     pub(crate) bytes_have: u64,
     pub(crate) rng: Rng,
     pub(crate) now: Time,
@@ -48,6 +51,9 @@ pub struct Swarm {
     pub(crate) open: BTreeSet<u32>,
     /// Rises whenever a block may have become free: peers for whom nothing was found look again.
     pub(crate) generation: u64,
+    /// Peers with room for which nothing was found, and where to go on among them.
+    pub(crate) dry: BTreeSet<PeerKey>,
+    pub(crate) dry_from: PeerKey,
     pub(crate) choker: Choker,
     pub(crate) origin: Origin,
     pub(crate) connections: Connections,
@@ -56,7 +62,7 @@ pub struct Swarm {
     pub(crate) totals: Totals,
     pub(crate) download: bool,
     pub(crate) upload: bool,
-    outputs: VecDeque<Output>,
+    pub(crate) outputs: VecDeque<Output>,
 }
 
 impl Swarm {
@@ -69,10 +75,8 @@ impl Swarm {
         let pieces = layout.piece_count();
         let have = if have.len() == pieces { have } else { Bitfield::empty(pieces) };
         let mut rng = Rng::with_seed(seed);
-        let mut picker = Picker::new(pieces);
-        let mut missing: Vec<u32> = (0..pieces).filter(|piece| !have.get(*piece)).collect();
-        rng.shuffle(&mut missing);
-        missing.into_iter().for_each(|piece| picker.add(piece, &mut rng));
+        let missing = (0..pieces).filter(|piece| !have.get(*piece));
+        let picker = Picker::new(pieces, missing, &mut rng);
         let bytes_have = have.iter().map(|piece| u64::from(layout.piece_bytes(piece))).sum();
         Self {
             choker: Choker::new(&config),
@@ -82,6 +86,8 @@ impl Swarm {
             config,
             layout,
             layers,
+            unwanted: Bitfield::empty(pieces),
+            missing: pieces - have.count(),
             have,
             bytes_have,
             rng,
@@ -92,6 +98,8 @@ impl Swarm {
             partials: BTreeMap::new(),
             open: BTreeSet::new(),
             generation: 0,
+            dry: BTreeSet::new(),
+            dry_from: PeerKey(0),
             connections: Connections::default(),
             totals: Totals::default(),
             download: true,
@@ -128,11 +136,13 @@ impl Swarm {
         let now = self.now.max(now);
         let nobody_has = |piece: &&u32| self.picker.availability(**piece) == 0;
         let unavailable_partials = self.partials.keys().filter(nobody_has).count();
+        let (pieces_unwanted, bytes_unwanted) = self.left_out();
         let mut stats = Stats {
             pieces_have: self.have.count(),
-            pieces_total: self.have.len(),
+            pieces_total: self.have.len() - pieces_unwanted,
+            pieces_unwanted,
             bytes_have: self.bytes_have,
-            bytes_total: self.layout.total(),
+            bytes_total: self.layout.total() - bytes_unwanted,
             availability_min: self.picker.availability_min(),
             pieces_unavailable: self.picker.unavailable() + unavailable_partials as u32,
             origin_fetches: self.origin.fetch_count(),
@@ -154,12 +164,6 @@ impl Swarm {
     #[must_use]
     pub fn layers(&self) -> &PieceLayers {
         &self.layers
-    }
-
-    /// Whether every piece is verified.
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
-        self.have.is_full()
     }
 
     fn dispatch(&mut self, input: Input) {
@@ -188,6 +192,7 @@ impl Swarm {
             Input::SetOrigin { available } => self.set_origin(available),
             Input::SetUpload { enabled } => self.set_upload(enabled),
             Input::SetDownload { enabled } => self.set_download(enabled),
+            Input::SetUnwanted { unwanted } => self.set_unwanted(unwanted),
             Input::Tick => {}
         }
     }

@@ -13,7 +13,7 @@ use release::merkle;
 use crate::partial::{Only, Partial, Source, Stage, Suspect};
 use crate::swarm::Swarm;
 use crate::wire::{Message, lost_piece_payload};
-use crate::{Event, PeerKey};
+use crate::{Event, Output, PeerKey};
 
 impl Swarm {
     /// The driver wrote a block and tells its hash.
@@ -165,27 +165,31 @@ impl Swarm {
         if !self.have.set(piece) {
             return;
         }
+        let wanted = !self.unwanted.get(piece);
+        self.missing -= u32::from(wanted);
         self.cancel_origin_of(piece);
         self.bytes_have += u64::from(self.layout.piece_bytes(piece));
-        self.picker.remove(piece);
+        self.picker.remove(piece, &mut self.rng);
         self.event(Event::PieceVerified { piece });
-        let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
-        for key in keys {
-            let Some(peer) = self.peers.get_mut(&key) else { continue };
-            if peer.has(piece) {
-                peer.interesting = peer.interesting.saturating_sub(1);
+        for (key, peer) in &mut self.peers {
+            if peer.pieces.get(piece) {
+                peer.interesting = peer.interesting.saturating_sub(u32::from(wanted));
             } else {
                 peer.early.forget(piece);
-                self.send(key, Message::Have { piece });
+                peer.said_at = self.now;
+                self.outputs.push_back(Output::Send { peer: *key, message: Message::Have { piece } });
             }
-            self.update_interest(key);
+            if let Some(message) = peer.interest_changed(self.download) {
+                peer.said_at = self.now;
+                self.outputs.push_back(Output::Send { peer: *key, message });
+            }
         }
-        if self.have.is_full() {
+        if wanted && self.is_complete() {
             self.complete();
         }
     }
 
-    fn complete(&mut self) {
+    pub(crate) fn complete(&mut self) {
         self.event(Event::Complete);
         self.cancel_origin();
         self.announce_upload_only();
@@ -198,15 +202,8 @@ impl Swarm {
         if piece >= self.have.len() || self.have.get(piece) {
             return;
         }
-        let asked = |peer: &crate::peer::Peer| {
-            let blocks = peer.out.range((piece, 0)..=(piece, u32::MAX));
-            blocks.map(|((_, block), _)| *block).collect::<Vec<u32>>()
-        };
-        let asked: Vec<(PeerKey, Vec<u32>)> =
-            self.peers.iter().map(|(key, peer)| (*key, asked(peer))).collect();
-        for (key, blocks) in asked {
-            blocks.into_iter().for_each(|block| self.take_back(key, piece, block));
-        }
+        let asked = self.partials.get(&piece).map(Partial::asked_of_peers).unwrap_or_default();
+        asked.into_iter().for_each(|(key, block)| self.take_back(key, piece, block));
         self.partials.remove(&piece);
         self.settle(piece);
         self.gain(piece);
@@ -219,7 +216,11 @@ impl Swarm {
         }
         self.bytes_have -= u64::from(self.layout.piece_bytes(piece));
         self.hashes.forget_leaves(piece);
-        self.picker.add(piece, &mut self.rng);
+        let wanted = !self.unwanted.get(piece);
+        if wanted {
+            self.missing += 1;
+            self.picker.add(piece, &mut self.rng);
+        }
         self.event(Event::PieceLost { piece });
         self.generation += 1;
         let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
@@ -227,7 +228,7 @@ impl Swarm {
             self.reject_queued(key, |request| request.piece == piece);
             let Some(peer) = self.peers.get_mut(&key) else { continue };
             if peer.has(piece) {
-                peer.interesting += 1;
+                peer.interesting += u32::from(wanted);
             }
             if let Some(id) = peer.lt_donthave {
                 self.send(key, Message::Extended { id, payload: lost_piece_payload(piece) });

@@ -424,3 +424,102 @@ fn the_origin_is_left_after_a_refusal_and_asked_again_after_a_pause() {
     assert_eq!(fetches(&driver.later(29)), [0; 0]);
     assert!(!fetches(&driver.later(2)).is_empty());
 }
+
+/// One file is the player's own: nobody fetches it, and the rest is all.
+#[test]
+fn pieces_that_are_not_wanted_are_not_asked_for_and_not_awaited() {
+    let mut driver = Driver::new(Bitfield::empty(PIECES));
+    driver.give(Input::SetUnwanted { unwanted: bits(&[1, 4]) });
+    driver.connect(PEER, RESERVED);
+    driver.hear(PEER, Message::HaveAll);
+    let asked = driver.hear(PEER, Message::Unchoke);
+    let outputs = deliver(&mut driver, asked, None);
+    let requested = |n| move |o: &Output| matches!(o, Output::Send { message: Message::Request { index, .. }, .. } if *index == n);
+    assert!((0..PIECES).all(|n| outputs.iter().any(requested(n)) != [1, 4].contains(&n)));
+    assert!(outputs.contains(&Output::Event(Event::Complete)) && driver.swarm.is_complete());
+    let stats = driver.swarm.stats(driver.now);
+    assert_eq!((stats.pieces_have, stats.pieces_total, stats.pieces_unwanted), (4, 4, 2));
+    assert_eq!(stats.bytes_have, stats.bytes_total);
+    // BEP 21, and a partial bitfield: we have not everything and want nothing.
+    assert!(closed(&outputs, CloseReason::BothSeeds));
+    let said = messages(&driver.connect(OTHER, RESERVED), OTHER);
+    assert_eq!(said[0], Message::Bitfield(Bytes::from_static(&[0b1011_0100])));
+    let Some(Message::Extended { id: 0, payload }) = said.get(1) else { panic!("{said:?}") };
+    assert!(ExtendedHandshake::parse(payload).unwrap().upload_only);
+}
+
+#[test]
+fn what_is_not_wanted_any_more_is_taken_back_and_what_is_wanted_again_is_asked_for() {
+    let mut driver = Driver::new(Bitfield::empty(PIECES));
+    driver.connect(PEER, RESERVED);
+    driver.hear(PEER, Message::HaveAll);
+    let asked = messages(&driver.hear(PEER, Message::Unchoke), PEER);
+    let Some(Message::Request { index, .. }) = asked.first().cloned() else { panic!("{asked:?}") };
+    let outputs = driver.give(Input::SetUnwanted { unwanted: bits(&[index]) });
+    let cancelled = |m: &&Message| matches!(m, Message::Cancel { index: gone, .. } if *gone == index);
+    let said = messages(&outputs, PEER);
+    assert_eq!(said.iter().filter(cancelled).count(), asked.len());
+    assert!(said.iter().any(|m| matches!(m, Message::Request { index: other, .. } if *other != index)));
+    // A block that was on its way is thrown away, not begun anew.
+    let late = driver.hear(PEER, Message::Piece { index, begin: 0, data: block_data(index, 0) });
+    assert!(!late.iter().any(|o| matches!(o, Output::StoreBlock { .. })));
+    let others: Vec<u32> = (0..PIECES).filter(|piece| *piece != index).collect();
+    let outputs = driver.give(Input::SetUnwanted { unwanted: bits(&others) });
+    assert!(messages(&outputs, PEER).iter().all(|m| !matches!(m, Message::NotInterested)));
+    let again = driver.later(30);
+    let of = |m: &Message| matches!(m, Message::Request { index: now, .. } if *now == index);
+    assert!(messages(&outputs, PEER).iter().chain(&messages(&again, PEER)).any(of));
+}
+
+#[test]
+fn nothing_wanted_is_no_interest_and_no_origin_and_a_twin_is_had_all_the_same() {
+    let mut driver = Driver::new(Bitfield::empty(PIECES));
+    let outputs = driver.give(Input::SetUnwanted { unwanted: Bitfield::full(PIECES) });
+    assert_eq!(outputs, [Output::Event(Event::Complete)]);
+    assert_eq!(driver.give(Input::SetOrigin { available: true }), []);
+    driver.connect(PEER, RESERVED);
+    let outputs = driver.give(Input::PieceAvailable { piece: 2 });
+    assert!(messages(&outputs, PEER).contains(&Message::Have { piece: 2 }));
+    assert!(!outputs.contains(&Output::Event(Event::Complete)), "it was complete before");
+    let stats = driver.swarm.stats(driver.now);
+    assert_eq!((stats.pieces_have, stats.pieces_total, stats.pieces_unwanted), (1, 1, PIECES - 1));
+    let outputs = driver.hear(PEER, Message::Have { piece: 3 });
+    assert_eq!(messages(&outputs, PEER), []);
+    driver.give(Input::PiecesLost { pieces: vec![2] });
+    assert!(driver.swarm.is_complete());
+}
+
+/// Blocks on their way when a download is paused are kept: they were paid for.
+#[test]
+fn blocks_that_come_after_a_pause_are_stored_and_not_fetched_twice() {
+    let mut driver = Driver::new(Bitfield::empty(PIECES));
+    driver.connect(PEER, RESERVED);
+    driver.hear(PEER, Message::HaveAll);
+    let asked = messages(&driver.hear(PEER, Message::Unchoke), PEER);
+    driver.give(Input::SetDownload { enabled: false });
+    let mut stored = Vec::new();
+    for message in &asked {
+        let Message::Request { index, begin, .. } = *message else { continue };
+        let data = block_data(index, begin / BLOCK);
+        let leaf = merkle::leaf(&data);
+        let outputs = driver.hear(PEER, Message::Piece { index, begin, data });
+        assert!(outputs.iter().any(|o| matches!(o, Output::StoreBlock { .. })), "{outputs:?}");
+        driver.give(Input::BlockStored { piece: index, block: begin / BLOCK, leaf });
+        stored.push((index, begin));
+    }
+    let stats = driver.swarm.stats(driver.now);
+    assert_eq!((stored.len(), stats.wasted_bytes), (4, 0));
+    let again = driver.give(Input::SetDownload { enabled: true });
+    let outputs = deliver(&mut driver, again, None);
+    let twice = |m: &Message| matches!(m, Message::Request { index, begin, .. } if stored.contains(&(*index, *begin)));
+    assert!(!messages(&outputs, PEER).iter().any(twice));
+    assert!(driver.swarm.is_complete());
+}
+
+fn bits(pieces: &[u32]) -> Bitfield {
+    let mut bits = Bitfield::empty(PIECES);
+    pieces.iter().for_each(|piece| {
+        bits.set(*piece);
+    });
+    bits
+}

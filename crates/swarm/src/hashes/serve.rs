@@ -10,6 +10,9 @@ use crate::{Output, PeerKey};
 /// Requests that may wait for leaves, in all and of one peer.
 const WAITING_MAX: usize = 256;
 const WAITING_PER_PEER_MAX: usize = 16;
+/// Trees over piece layers that are kept, and their nodes in the layer itself (64 bytes each), one tree excepted.
+const TREES_MAX: usize = 8;
+const TREE_NODES_MAX: usize = 128 * 1024;
 
 /// Where the nodes asked for lie.
 enum Place {
@@ -131,15 +134,26 @@ impl Swarm {
         (hashes.len() == range.hash_count() as usize).then_some(hashes)
     }
 
-    /// The tree over a file's piece layer; the last one is kept.
+    /// The tree over a file's piece layer. The last few are kept, so that who asks for several files at a time does not
+    /// make us hash each again and again.
     fn layer_tree(&mut self, file: usize) -> Option<&Tree> {
-        if self.hashes.tree.as_ref().is_none_or(|(kept, _)| *kept != file) {
-            let root = self.layout.files()[file].pieces_root?;
-            let layer = self.layers.layer(&root)?.to_vec();
-            let height = merkle::piece_height(self.layout.piece_length());
-            self.hashes.tree = Some((file, Tree::new(layer, height)));
+        let trees = &mut self.hashes.trees;
+        if let Some(at) = trees.iter().position(|(kept, _)| *kept == file) {
+            trees[at..].rotate_left(1);
+            return trees.last().map(|(_, tree)| tree);
         }
-        self.hashes.tree.as_ref().map(|(_, tree)| tree)
+        let root = self.layout.files()[file].pieces_root?;
+        let layer = self.layers.layer(&root)?.to_vec();
+        let width = |tree: &Tree| 1_usize << tree.height();
+        while !trees.is_empty()
+            && (trees.len() >= TREES_MAX
+                || trees.iter().map(|(_, tree)| width(tree)).sum::<usize>() + layer.len() > TREE_NODES_MAX)
+        {
+            trees.remove(0);
+        }
+        let height = merkle::piece_height(self.layout.piece_length());
+        trees.push((file, Tree::new(layer, height)));
+        trees.last().map(|(_, tree)| tree)
     }
 }
 
