@@ -180,6 +180,7 @@ impl World {
         self.input(Input::PeerConnected { peer, addr, outgoing: true, class, peer_id, reserved: RESERVED });
         let said = ExtendedHandshake {
             ut_pex: Some(1),
+            mu_blocks: None,
             lt_donthave: Some(2),
             reqq: Some(500),
             version: None,

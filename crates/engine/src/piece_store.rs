@@ -7,11 +7,26 @@ use std::{fmt, io};
 
 /// Reads and writes pieces of one torrent.
 pub trait PieceStore: fmt::Debug + Send + Sync + 'static {
-    /// Reads `length` bytes at `begin` of a verified piece.
+    /// Reads `length` bytes at `begin` of a piece, which or the blocks of which are verified.
     ///
     /// # Errors
     /// [`PieceStoreError::Changed`] when the file is not what was verified, else the failure.
     fn read(&self, piece: u32, begin: u32, length: u32) -> Result<Vec<u8>, PieceStoreError>;
+
+    /// As [`PieceStore::read`], into a buffer that is there already. A piece may be read at once, however
+    /// many blocks it has.
+    ///
+    /// # Errors
+    /// As [`PieceStore::read`].
+    fn read_into(&self, piece: u32, begin: u32, buffer: &mut [u8]) -> Result<(), PieceStoreError> {
+        let length = u32::try_from(buffer.len()).map_err(|_| PieceStoreError::Absent)?;
+        let data = self.read(piece, begin, length)?;
+        if data.len() != buffer.len() {
+            return Err(PieceStoreError::Absent);
+        }
+        buffer.copy_from_slice(&data);
+        Ok(())
+    }
 
     /// Writes `data` at `begin` of a piece that is not verified yet.
     ///
@@ -21,6 +36,11 @@ pub trait PieceStore: fmt::Debug + Send + Sync + 'static {
 
     /// All blocks of the piece are written and right.
     fn verified(&self, piece: u32);
+
+    /// These bytes of a piece that is not whole yet are written and right: they may be read from now on.
+    fn block_verified(&self, piece: u32, begin: u32, length: u32) {
+        let _ = (piece, begin, length);
+    }
 
     /// Other pieces that hold the very same bytes and became readable with this one: files with equal
     /// roots are fetched once.

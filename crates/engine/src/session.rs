@@ -2,12 +2,14 @@
 
 mod address;
 mod announcer;
+mod disk;
 mod handle;
 mod happening;
 mod lan;
 mod limiter;
 mod origin;
 mod peer;
+mod slabs;
 mod tiers;
 mod torrent;
 mod tracker;
@@ -115,6 +117,8 @@ pub struct Session {
 #[derive(Debug)]
 struct Shared {
     limiter: Arc<Limiter>,
+    pool: disk::Pool,
+    buffers: Arc<peer::Buffers>,
     client: Client,
     trackers: Arc<Trackers>,
     peer_id: [u8; 20],
@@ -151,6 +155,8 @@ impl Session {
         let session = Self {
             shared: Arc::new(Shared {
                 limiter: Limiter::new(config.caps),
+                pool: disk::Pool::new(),
+                buffers: Arc::default(),
                 trackers: Arc::new(Trackers::new(client.clone(), &listens)),
                 client,
                 peer_id,
@@ -210,6 +216,14 @@ impl Session {
         let handles: Vec<TorrentHandle> = self.torrents().values().cloned().collect();
         futures_util::future::join_all(handles.iter().map(TorrentHandle::stop)).await;
         self.shared.ended.cancel();
+    }
+
+    fn pool(&self) -> &disk::Pool {
+        &self.shared.pool
+    }
+
+    fn buffers(&self) -> &Arc<peer::Buffers> {
+        &self.shared.buffers
     }
 
     fn limiter(&self) -> &Arc<Limiter> {

@@ -177,8 +177,6 @@ impl TorrentFolder {
     }
 
     fn file(&self, file: usize, create: bool) -> Result<Arc<dyn File>, PieceStoreError> {
-        let path = self.path(file);
-        let failed = |error| PieceStoreError::from_io(path.display(), error);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.clock += 1;
         let clock = open.clock;
@@ -186,6 +184,8 @@ impl TorrentFolder {
             *used = clock;
             return Ok(Arc::clone(opened));
         }
+        let path = self.path(file);
+        let failed = |error| PieceStoreError::from_io(path.display(), error);
         self.folders_of(file, create, &mut open.folders).map_err(failed)?;
         // Opened for both at once where writing is possible: a piece is served right after it came.
         let opened: Arc<dyn File> = match self.fs.open_write_existing(&path, create) {
@@ -259,15 +259,20 @@ fn read_exact(file: &dyn File, mut buffer: &mut [u8], mut offset: u64) -> io::Re
 
 impl PieceStore for TorrentFolder {
     fn read(&self, piece: u32, begin: u32, length: u32) -> Result<Vec<u8>, PieceStoreError> {
+        let mut data = vec![0; length as usize];
+        self.read_into(piece, begin, &mut data)?;
+        Ok(data)
+    }
+
+    fn read_into(&self, piece: u32, begin: u32, buffer: &mut [u8]) -> Result<(), PieceStoreError> {
         let place = self.layout.piece(piece);
-        if begin.checked_add(length).is_none_or(|end| end > place.length) {
+        let end = u64::from(begin) + buffer.len() as u64;
+        if end > u64::from(place.length) {
             return Err(PieceStoreError::Absent);
         }
-        let mut data = vec![0; length as usize];
         let file = self.file(place.file, false)?;
-        read_exact(&*file, &mut data, place.offset + u64::from(begin))
-            .map_err(|error| PieceStoreError::from_io(self.path(place.file).display(), error))?;
-        Ok(data)
+        read_exact(&*file, buffer, place.offset + u64::from(begin))
+            .map_err(|error| PieceStoreError::from_io(self.path(place.file).display(), error))
     }
 
     fn write(&self, piece: u32, begin: u32, data: &[u8]) -> Result<(), PieceStoreError> {

@@ -72,10 +72,22 @@ impl InstalledTree {
     /// [`StoreError::Changed`] when the file does not look as it did;
     /// [`StoreError::NotVerified`] for files that were never verified; as the disk says.
     pub fn read_at(&self, file: usize, offset: u64, length: u32) -> Result<Vec<u8>> {
-        let refused = |what: String| StoreError::NotVerified { what, offset, length: u64::from(length) };
+        let mut bytes = vec![0; length as usize];
+        self.read_into(file, offset, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// As [`InstalledTree::read_at`], into a buffer that is there already; the file is looked at once,
+    /// however much is read.
+    ///
+    /// # Errors
+    /// As [`InstalledTree::read_at`].
+    pub fn read_into(&self, file: usize, offset: u64, bytes: &mut [u8]) -> Result<()> {
+        let length = bytes.len() as u64;
+        let refused = |what: String| StoreError::NotVerified { what, offset, length };
         let served =
             self.files.get(file).and_then(Option::as_ref).ok_or_else(|| refused(format!("file {file}")))?;
-        let end = offset.checked_add(u64::from(length)).filter(|end| *end <= served.stamp.size);
+        let end = offset.checked_add(length).filter(|end| *end <= served.stamp.size);
         if end.is_none() {
             return Err(refused(served.path.to_string()));
         }
@@ -83,13 +95,12 @@ impl InstalledTree {
         // Before the opening, for the path; after the reading, for the bytes.
         self.check(served)?;
         let handle = self.handle(file, served)?;
-        let mut bytes = vec![0; length as usize];
-        let read = read_full(&*handle, &mut bytes, offset).at(&self.tree.at(&served.path))?;
+        let read = read_full(&*handle, bytes, offset).at(&self.tree.at(&served.path))?;
         let after = handle.meta().at(&self.tree.at(&served.path))?;
         if read < bytes.len() || after.stamp != served.stamp {
             return Err(changed());
         }
-        Ok(bytes)
+        Ok(())
     }
 
     /// Files that no longer look as they did when they were verified.

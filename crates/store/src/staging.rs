@@ -111,19 +111,28 @@ impl Staging {
     /// # Errors
     /// [`StoreError::NotVerified`] for bytes that are not; as the disk says.
     pub fn read_at(&self, root: &Hash32, offset: u64, length: u32) -> Result<Vec<u8>> {
-        if !self.has(root, offset, u64::from(length)) {
-            return Err(not_verified(root, offset, u64::from(length)));
+        let mut bytes = vec![0; length as usize];
+        self.read_into(root, offset, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// As [`Staging::read_at`], into a buffer that is there already.
+    ///
+    /// # Errors
+    /// As [`Staging::read_at`].
+    pub fn read_into(&self, root: &Hash32, offset: u64, bytes: &mut [u8]) -> Result<()> {
+        let length = bytes.len() as u64;
+        if !self.has(root, offset, length) {
+            return Err(not_verified(root, offset, length));
         }
         let path = self.path(root);
         let file = self.lock().open(*root, || self.disk.open_write(&path), false)?;
-        let mut bytes = vec![0; length as usize];
-        let read = read_full(&*file, &mut bytes, offset).at(&path)?;
-        if read < bytes.len() {
+        if read_full(&*file, bytes, offset).at(&path)? < bytes.len() {
             // Somebody cut the file.
-            self.lost(root, offset, u64::from(length));
-            return Err(not_verified(root, offset, u64::from(length)));
+            self.lost(root, offset, length);
+            return Err(not_verified(root, offset, length));
         }
-        Ok(bytes)
+        Ok(())
     }
 
     /// These bytes, written before this call, hash to what the release says. Others may read them

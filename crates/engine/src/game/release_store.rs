@@ -96,17 +96,23 @@ impl ReleaseStore {
 
 impl PieceStore for ReleaseStore {
     fn read(&self, piece: u32, begin: u32, length: u32) -> Result<Vec<u8>, PieceStoreError> {
+        let mut data = vec![0; length as usize];
+        self.read_into(piece, begin, &mut data)?;
+        Ok(data)
+    }
+
+    fn read_into(&self, piece: u32, begin: u32, buffer: &mut [u8]) -> Result<(), PieceStoreError> {
         let place = self.layout.piece(piece);
-        if begin.checked_add(length).is_none_or(|end| end > place.length) {
+        if u64::from(begin) + buffer.len() as u64 > u64::from(place.length) {
             return Err(PieceStoreError::Absent);
         }
         let offset = place.offset + u64::from(begin);
-        let data = match (self.places[place.file], &self.installed, &self.staging) {
-            (Place::Installed(file), Some(tree), _) => tree.read_at(file, offset, length),
-            (Place::Staged(root), _, Some(staging)) => staging.read_at(&root, offset, length),
+        let read = match (self.places[place.file], &self.installed, &self.staging) {
+            (Place::Installed(file), Some(tree), _) => tree.read_into(file, offset, buffer),
+            (Place::Staged(root), _, Some(staging)) => staging.read_into(&root, offset, buffer),
             _ => return Err(PieceStoreError::Absent),
         };
-        data.map_err(Self::failed)
+        read.map_err(Self::failed)
     }
 
     fn write(&self, piece: u32, begin: u32, data: &[u8]) -> Result<(), PieceStoreError> {
@@ -117,9 +123,13 @@ impl PieceStore for ReleaseStore {
     }
 
     fn verified(&self, piece: u32) {
+        self.block_verified(piece, 0, self.layout.piece(piece).length);
+    }
+
+    fn block_verified(&self, piece: u32, begin: u32, length: u32) {
         let place = self.layout.piece(piece);
         if let (Some(root), Some(staging)) = (self.layout.files()[place.file].pieces_root, &self.staging) {
-            staging.verified(&root, place.offset, u64::from(place.length));
+            staging.verified(&root, place.offset + u64::from(begin), u64::from(length));
         }
     }
 

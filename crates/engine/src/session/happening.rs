@@ -1,6 +1,9 @@
 //! What reaches a torrent's actor, from whichever of its tasks.
 
-use super::handle::{Exchange, TrackerStatus};
+use super::{
+    disk::Stored,
+    handle::{Exchange, TrackerStatus},
+};
 use crate::piece_store::PieceStoreError;
 use bytes::Bytes;
 use release::hash::Hash32;
@@ -32,11 +35,11 @@ pub(crate) struct Announced {
 pub(crate) enum Happening {
     Connected { socket: TcpStream, handshake: Handshake, addr: SocketAddr, outgoing: bool },
     ConnectFailed { addr: SocketAddr },
-    Received { peer: PeerKey, message: Message },
+    Received { peer: PeerKey, messages: Vec<Message> },
     Closed { peer: PeerKey },
-    Stored { piece: u32, block: u32, outcome: Result<Hash32, PieceStoreError> },
+    Stored(Vec<Stored>),
     Leaves { piece: u32, leaves: Option<Vec<Hash32>> },
-    Sent { peer: PeerKey, block: BlockRange },
+    Sent { peer: PeerKey, blocks: Vec<BlockRange> },
     Dropped { peer: PeerKey, block: BlockRange },
     Unreadable { peer: PeerKey, block: BlockRange },
     OriginBlock { fetch: u64, block: u32, data: Bytes },

@@ -3,13 +3,23 @@
 //! The reader takes from the socket only what the download cap grants, the writer sends only what the
 //! upload cap grants; a full channel to the actor stops the reader, so a slow disk stops the socket.
 
+mod frames;
+
 use super::{
+    disk::Pool,
     happening::{BlockRange, Happening},
     limiter::Flow,
+    slabs::Slabs,
 };
 use crate::piece_store::PieceStore;
 use bytes::BufMut;
-use std::{collections::VecDeque, io, sync::Arc, time::Duration};
+use frames::Frames;
+use std::{
+    collections::VecDeque,
+    io::{self, IoSlice},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 use swarm::{
     PeerKey,
     bandwidth::Direction,
@@ -21,14 +31,32 @@ use tokio::{
     sync::mpsc,
 };
 
-/// Read from the socket at once at most.
-const READ_BYTES: u32 = 64 * 1024;
-/// Bytes of a piece message before its data: length, kind, piece, offset.
-const FRAME_HEADER: usize = 13;
 /// A connection whose other end takes no byte for so long is dead.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Messages queued to a peer that does not read; beyond this it is closed.
 const QUEUE_MAX: usize = 200_000;
+/// Blocks read and sent at once: as many as leave within a moment, so that a fast peer costs few
+/// calls, and the actor soon hears of what a slow one got.
+const AT_ONCE_FIRST: usize = 4;
+const AT_ONCE_MAX: usize = 16;
+const BRISK: Duration = Duration::from_millis(10);
+const SLOW: Duration = Duration::from_millis(100);
+/// Buffers for blocks to be sent that are kept for the next who sends: 2 MiB.
+const FRAMES_KEPT_MAX: usize = 8;
+
+/// What all connections of a session use in turn.
+#[derive(Debug, Default)]
+pub(crate) struct Buffers {
+    slabs: Slabs,
+    frames: Mutex<Vec<Frames>>,
+}
+
+impl Buffers {
+    fn frames(&self) -> MutexGuard<'_, Vec<Frames>> {
+        // A list of buffers is never half changed.
+        self.frames.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// What the actor tells a writer.
 #[derive(Debug)]
@@ -47,6 +75,8 @@ pub(crate) struct Link {
     pub(crate) peer: PeerKey,
     pub(crate) flow: Arc<Flow>,
     pub(crate) store: Arc<dyn PieceStore>,
+    pub(crate) pool: Pool,
+    pub(crate) buffers: Arc<Buffers>,
     /// Messages, bounded: back-pressure.
     pub(crate) wire: mpsc::Sender<Happening>,
     /// Completions.
@@ -67,30 +97,47 @@ async fn read_messages(link: &Link, socket: &mut OwnedReadHalf, decoder: &mut De
         // Waiting for bytes before asking for a grant keeps an idle connection from holding a turn.
         link.flow.tune(Direction::Down, socket.as_ref());
         socket.readable().await?;
-        let granted = link.flow.acquire(Direction::Down, READ_BYTES).await;
-        decoder.buffer().reserve(granted as usize);
+        let room = link.buffers.slabs.make_room(decoder.buffer());
+        let granted = link.flow.acquire(Direction::Down, room).await;
         let mut space = decoder.buffer().limit(granted as usize);
         let read = socket.try_read_buf(&mut space);
         let bytes = *read.as_ref().unwrap_or(&0) as u32;
         link.flow.settle(Direction::Down, granted, bytes);
         match read {
             Ok(0) => return Ok(()),
-            // The system said too early that there is something.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+            // There is no more, or the system said too early that there is something.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                link.buffers.slabs.rest(decoder.buffer());
+                continue;
+            }
             other => other.map(drop)?,
         }
-        while let Some(message) = decoder.next().map_err(io::Error::other)? {
-            let received = Happening::Received { peer: link.peer, message };
-            if link.wire.send(received).await.is_err() {
-                return Ok(());
-            }
+        if !tell(link, decoder).await? {
+            return Ok(());
         }
     }
 }
 
+/// Passes on what came in one go: waking the actor for each message would cost more than they do. False
+/// when there is nobody left to tell.
+async fn tell(link: &Link, decoder: &mut Decoder) -> io::Result<bool> {
+    let mut messages = Vec::new();
+    let broken = loop {
+        match decoder.next() {
+            Ok(Some(message)) => messages.push(message),
+            Ok(None) => break None,
+            Err(error) => break Some(error),
+        }
+    };
+    let heard = messages.is_empty()
+        || link.wire.send(Happening::Received { peer: link.peer, messages }).await.is_ok();
+    broken.map_or(Ok(heard), |error| Err(io::Error::other(error)))
+}
+
 /// Sends what it is ordered until the connection ends.
 pub(crate) async fn write(link: Link, mut socket: OwnedWriteHalf, orders: mpsc::UnboundedReceiver<Order>) {
-    let mut writer = Writer { link: &link, orders, blocks: VecDeque::new(), buffer: Vec::new() };
+    let mut writer =
+        Writer { link: &link, orders, blocks: VecDeque::new(), buffer: Vec::new(), at_once: AT_ONCE_FIRST };
     if let Err(error) = writer.run(&mut socket).await {
         tracing::debug!(peer = link.peer.0, %error, "connection ended");
     }
@@ -102,6 +149,8 @@ struct Writer<'a> {
     orders: mpsc::UnboundedReceiver<Order>,
     blocks: VecDeque<BlockRange>,
     buffer: Vec<u8>,
+    /// Blocks that leave within a moment.
+    at_once: usize,
 }
 
 impl Writer<'_> {
@@ -113,21 +162,26 @@ impl Writer<'_> {
                     None => return Ok(()),
                 }
             }
-            if self.orders.len() > QUEUE_MAX {
-                return Err(io::Error::other("the peer does not read"));
-            }
-            while let Ok(order) = self.orders.try_recv() {
-                self.take(order);
-            }
-            if !self.buffer.is_empty() {
-                let buffer = std::mem::take(&mut self.buffer);
-                self.link.flow.message(Direction::Up, buffer.len());
-                send(socket, &buffer).await?;
-            }
-            if !self.blocks.is_empty() {
-                self.send_blocks(socket).await?;
-            }
+            self.send_messages(socket).await?;
+            self.send_blocks(socket).await?;
         }
+    }
+
+    /// Takes what is ordered and sends what needs no disk.
+    async fn send_messages(&mut self, socket: &mut OwnedWriteHalf) -> io::Result<()> {
+        if self.orders.len() > QUEUE_MAX {
+            return Err(io::Error::other("the peer does not read"));
+        }
+        while let Ok(order) = self.orders.try_recv() {
+            self.take(order);
+        }
+        if !self.buffer.is_empty() {
+            self.link.flow.message(Direction::Up, self.buffer.len());
+            send(socket, &mut [IoSlice::new(&self.buffer)]).await?;
+            self.buffer.clear();
+            self.buffer.shrink_to(4096);
+        }
+        Ok(())
     }
 
     fn take(&mut self, order: Order) {
@@ -143,57 +197,79 @@ impl Writer<'_> {
         }
     }
 
-    /// Sends the next block, or without a cap all that wait: under a cap a cancel should still find them.
+    /// Sends the blocks that wait. While some go out, the next are read.
     async fn send_blocks(&mut self, socket: &mut OwnedWriteHalf) -> io::Result<()> {
-        let count = if self.link.flow.is_capped(Direction::Up) { 1 } else { self.blocks.len() };
-        let blocks: Vec<BlockRange> = self.blocks.drain(..count).collect();
-        let (store, peer) = (Arc::clone(&self.link.store), self.link.peer);
-        let read = tokio::task::spawn_blocking(move || read_frames(&*store, &blocks));
-        let (frames, outcomes) = read.await.map_err(io::Error::other)?;
-        let mut rest = frames.as_slice();
-        while !rest.is_empty() {
-            self.link.flow.tune(Direction::Up, socket.as_ref());
-            let granted = self.link.flow.acquire(Direction::Up, rest.len() as u32).await;
-            let (now, later) = rest.split_at((granted as usize).min(rest.len()));
-            send(socket, now).await?;
-            self.link.flow.settle(Direction::Up, granted, now.len() as u32);
-            rest = later;
-        }
-        for (block, readable) in outcomes {
-            let happened = if readable {
-                Happening::Sent { peer, block }
-            } else {
-                Happening::Unreadable { peer, block }
-            };
-            let _ = self.link.done.send(happened);
+        let mut reading = self.read_next();
+        while let Some(read) = reading {
+            let frames = read.await.ok_or_else(|| io::Error::other("reading blocks ended by a panic"))?;
+            self.send_messages(socket).await?;
+            reading = self.read_next();
+            let began = Instant::now();
+            self.send_frames(socket, &frames).await?;
+            self.tell_sent(frames);
+            let took = began.elapsed();
+            if took <= BRISK {
+                self.at_once = (self.at_once * 2).min(AT_ONCE_MAX);
+            } else if took >= SLOW {
+                self.at_once = (self.at_once / 2).max(1);
+            }
         }
         Ok(())
     }
-}
 
-/// Reads blocks into frames as they go over the wire, and says which could be read.
-fn read_frames(store: &dyn PieceStore, blocks: &[BlockRange]) -> (Vec<u8>, Vec<(BlockRange, bool)>) {
-    let mut frames =
-        Vec::with_capacity(blocks.iter().map(|block| block.length as usize + FRAME_HEADER).sum());
-    let mut outcomes = Vec::with_capacity(blocks.len());
-    for block in blocks {
-        let readable = match store.read(block.piece, block.begin, block.length) {
-            Ok(data) if data.len() == block.length as usize => {
-                let message = Message::Piece { index: block.piece, begin: block.begin, data: data.into() };
-                encode(&message, &mut frames);
-                true
-            }
-            Ok(_) => false,
-            Err(error) => {
-                tracing::warn!(piece = block.piece, %error, "a block could not be read for a peer");
-                false
-            }
-        };
-        outcomes.push((*block, readable));
+    /// Begins to read the next blocks, under a cap only one: a cancel should still find the others.
+    fn read_next(&mut self) -> Option<impl Future<Output = Option<Frames>> + Send + use<>> {
+        if self.blocks.is_empty() {
+            return None;
+        }
+        let most = if self.link.flow.is_capped(Direction::Up) { 1 } else { self.at_once };
+        let blocks: Vec<BlockRange> = self.blocks.drain(..most.min(self.blocks.len())).collect();
+        let store = Arc::clone(&self.link.store);
+        let mut frames = self.link.buffers.frames().pop().unwrap_or_default();
+        Some(self.link.pool.ask(move || {
+            frames.read(&*store, &blocks);
+            frames
+        }))
     }
-    (frames, outcomes)
+
+    async fn send_frames(&self, socket: &mut OwnedWriteHalf, frames: &Frames) -> io::Result<()> {
+        let flow = &self.link.flow;
+        let (mut sent, length) = (0, frames.length());
+        while sent < length {
+            flow.tune(Direction::Up, (*socket).as_ref());
+            let granted = flow.acquire(Direction::Up, (length - sent) as u32).await;
+            let end = length.min(sent + granted as usize);
+            send(socket, &mut frames.slices(sent, end)).await?;
+            flow.settle(Direction::Up, granted, (end - sent) as u32);
+            sent = end;
+        }
+        Ok(())
+    }
+
+    fn tell_sent(&self, mut frames: Frames) {
+        let peer = self.link.peer;
+        let blocks = frames.blocks();
+        if !blocks.is_empty() {
+            let _ = self.link.done.send(Happening::Sent { peer, blocks });
+        }
+        for block in frames.unreadable.drain(..) {
+            let _ = self.link.done.send(Happening::Unreadable { peer, block });
+        }
+        let mut kept = self.link.buffers.frames();
+        if kept.len() < FRAMES_KEPT_MAX {
+            kept.push(frames);
+        }
+    }
 }
 
-async fn send(socket: &mut OwnedWriteHalf, bytes: &[u8]) -> io::Result<()> {
-    tokio::time::timeout(WRITE_TIMEOUT, socket.write_all(bytes)).await.map_err(io::Error::other)?
+/// Sends all of it; a connection that takes nothing for long is an error.
+async fn send(socket: &mut OwnedWriteHalf, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
+    while !slices.is_empty() {
+        let write = socket.write_vectored(slices);
+        match tokio::time::timeout(WRITE_TIMEOUT, write).await.map_err(io::Error::other)?? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            sent => IoSlice::advance_slices(&mut slices, sent),
+        }
+    }
+    Ok(())
 }

@@ -7,6 +7,7 @@ mod exchange;
 
 use super::{
     Session, announcer,
+    disk::{Block, Stored, Writes},
     handle::{Exchange, Torrent, TorrentEvent, TorrentHandle, TorrentStatus, TrackerStatus},
     happening::{BlockRange, Happening},
     limiter::Scope,
@@ -14,7 +15,6 @@ use super::{
     peer::{self, Link, Order},
 };
 use crate::piece_store::{PieceStore, PieceStoreError};
-use bytes::Bytes;
 use futures_util::future::OptionFuture;
 use release::{
     hash::Hash32,
@@ -37,14 +37,12 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-/// Messages and origin blocks that wait for the actor.
-const WIRE_QUEUE: usize = 256;
+/// What was read from sockets and the origin at once and waits for the actor.
+const WIRE_QUEUE: usize = 32;
 /// Blocks on their way to the disk; 16 KiB each, so 4 MiB.
 const WRITES_MAX: usize = 256;
-/// Blocks given to a disk thread at once.
-const STORE_AT_ONCE: usize = 8;
 /// Happenings handled before timers are looked at again.
-const BATCH: usize = 64;
+const BATCH: usize = 16;
 /// How often the status is told.
 const STATUS_INTERVAL: Duration = Duration::from_millis(200);
 /// How often what was verified is made durable.
@@ -85,7 +83,8 @@ struct Actor {
     to_fetch: Vec<Fetch>,
     writes: usize,
     /// Blocks that came in this batch.
-    to_store: Vec<(u32, u32, Bytes)>,
+    to_store: Vec<Block>,
+    store_queue: Writes,
     dirty: bool,
     flushing: bool,
     complete: bool,
@@ -134,6 +133,7 @@ impl Actor {
             patience: origin::Patience::default(),
             seed: fastrand::u64(..),
         };
+        let store_queue = Writes::new(session.pool().clone(), Arc::clone(&torrent.store), done.clone());
         let mut actor = Self {
             session: session.clone(),
             scope,
@@ -146,6 +146,7 @@ impl Actor {
             to_fetch: Vec::new(),
             writes: 0,
             to_store: Vec::new(),
+            store_queue,
             dirty: false,
             flushing: false,
             complete,
@@ -207,7 +208,7 @@ impl Actor {
                 self.happened(happening);
                 batch += 1;
             }
-            self.store_blocks();
+            self.store_queue.push(&mut self.to_store);
         };
         self.end(stopped).await;
     }
@@ -221,17 +222,31 @@ impl Actor {
                 }
             }
             Happening::ConnectFailed { addr } => Input::ConnectFailed { addr },
-            Happening::Received { peer, message } => Input::Received { peer, message },
+            Happening::Received { peer, messages } => {
+                for message in messages {
+                    self.input(Input::Received { peer, message });
+                }
+                return;
+            }
             Happening::Closed { peer } => {
                 if self.forget(peer).is_none() {
                     return;
                 }
                 Input::PeerClosed { peer }
             }
-            Happening::Stored { piece, block, outcome } => self.stored(piece, block, outcome),
+            Happening::Stored(blocks) => {
+                for block in blocks {
+                    let input = self.stored(block);
+                    self.input(input);
+                }
+                return;
+            }
             Happening::Leaves { piece, leaves } => Input::PieceLeaves { piece, leaves },
-            Happening::Sent { peer, block: BlockRange { piece, begin, length } } => {
-                Input::BlockSent { peer, piece, begin, length }
+            Happening::Sent { peer, blocks } => {
+                for BlockRange { piece, begin, length } in blocks {
+                    self.input(Input::BlockSent { peer, piece, begin, length });
+                }
+                return;
             }
             Happening::Dropped { peer, block: BlockRange { piece, begin, length } } => {
                 Input::BlockDropped { peer, piece, begin, length }
@@ -260,6 +275,10 @@ impl Actor {
             // Handled by the loop.
             Happening::Stop(_) => return,
         };
+        self.input(input);
+    }
+
+    fn input(&mut self, input: Input) {
         let now = self.session.limiter().now();
         self.swarm.handle(now, input);
         self.drain();
@@ -282,6 +301,8 @@ impl Actor {
             peer,
             flow: Arc::new(self.scope.peer(Class::Internet, &socket)),
             store: Arc::clone(&self.store),
+            pool: self.session.pool().clone(),
+            buffers: Arc::clone(self.session.buffers()),
             wire: self.wire.clone(),
             done: self.done.clone(),
         };
@@ -295,7 +316,7 @@ impl Actor {
         Some(Input::PeerConnected { peer, addr, outgoing, class, peer_id, reserved })
     }
 
-    fn stored(&mut self, piece: u32, block: u32, outcome: Result<Hash32, PieceStoreError>) -> Input {
+    fn stored(&mut self, Stored { piece, block, outcome }: Stored) -> Input {
         self.writes -= 1;
         match outcome {
             Ok(leaf) => Input::BlockStored { piece, block, leaf },
@@ -335,6 +356,10 @@ impl Actor {
         match output {
             Output::Send { peer, message } => self.order(peer, Order::Message(message)),
             Output::SendBlock { peer, piece, begin, length } => {
+                if !self.have.get(piece) {
+                    // The core hands on blocks of a piece that is on its way once their leaves prove them.
+                    self.store.block_verified(piece, begin, length);
+                }
                 self.order(peer, Order::Block(BlockRange { piece, begin, length }));
             }
             Output::CancelBlock { peer, piece, begin, length } => {
@@ -350,7 +375,7 @@ impl Actor {
             Output::Connect { addr } => self.session.connect(addr, self.infohash, self.done.clone()),
             Output::StoreBlock { piece, block, data } => {
                 self.writes += 1;
-                self.to_store.push((piece, block, data));
+                self.to_store.push(Block { piece, block, data });
             }
             Output::ReadLeaves { piece } => self.read_leaves(piece),
             Output::FetchOrigin { fetch, piece, blocks } => {
@@ -401,25 +426,10 @@ impl Actor {
         Some(tasks)
     }
 
-    /// Hands the blocks that came to the disk threads, a few at a time: a thread woken for each block
-    /// would cost more than the hashing.
-    fn store_blocks(&mut self) {
-        while !self.to_store.is_empty() {
-            let few = self.to_store.split_off(self.to_store.len().saturating_sub(STORE_AT_ONCE));
-            let (store, done) = (Arc::clone(&self.store), self.done.clone());
-            tokio::task::spawn_blocking(move || {
-                for (piece, block, data) in few {
-                    let outcome = store.write(piece, block * BLOCK, &data).map(|()| leaf(&data));
-                    let _ = done.send(Happening::Stored { piece, block, outcome });
-                }
-            });
-        }
-    }
-
     fn read_leaves(&self, piece: u32) {
         let (store, done) = (Arc::clone(&self.store), self.done.clone());
         let length = self.layout.piece_bytes(piece);
-        tokio::task::spawn_blocking(move || {
+        self.session.pool().run(move || {
             let read = store.read(piece, 0, length);
             let leaves = read.ok().map(|data| data.chunks(BLOCK as usize).map(leaf).collect());
             let _ = done.send(Happening::Leaves { piece, leaves });
