@@ -1,7 +1,7 @@
 """One libtorrent peer of a measured swarm, speaking JSON Lines.
 
-    bench_peer.py TORRENT FOLDER --listen IP:PORT [--profile default|tuned] [--tracker URL] [--peer IP:PORT]...
-                  [--web-seed URL]... [--trust] [--limit-up N] [--limit-down N]
+    bench_peer.py TORRENT FOLDER --listen IP:PORT [--profile default|tcp|tuned] [--tracker URL] [--peer IP:PORT]...
+                  [--web-seed URL]... [--trust] [--limit-up N] [--limit-down N] [--connections N]
 
 Prints {"t":"prepared"} when nothing but the torrent is missing, waits for a line on its standard input, adds the
 torrent, prints {"t":"ready"} and {"t":"progress"} lines, and {"t":"complete"} once it has everything; serves on until its
@@ -28,15 +28,22 @@ COMMON = {
     "alert_mask": lt.alert.category_t.error_notification | lt.alert.category_t.status_notification,
 }
 
+# A million pieces fit.
+LIMITS = {"max_buffer_size": 100_000_000, "max_pieces": 0x200000}
+
+TCP_ONLY = {"enable_incoming_utp": False, "enable_outgoing_utp": False}
+
 # The best settings we know for a flash crowd.
 TUNED = {
-    "enable_incoming_utp": False,
-    "enable_outgoing_utp": False,
+    **TCP_ONLY,
     "unchoke_interval": 5,
     "optimistic_unchoke_interval": 10,
     "unchoke_slots_limit": 5,
     "request_queue_time": 1,
     "predictive_piece_announce": 200,
+    # By default a web seed is asked for 16 MiB at once: whole files, by every peer.
+    "urlseed_max_request_bytes": 1048576,
+    "urlseed_pipeline_size": 1,
 }
 
 
@@ -45,13 +52,12 @@ def say(kind, **fields):
 
 
 def start_session(options):
-    settings = dict(COMMON)
-    if options.profile == "tuned":
-        settings.update(TUNED)
+    settings = {**COMMON, **{"default": {}, "tcp": TCP_ONLY, "tuned": TUNED}[options.profile]}
     settings["listen_interfaces"] = options.listen
+    if options.connections:
+        settings["connections_limit"] = options.connections
     settings["upload_rate_limit"] = options.limit_up
     settings["download_rate_limit"] = options.limit_down
-    settings.update(json.loads(options.set))
     session = lt.session(settings)
     # By default private addresses are in a class of their own, without caps and choking: here all
     # addresses are in the common class.
@@ -63,12 +69,15 @@ def start_session(options):
 
 def wish(options):
     params = lt.add_torrent_params()
-    params.ti = lt.torrent_info(options.torrent)
+    params.ti = lt.torrent_info(options.torrent, LIMITS)
     params.save_path = options.folder
     params.trackers = options.tracker
     params.url_seeds = options.web_seed
     params.flags &= ~lt.torrent_flags.auto_managed
     params.flags &= ~lt.torrent_flags.paused
+    # Whoever is given peers by name knows these and no others.
+    if options.peer:
+        params.flags |= lt.torrent_flags.disable_pex
     if options.trust:
         params.flags |= lt.torrent_flags.seed_mode
     return params
@@ -119,12 +128,12 @@ def main():
     parser.add_argument("torrent")
     parser.add_argument("folder")
     parser.add_argument("--listen", required=True)
-    parser.add_argument("--profile", choices=["default", "tuned"], default="default")
-    parser.add_argument("--set", default="{}", help="further settings, as JSON")
+    parser.add_argument("--profile", choices=["default", "tcp", "tuned"], default="default")
     parser.add_argument("--tracker", action="append", default=[])
     parser.add_argument("--peer", action="append", default=[])
     parser.add_argument("--web-seed", action="append", default=[])
     parser.add_argument("--trust", action="store_true")
+    parser.add_argument("--connections", type=int, default=0)
     parser.add_argument("--limit-up", type=int, default=0)
     parser.add_argument("--limit-down", type=int, default=0)
     options = parser.parse_args()

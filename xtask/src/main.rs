@@ -28,7 +28,7 @@ cargo xtask COMMAND
                             origin, speed, publish, launcher
   bench swarm [WORDS]       print the figures of docs/bench-swarm.md, ours beside its rivals on shaped
                             links; needs root; goes on where it was stopped. WORDS: --list,
-                            --row NAME, --client NAME, --runs N, --fresh, --muster FILE
+                            --row NAME, --client NAME, --runs N, --fresh, --no-wait, --muster FILE
   fmt-check                 formatting alone
 ";
 

@@ -1,6 +1,9 @@
 //! Programs that run side by side, their lines stamped with the moment they arrived, ended by their own ids.
 
-use crate::failure::{AtPath, Failure};
+use crate::{
+    failure::{AtPath, Failure},
+    process::capture,
+};
 use serde_json::Value;
 use std::{
     fs::File,
@@ -35,6 +38,8 @@ struct Member {
     input: Option<ChildStdin>,
     log: PathBuf,
     name: String,
+    /// Its end is news, not a failure.
+    may_end: bool,
 }
 
 /// Programs, and what they say.
@@ -75,8 +80,23 @@ impl Fleet {
                 let _nobody_listens = send.send(Said { at: Instant::now(), who, line: None });
             });
         }
-        self.members.push(Member { child, input, log, name: name.to_owned() });
+        self.members.push(Member { child, input, log, name: name.to_owned(), may_end: false });
         Ok(who)
+    }
+
+    /// Starts a program that ends when its work is done; the last it says is `None`.
+    ///
+    /// It is not reaped before the fleet is dropped, so that what it used can be read after its end.
+    pub(crate) fn start_to_end(&mut self, name: &str, command: &mut Command) -> Result<usize, Failure> {
+        let who = self.start(name, command)?;
+        self.members[who].may_end = true;
+        Ok(who)
+    }
+
+    /// Asks a program to end, as a person would (SIGTERM); its end is expected from now on.
+    pub(crate) fn ask_to_end(&mut self, who: usize) -> Result<(), Failure> {
+        self.members[who].may_end = true;
+        capture(Command::new("kill").args(["-TERM", &self.id(who).to_string()])).map(drop)
     }
 
     /// Writes a line to a program.
@@ -101,7 +121,7 @@ impl Fleet {
             });
         }
         match self.said.recv_timeout(patience) {
-            Ok(Said { who, line: None, .. }) => Err(self.ended(who)),
+            Ok(Said { who, line: None, .. }) if !self.members[who].may_end => Err(self.ended(who)),
             Ok(said) => Ok(Some(said)),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ok(None),
         }

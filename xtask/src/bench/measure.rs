@@ -27,6 +27,13 @@ pub(crate) fn peak_mib(id: u32) -> Option<f64> {
     line.trim().trim_end_matches(" kB").parse::<f64>().ok().map(|kib| kib / 1024.0)
 }
 
+/// Anonymous memory in MiB of a live process now: its own, without the files it maps.
+pub(crate) fn anonymous_mib(id: u32) -> Option<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+    line.trim().trim_end_matches(" kB").parse::<f64>().ok().map(|kib| kib / 1024.0)
+}
+
 /// Waits for the end of a program; returns its seconds and its peak memory in MiB.
 pub(crate) fn to_the_end(mut running: Running, limit: Duration) -> Result<(f64, f64), Failure> {
     let (started, mut peak) = (Instant::now(), 0.0_f64);

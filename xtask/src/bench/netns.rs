@@ -19,8 +19,10 @@ use std::{
 
 /// How much a link's queue holds, as time at its rate.
 const QUEUE: &str = "100ms";
-/// How far a token bucket may run ahead of its rate: some frames.
-const BURST_BYTES: u64 = 16 * 1024;
+/// How far a token bucket may run ahead of its rate: some frames, or, so that a fast link is not slowed by a late timer,
+/// what it carries in this part of a second.
+const BURST_BYTES_MIN: u64 = 16 * 1024;
+const BURST_PARTS: u64 = 200;
 /// The first words of every namespace's name; the process id and the node follow.
 const PREFIX: &str = "muster-bench-";
 
@@ -115,10 +117,9 @@ impl World {
             );
             batch(&["-n", name, "-batch", "-"], &inside)?;
             let Some(link) = link else { continue };
-            let shape = |device: &str, rate| {
-                format!(
-                    "qdisc add dev {device} root tbf rate {rate}bps burst {BURST_BYTES} latency {QUEUE}\n"
-                )
+            let shape = |device: &str, rate: u64| {
+                let burst = BURST_BYTES_MIN.max(rate / BURST_PARTS);
+                format!("qdisc add dev {device} root tbf rate {rate}bps burst {burst} latency {QUEUE}\n")
             };
             feed(command("tc").args(["-n", name, "-batch", "-"]), &shape("eth0", link.up))?;
             ports += &shape(port, link.down);

@@ -57,9 +57,25 @@ pub(crate) fn fill(dir: &Path, total: u64) -> Result<u64, Failure> {
 }
 
 /// Fills `dir` with `total` bytes in so many files of one size.
-pub(crate) fn fill_evenly(dir: &Path, files: u64, total: u64) -> Result<(), Failure> {
+pub(crate) fn fill_evenly(dir: &Path, files: u64, total: u64) -> Result<u64, Failure> {
     let mut random = Random(0x9E37_79B9_7F4A_7C15);
-    (0..files).try_for_each(|index| write(&dir.join(format!("{index}.pak")), total / files, &mut random))
+    for index in 0..files {
+        write(&dir.join(format!("{index}.pak")), total / files, &mut random)?;
+    }
+    Ok(total / files * files)
+}
+
+/// Fills `dir` with `total` bytes: all but an eighth in four large files, the rest in `small` equal ones.
+pub(crate) fn fill_mixed(dir: &Path, small: u64, total: u64) -> Result<u64, Failure> {
+    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+    let (large, each) = (total / 8 * 7 / 4, total / 8 / small);
+    for index in 0..4 {
+        write(&dir.join(format!("large/{index}.pak")), large, &mut random)?;
+    }
+    for index in 0..small {
+        write(&dir.join(format!("small/{}/{index}.dat", index % 16)), each, &mut random)?;
+    }
+    Ok(large * 4 + each * small)
 }
 
 /// Xorshift: bytes that no compressor shortens, the same on every machine.

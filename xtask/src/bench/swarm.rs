@@ -5,14 +5,22 @@
 //! `--fresh` is said. Clients take turns within a row. The table goes to the terminal and to `docs/bench-swarm.md`.
 //! Needs root, for namespaces and shaped links.
 
+mod cap;
 mod client;
 mod flash;
+mod goods;
+mod grow;
+mod lone;
 mod machine;
 mod options;
 mod origin;
 mod page;
+mod pair;
+mod plot;
+mod quick;
 mod record;
 mod row;
+mod rqbit;
 
 use super::netns;
 use crate::{
@@ -28,6 +36,7 @@ use options::Options;
 use record::{Record, State};
 use row::Row;
 use std::{
+    cell::OnceCell,
     path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
 };
@@ -44,12 +53,25 @@ struct Context {
     libtorrent: String,
     /// Set by SIGINT and SIGTERM.
     stop: Arc<AtomicBool>,
+    /// Made when first asked for.
+    wares: OnceCell<pair::Wares>,
+}
+
+impl Context {
+    /// The files of the loopback row.
+    fn wares(&self) -> Result<&pair::Wares, Failure> {
+        if let Some(wares) = self.wares.get() {
+            return Ok(wares);
+        }
+        let made = pair::Wares::make()?;
+        Ok(self.wares.get_or_init(|| made))
+    }
 }
 
 /// Measures what is missing of the rows chosen, and writes the page.
 pub(crate) fn command(words: &[&str]) -> Result<(), Failure> {
     let options = Options::parse(words)?;
-    let rows: Vec<Row> = row::all().into_iter().filter(|row| options.wants_row(row.name)).collect();
+    let rows: Vec<Row> = row::all().into_iter().filter(|row| options.wants_row(&row.name)).collect();
     if options.list {
         rows.iter().for_each(|row| println!("{:<16} {}", row.name, row.title));
         return Ok(());
@@ -67,6 +89,7 @@ pub(crate) fn command(words: &[&str]) -> Result<(), Failure> {
     println!("\n{}", page::render_rows(&rows, &state, &context));
     let path = place::root().join("docs/bench-swarm.md");
     std::fs::write(&path, text).at(&path)?;
+    plot::write(&all, &state, &context)?;
     println!("written to docs/bench-swarm.md; single runs are in {}", state.path().display());
     Ok(())
 }
@@ -76,10 +99,10 @@ fn measure(row: &Row, options: &Options, context: &Context, state: &mut State) -
     for run in 0..options.runs.unwrap_or(row.runs) {
         for client in row.clients.iter().copied().filter(|client| options.wants_client(*client)) {
             let identity = client.identity(context);
-            if state.find(row.name, client, run, &identity).is_some() {
+            if state.find(&row.name, client, run, &identity).is_some() {
                 continue;
             }
-            let before = machine::settle(&context.stop)?;
+            let before = machine::settle(&context.stop, !options.no_wait)?;
             let figures =
                 row.kind.measure(client, context, &format!("{}-{}-{run}", row.name, client.name()))?;
             let record = Record::new(row, client, run, identity, &before, figures, context);
@@ -122,5 +145,6 @@ fn prepare(options: &Options) -> Result<Context, Failure> {
         muster_label: label,
         libtorrent: version.trim().to_owned(),
         stop,
+        wares: OnceCell::new(),
     })
 }

@@ -19,12 +19,27 @@ pub(super) enum Client {
     LibtorrentDefault,
     /// libtorrent with the best settings we know for a flash crowd.
     LibtorrentTuned,
+    /// libtorrent over TCP, on a v1 torrent of the same files.
+    LibtorrentV1,
+    /// libtorrent over TCP.
+    LibtorrentV2,
+    /// rqbit on a v1 torrent of the same files.
+    Rqbit,
+    /// aria2 on a v1 torrent of the same files.
+    Aria2,
+    /// curl from nginx; where the processor is measured, with a SHA-256 of what it wrote.
+    Curl,
 }
 
-const ALL: [(Client, &str); 3] = [
+const ALL: [(Client, &str); 8] = [
     (Client::Ours, "ours"),
     (Client::LibtorrentDefault, "libtorrent"),
     (Client::LibtorrentTuned, "libtorrent-tuned"),
+    (Client::LibtorrentV1, "libtorrent-v1"),
+    (Client::LibtorrentV2, "libtorrent-v2"),
+    (Client::Rqbit, "rqbit-v1"),
+    (Client::Aria2, "aria2-v1"),
+    (Client::Curl, "curl"),
 ];
 
 impl Client {
@@ -45,13 +60,25 @@ impl Client {
     pub(super) fn identity(self, context: &Context) -> String {
         match self {
             Self::Ours => context.muster_identity.clone(),
-            Self::LibtorrentDefault | Self::LibtorrentTuned => context.libtorrent.clone(),
+            Self::Rqbit => super::rqbit::VERSION.to_owned(),
+            Self::Aria2 | Self::Curl => "Debian".to_owned(),
+            _ => context.libtorrent.clone(),
         }
     }
 
     /// Whether it waits for a line before it takes up its torrent, so that slow starters lose nothing.
     pub(super) fn waits_for_word(self) -> bool {
-        self != Self::Ours
+        self.profile().is_some()
+    }
+
+    /// The settings of `bench_peer.py`, where that is the program.
+    fn profile(self) -> Option<&'static str> {
+        match self {
+            Self::LibtorrentDefault => Some("default"),
+            Self::LibtorrentTuned => Some("tuned"),
+            Self::LibtorrentV1 | Self::LibtorrentV2 => Some("tcp"),
+            _ => None,
+        }
     }
 }
 
@@ -61,27 +88,42 @@ pub(super) struct Job {
     pub(super) torrent: PathBuf,
     pub(super) folder: PathBuf,
     pub(super) home: PathBuf,
+    /// Its port at its node's address, where not the usual one.
+    pub(super) listen: Option<String>,
     pub(super) tracker: Option<String>,
     pub(super) web_seed: Option<String>,
+    pub(super) peers: Vec<String>,
     /// All data is there.
     pub(super) trust: bool,
+    /// Caps in bytes a second.
+    pub(super) limit_up: Option<u64>,
+    pub(super) limit_down: Option<u64>,
+    /// More connections than libtorrent opens by itself; ours has no word for it.
+    pub(super) connections: Option<u64>,
     /// Further words for `muster`.
     pub(super) our_words: &'static [&'static str],
 }
 
 impl Job {
-    /// The peer at `node`; stays when complete.
+    /// The peer at `node`: ours or libtorrent; stays when complete.
     pub(super) fn command(&self, client: Client, node: &Node, context: &Context) -> Command {
-        let listen = format!("{}:{PEER_PORT}", node.ip);
-        let mut command = match client {
-            Client::Ours => self.muster(node, &listen, &context.muster),
-            Client::LibtorrentDefault => self.libtorrent(node, &listen, "default"),
-            Client::LibtorrentTuned => self.libtorrent(node, &listen, "tuned"),
+        let listen = self.listen.clone().unwrap_or_else(|| format!("{}:{PEER_PORT}", node.ip));
+        let mut command = match client.profile() {
+            Some(profile) => self.libtorrent(node, &listen, profile),
+            None => self.muster(node, &listen, &context.muster),
         };
         for (word, value) in [("--tracker", &self.tracker), ("--web-seed", &self.web_seed)] {
             if let Some(value) = value {
                 command.args([word, value]);
             }
+        }
+        for (word, value) in [("--limit-up", self.limit_up), ("--limit-down", self.limit_down)] {
+            if let Some(value) = value {
+                command.args([word, &value.to_string()]);
+            }
+        }
+        for peer in &self.peers {
+            command.args(["--peer", peer]);
         }
         if self.trust {
             command.arg("--trust");
@@ -101,6 +143,9 @@ impl Job {
         let mut command = node.command(place::from_venv("python"));
         command.args(["-W", "ignore"]).arg(place::root().join("tests/interop/bench_peer.py"));
         command.arg(&self.torrent).arg(&self.folder).args(["--listen", listen, "--profile", profile]);
+        if let Some(connections) = self.connections {
+            command.args(["--connections", &connections.to_string()]);
+        }
         command
     }
 }

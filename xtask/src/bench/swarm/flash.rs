@@ -1,6 +1,5 @@
 //! A flash crowd: an origin, and many who start at the same moment, on shaped links.
 
-mod goods;
 mod log;
 mod scene;
 
@@ -12,14 +11,16 @@ use super::{
     },
     Context,
     client::Client,
+    goods::{Goods, Tree},
 };
 use crate::failure::Failure;
-use goods::Goods;
 use log::Log;
 use scene::{Outcome, Scene};
 use serde_json::{Map, Value, json};
 
 const MIB: u64 = 1 << 20;
+const PIECE_LENGTH: u64 = 128 * 1024;
+const FILES: u64 = 4;
 const PEER_UP: u64 = MIB;
 const PEER_DOWN: u64 = 8 * MIB;
 
@@ -71,7 +72,7 @@ impl Flash {
         tag: &str,
     ) -> Result<Map<String, Value>, Failure> {
         let scratch = Scratch::new(&format!("swarm-{}", std::process::id()))?;
-        let goods = Goods::make(&scratch, self.bytes)?;
+        let goods = Goods::make(&scratch, Tree::Even(FILES), self.bytes, PIECE_LENGTH)?;
         let origin_link = Link { up: self.origin_up, down: PEER_DOWN };
         let peer_link = Link { up: PEER_UP, down: PEER_DOWN };
         let links: Vec<_> =

@@ -19,9 +19,9 @@ pub(super) struct Before {
     pub(super) load: f64,
 }
 
-/// Waits until the machine is calm, or a minute; the load then is kept with the run.
-pub(super) fn settle(stop: &Arc<AtomicBool>) -> Result<Before, Failure> {
-    let until = Instant::now() + PATIENCE;
+/// Waits until the machine is calm, or a minute where `wait` says so; the load then is kept with the run.
+pub(super) fn settle(stop: &Arc<AtomicBool>, wait: bool) -> Result<Before, Failure> {
+    let until = Instant::now() + if wait { PATIENCE } else { Duration::ZERO };
     loop {
         let load = load()?;
         if load <= LOAD_MAX || Instant::now() > until || stop.load(Ordering::Relaxed) {

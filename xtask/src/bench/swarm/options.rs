@@ -17,6 +17,8 @@ pub(super) struct Options {
     clients: Vec<Client>,
     /// So many runs instead of the row's own number.
     pub(super) runs: Option<usize>,
+    /// Do not wait for a calm machine.
+    pub(super) no_wait: bool,
     /// This `muster` instead of the release build, and no set-up.
     pub(super) muster: Option<PathBuf>,
 }
@@ -29,6 +31,7 @@ impl Options {
             let mut value = || words.next().map(|word| (*word).to_owned()).ok_or(Failure::Usage);
             match *word {
                 "--list" => options.list = true,
+                "--no-wait" => options.no_wait = true,
                 "--fresh" => options.fresh = true,
                 "--row" => options.rows.push(value()?),
                 "--client" => options.clients.push(Client::named(&value()?)?),

@@ -22,6 +22,17 @@ pub(super) fn tracker(
     infohash: &str,
     folder: &Path,
 ) -> Result<usize, Failure> {
+    tracker_at(fleet, node, &node.ip, infohash, folder)
+}
+
+/// The same at another of the node's addresses.
+pub(super) fn tracker_at(
+    fleet: &mut Fleet,
+    node: &Node,
+    ip: &str,
+    infohash: &str,
+    folder: &Path,
+) -> Result<usize, Failure> {
     let list = folder.join("whitelist");
     let short = infohash
         .get(..40)
@@ -29,7 +40,7 @@ pub(super) fn tracker(
     std::fs::write(&list, format!("{short}\n")).at(&list)?;
     let mut command = node.command("opentracker");
     // It reads the list after it has made `folder` its root.
-    command.args(["-i", &node.ip, "-p", &TRACKER_PORT.to_string(), "-w", "whitelist", "-d"]).arg(folder);
+    command.args(["-i", ip, "-p", &TRACKER_PORT.to_string(), "-w", "whitelist", "-d"]).arg(folder);
     let who = fleet.start("opentracker", &mut command)?;
     listens(fleet.id(who), TRACKER_PORT)?;
     Ok(who)
@@ -37,6 +48,17 @@ pub(super) fn tracker(
 
 /// Starts nginx over `folder`; its log of requests goes to `logs`.
 pub(super) fn http(fleet: &mut Fleet, node: &Node, folder: &Path, logs: &Path) -> Result<usize, Failure> {
+    http_at(fleet, node, &node.ip, folder, logs)
+}
+
+/// The same at another of the node's addresses.
+pub(super) fn http_at(
+    fleet: &mut Fleet,
+    node: &Node,
+    ip: &str,
+    folder: &Path,
+    logs: &Path,
+) -> Result<usize, Failure> {
     let config = logs.join("nginx.conf");
     let (root, logs) = (folder.display(), logs.display());
     // One process and no master, so that its id is all there is to end.
@@ -47,8 +69,7 @@ pub(super) fn http(fleet: &mut Fleet, node: &Node, folder: &Path, logs: &Path) -
          log_format ranges '$msec $remote_addr $status $body_bytes_sent $request_time $http_range $uri';\n  \
          access_log {logs}/access.log ranges;\n  client_body_temp_path {logs}/t1; proxy_temp_path {logs}/t2;\n  \
          fastcgi_temp_path {logs}/t3; uwsgi_temp_path {logs}/t4; scgi_temp_path {logs}/t5;\n  \
-         server {{ listen {}:{HTTP_PORT}; root {root}; }}\n}}\n",
-        node.ip
+         server {{ listen {ip}:{HTTP_PORT}; root {root}; }}\n}}\n"
     );
     std::fs::write(&config, text).at(&config)?;
     let mut command = node.command("nginx");

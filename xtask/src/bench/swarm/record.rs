@@ -44,6 +44,11 @@ impl Record {
         self.0["figures"][name].as_f64()
     }
 
+    /// A figure that is a list.
+    pub(super) fn list(&self, name: &str) -> &[Value] {
+        self.0["figures"][name].as_array().map_or(&[], Vec::as_slice)
+    }
+
     /// The load average of a minute at its start.
     pub(super) fn load(&self) -> f64 {
         self.0["load"].as_f64().unwrap_or(f64::NAN)

@@ -5,10 +5,11 @@ use super::{
         super::{fleet::Fleet, netns::World, payload::Scratch},
         Context,
         client::{Client, Job},
+        goods::Goods,
         machine::{Shares, Ticks},
         origin,
     },
-    Flash, Goods, Log, Source,
+    Flash, Log, Source,
 };
 use crate::failure::Failure;
 use std::{

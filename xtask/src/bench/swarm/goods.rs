@@ -1,6 +1,6 @@
 //! The files that everybody wants, and their torrent.
 
-use super::super::super::payload::{Scratch, fill_evenly};
+use super::super::payload::{Scratch, fill_evenly, fill_mixed};
 use crate::{
     failure::Failure,
     place,
@@ -12,10 +12,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-const PIECE_LENGTH: u64 = 128 * 1024;
-const FILES: u64 = 4;
 /// Longest from a peer's word that it is complete until its files are.
 const WRITTEN_LIMIT: Duration = Duration::from_secs(10);
+
+/// Which files.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Tree {
+    /// So many of one size.
+    Even(u64),
+    /// Four large ones and so many small ones.
+    Mixed(u64),
+}
 
 /// Files on the RAM disk, and a v2-only torrent of them.
 pub(super) struct Goods {
@@ -23,21 +30,38 @@ pub(super) struct Goods {
     pub(super) home: PathBuf,
     pub(super) torrent: PathBuf,
     pub(super) infohash: String,
+    /// Bytes in all files.
+    pub(super) size: u64,
 }
 
 impl Goods {
-    pub(super) fn make(scratch: &Scratch, bytes: u64) -> Result<Self, Failure> {
+    /// Makes them in `scratch`.
+    pub(super) fn make(
+        scratch: &Scratch,
+        tree: Tree,
+        bytes: u64,
+        piece_length: u64,
+    ) -> Result<Self, Failure> {
         let (home, torrent) = (scratch.folder("origin")?, scratch.path("share.torrent"));
         let share = home.join("share");
-        fill_evenly(&share, FILES, bytes)?;
+        let size = match tree {
+            Tree::Even(files) => fill_evenly(&share, files, bytes)?,
+            Tree::Mixed(small) => fill_mixed(&share, small, bytes)?,
+        };
+        let mut goods = Self { home, torrent, infohash: String::new(), size };
+        goods.infohash = goods.torrent(&goods.torrent, "v2", piece_length)?;
+        Ok(goods)
+    }
+
+    /// Writes a torrent of the same files to `out`; returns its v2 infohash.
+    pub(super) fn torrent(&self, out: &Path, flavour: &str, piece_length: u64) -> Result<String, Failure> {
         let mut make = command(place::from_venv("python"));
         make.args(["-W", "ignore"]).arg(place::root().join("tests/interop/torrent.py")).arg("make");
-        let described =
-            capture(make.arg(&share).arg(&torrent).args(["--piece-length", &PIECE_LENGTH.to_string()]))?;
+        make.arg(self.home.join("share")).arg(out).args(["--flavour", flavour]);
+        let described = capture(make.args(["--piece-length", &piece_length.to_string()]))?;
         let described: Value = serde_json::from_str(&described)
             .map_err(|error| Failure::Unexpected { what: format!("torrent.py: {error}") })?;
-        let infohash = described["infohash"].as_str().unwrap_or_default().to_owned();
-        Ok(Self { home, torrent, infohash })
+        Ok(described["infohash"].as_str().unwrap_or_default().to_owned())
     }
 
     /// Fails unless `folder` holds the same files soon: a figure of wrong bytes is none.
