@@ -7,11 +7,14 @@
 
 pub mod browser;
 pub mod child;
+pub mod cost;
 pub mod desktop;
+pub mod hostile;
 pub mod libtorrent;
 pub mod muster;
 pub mod nginx;
 pub mod programs;
 pub mod share;
+pub mod siege;
 pub mod tree;
 pub mod web;

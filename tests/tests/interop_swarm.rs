@@ -1,5 +1,4 @@
 //! The swarm: ours and libtorrent, in both directions and together; the origin alone and half-way.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use release::layout::PieceLayers;
 use std::{

@@ -1,0 +1,203 @@
+//! Peers that flood: what they say is answered within bounds that are said here, and an honest seed beside them still
+//! brings everything and is not banned. Lies are in `bad_peers`.
+
+use release::merkle;
+use std::{
+    io::Write,
+    net::{Ipv4Addr, SocketAddr},
+    sync::atomic::Ordering,
+    time::Duration,
+};
+use swarm::wire::{BLOCK_LENGTH, HashRange, Message, Pex, UT_PEX, encode};
+use tests::{
+    hostile::{self, Heard, Line},
+    share::Share,
+    siege::Siege,
+    tree,
+};
+
+const SOON: Duration = Duration::from_secs(2);
+const MEMORY_MIB: u64 = 16;
+/// What a download of these few MiB costs by itself, with room to spare.
+const CPU: f64 = 2.0;
+/// More than are let in at once, fewer than the system keeps waiting besides.
+const SILENT: usize = 150;
+
+#[test]
+fn garbage_instead_of_handshakes_two_hundred_times() {
+    let siege = Siege::lay(80);
+    let victim = siege.victim.listen.clone();
+    let noise: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(4096).collect();
+    let greetings: [&[u8]; 4] = [
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: somebody\r\nAccept: */*\r\n\r\n",
+        &noise,
+        &[0; 68],
+        &[0x13; 68],
+    ];
+    let (toll, ()) = siege.lift_during(|_| {
+        for number in 0..200 {
+            let mut stream = hostile::connect(&victim);
+            // Whoever is refused early sees the write fail.
+            let _refused = stream.write_all(greetings[number % 4]);
+            assert!(hostile::ends_within(&mut stream, SOON), "greeting {number} is refused");
+        }
+    });
+    toll.assert_cheap(MEMORY_MIB, CPU, 0);
+}
+
+#[test]
+fn connections_that_say_nothing_do_not_hinder_those_we_open() {
+    let share = Share::mixed(81, 2 << 20);
+    let siege = Siege::lay_for(share, |share| share.torrent.clone(), &[], &[]);
+    let honest = siege.honest_elsewhere();
+    let mut friend = siege.introduce(&honest.listen);
+    let silent: Vec<_> = (0..SILENT).map(|_| hostile::connect(&siege.victim.listen)).collect();
+    let toll = siege.hold_out();
+    drop(silent);
+    friend.ends_within(SOON);
+    assert!(toll.time < Duration::from_secs(10), "{toll:?}");
+    toll.assert_cheap(MEMORY_MIB, CPU, 0);
+}
+
+#[test]
+fn a_flood_of_haves_is_borne() {
+    let siege = Siege::lay(82);
+    let mut line = siege.dial();
+    let mut flood = Vec::new();
+    (0..siege.hostile.layout.piece_count()).for_each(|piece| encode(&Message::Have { piece }, &mut flood));
+    let (toll, taken) = siege.lift_during(|over| line.flood(&flood, || over.load(Ordering::Relaxed)));
+    eprintln!("{taken} bytes of haves");
+    assert!(taken > 100_000, "{taken} bytes are no flood");
+    toll.assert_cheap(MEMORY_MIB, CPU + toll.time.as_secs_f64(), 0);
+}
+
+/// Who floods and listens gets one short answer to each request, and no block while it is choked.
+#[test]
+fn a_flood_of_requests_is_answered_shortly() {
+    let siege = Siege::lay(83);
+    let mut line = siege.dial();
+    let mut asked = 0_u32;
+    let (toll, answers) = siege.lift_during(|over| {
+        let mut answers = 0_u32;
+        while !over.load(Ordering::Relaxed) && asked < 200_000 {
+            let mut batch = Vec::new();
+            for begin in 0..100 {
+                encode(
+                    &Message::Request { index: 0, begin: begin % 2 * BLOCK_LENGTH, length: 1 + begin },
+                    &mut batch,
+                );
+            }
+            if !line.raw(&batch) {
+                break;
+            }
+            asked += 100;
+            while let Heard::Message(message) = line.hear(Duration::from_millis(1)) {
+                assert!(!matches!(message, Message::Piece { .. }), "nothing is sent to who is choked");
+                answers += u32::from(matches!(message, Message::Reject { .. }));
+            }
+        }
+        answers
+    });
+    eprintln!("{asked} requests, {answers} answers");
+    assert!(answers <= asked, "one answer each");
+    toll.assert_cheap(MEMORY_MIB, CPU + toll.time.as_secs_f64(), 0);
+}
+
+/// Two files with layers of 512, asked for in turn, so that no answer can be kept for the next.
+fn layered(seed: u64) -> Siege {
+    let share = Share::filled(BLOCK_LENGTH as usize, |folder| {
+        let mut random = fastrand::Rng::with_seed(seed);
+        tree::write(&folder.join("a.bin"), 512 * BLOCK_LENGTH as usize, &mut random);
+        tree::write(&folder.join("b.bin"), 512 * BLOCK_LENGTH as usize, &mut random);
+    });
+    Siege::lay_for(share, |share| share.torrent.clone(), &[], &[])
+}
+
+fn layer_requests(siege: &Siege) -> Vec<Message> {
+    let layout = &siege.hostile.layout;
+    let base_layer = merkle::piece_height(layout.piece_length());
+    let roots = layout.files().iter().filter_map(|file| file.pieces_root);
+    roots
+        .map(|pieces_root| {
+            Message::HashRequest(HashRange {
+                pieces_root,
+                base_layer,
+                index: 0,
+                length: 512,
+                proof_layers: 0,
+            })
+        })
+        .collect()
+}
+
+#[test]
+fn a_flood_of_hash_requests_is_answered_cheaply() {
+    const REQUESTS: usize = 2000;
+    let siege = layered(85);
+    let asks = layer_requests(&siege);
+    let mut line = siege.dial();
+    let before = siege.cpu();
+    let mut answers = 0;
+    for number in 0..REQUESTS {
+        line.say(&asks[number % 2]);
+        answers += u32::from(
+            line.hears(SOON, |message| matches!(message, Message::Hashes { .. } | Message::HashReject(_))),
+        );
+    }
+    let cpu = siege.cpu() - before;
+    eprintln!("{answers} answers for {cpu} s of processor time, memory {}", siege.memory());
+    assert!(cpu < REQUESTS as f64 * 0.000_5, "{cpu} s of processor time for {REQUESTS} requests");
+    siege.lift().assert_cheap(MEMORY_MIB, CPU + 2.0, 0);
+}
+
+/// A million addresses at which nobody is, and some at which nobody can be.
+#[test]
+fn peer_exchange_of_a_million_addresses_is_bounded() {
+    let siege = Siege::lay(87);
+    pex_flood(&mut siege.dial(), 20_000);
+    eprintln!("memory {}", siege.memory());
+    siege.lift().assert_cheap(MEMORY_MIB, CPU + 4.0, 0);
+}
+
+fn pex_flood(line: &mut Line, messages: u32) {
+    let mut host = u32::from(Ipv4Addr::new(127, 1, 0, 0));
+    for _ in 0..messages {
+        let added: Vec<SocketAddr> = (0..50)
+            .map(|_| {
+                host += 1;
+                SocketAddr::new(Ipv4Addr::from(host).into(), 9)
+            })
+            .collect();
+        let payload = Pex { added, dropped: vec![] }.encode();
+        if !line.say(&Message::Extended { id: UT_PEX, payload }) {
+            break;
+        }
+    }
+}
+
+#[test]
+fn twenty_that_claim_all_and_never_answer_are_not_waited_for() {
+    let siege = Siege::lay(94);
+    let mut lines: Vec<Line> = (0..20).map(|_| siege.dial()).collect();
+    lines.iter_mut().for_each(|line| assert!(line.pose_as_seed()));
+    let (toll, ()) = siege.lift_after(Duration::from_millis(500), |over| {
+        while !over.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+    drop(lines);
+    assert!(toll.time < Duration::from_secs(12), "{toll:?}");
+}
+
+/// Every piece suggested again and again; a suggestion binds nobody.
+#[test]
+fn a_flood_of_suggestions_is_borne() {
+    let siege = Siege::lay(96);
+    let mut line = siege.dial();
+    let mut flood = Vec::new();
+    (0..siege.hostile.layout.piece_count()).for_each(|piece| encode(&Message::Suggest { piece }, &mut flood));
+    let (toll, taken) = siege.lift_during(|over| line.flood(&flood, || over.load(Ordering::Relaxed)));
+    eprintln!("{taken} bytes of suggestions");
+    assert!(taken > 100_000, "{taken} bytes are no flood");
+    toll.assert_cheap(MEMORY_MIB, CPU + toll.time.as_secs_f64(), 0);
+}
