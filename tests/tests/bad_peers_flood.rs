@@ -59,18 +59,6 @@ fn connections_that_say_nothing_do_not_hinder_those_we_open() {
     toll.assert_cheap(MEMORY_MIB, CPU, 0);
 }
 
-#[test]
-fn a_flood_of_haves_is_borne() {
-    let siege = Siege::lay(82);
-    let mut line = siege.dial();
-    let mut flood = Vec::new();
-    (0..siege.hostile.layout.piece_count()).for_each(|piece| encode(&Message::Have { piece }, &mut flood));
-    let (toll, taken) = siege.lift_during(|over| line.flood(&flood, || over.load(Ordering::Relaxed)));
-    eprintln!("{taken} bytes of haves");
-    assert!(taken > 100_000, "{taken} bytes are no flood");
-    toll.assert_cheap(MEMORY_MIB, CPU + toll.time.as_secs_f64(), 0);
-}
-
 /// Who floods and listens gets one short answer to each request, and no block while it is choked.
 #[test]
 fn a_flood_of_requests_is_answered_shortly() {
@@ -187,17 +175,4 @@ fn twenty_that_claim_all_and_never_answer_are_not_waited_for() {
     });
     drop(lines);
     assert!(toll.time < Duration::from_secs(12), "{toll:?}");
-}
-
-/// Every piece suggested again and again; a suggestion binds nobody.
-#[test]
-fn a_flood_of_suggestions_is_borne() {
-    let siege = Siege::lay(96);
-    let mut line = siege.dial();
-    let mut flood = Vec::new();
-    (0..siege.hostile.layout.piece_count()).for_each(|piece| encode(&Message::Suggest { piece }, &mut flood));
-    let (toll, taken) = siege.lift_during(|over| line.flood(&flood, || over.load(Ordering::Relaxed)));
-    eprintln!("{taken} bytes of suggestions");
-    assert!(taken > 100_000, "{taken} bytes are no flood");
-    toll.assert_cheap(MEMORY_MIB, CPU + toll.time.as_secs_f64(), 0);
 }
