@@ -24,6 +24,21 @@ impl Scratch {
         Ok(Self(dir))
     }
 
+    /// The same for this process alone; what processes that were killed left of it goes first.
+    pub(crate) fn of_this_process(name: &str) -> Result<Self, Failure> {
+        let own = Self::new(&format!("{name}-{}", std::process::id()))?;
+        let beside = own.0.parent().into_iter().flat_map(fs::read_dir).flatten().flatten();
+        for entry in beside {
+            let file_name = entry.file_name();
+            let owner = file_name.to_str().and_then(|file| file.strip_prefix(name)?.strip_prefix('-'));
+            let owner = owner.filter(|id| id.parse::<u32>().is_ok());
+            if owner.is_some_and(|id| !Path::new("/proc").join(id).exists()) {
+                let _best_effort = fs::remove_dir_all(entry.path());
+            }
+        }
+        Ok(own)
+    }
+
     /// A folder in it, made.
     pub(crate) fn folder(&self, name: &str) -> Result<PathBuf, Failure> {
         let dir = self.0.join(name);
@@ -45,15 +60,7 @@ impl Drop for Scratch {
 
 /// Fills `dir` with `total` bytes: seven eighths in four large files, the rest in files of 64 KiB.
 pub(crate) fn fill(dir: &Path, total: u64) -> Result<u64, Failure> {
-    let mut random = Random(0x9E37_79B9_7F4A_7C15);
-    let small = 64 * 1024;
-    for index in 0..4 {
-        write(&dir.join(format!("large/{index}.pak")), total / 8 * 7 / 4, &mut random)?;
-    }
-    for index in 0..total / 8 / small {
-        write(&dir.join(format!("small/{}/{index}.dat", index % 16)), small, &mut random)?;
-    }
-    Ok(total / 8 * 7 / 4 * 4 + total / 8 / small * small)
+    fill_mixed(dir, total / 8 / (64 * 1024), total)
 }
 
 /// Fills `dir` with `total` bytes in so many files of one size.

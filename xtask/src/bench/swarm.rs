@@ -38,7 +38,10 @@ use row::Row;
 use std::{
     cell::OnceCell,
     path::PathBuf,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// What every run needs to know.
@@ -81,8 +84,9 @@ pub(crate) fn command(words: &[&str]) -> Result<(), Failure> {
     }
     let context = prepare(&options)?;
     let mut state = State::open(options.fresh.then_some(&rows))?;
+    let mut failed = Vec::new();
     for row in &rows {
-        measure(row, &options, &context, &mut state)?;
+        measure(row, &options, &context, &mut state, &mut failed)?;
     }
     let all = row::all();
     let text = page::render(&super::machine()?, &all, &state, &context);
@@ -91,11 +95,20 @@ pub(crate) fn command(words: &[&str]) -> Result<(), Failure> {
     std::fs::write(&path, text).at(&path)?;
     plot::write(&all, &state, &context)?;
     println!("written to docs/bench-swarm.md; single runs are in {}", state.path().display());
-    Ok(())
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Unexpected { what: format!("these gave no figure: {}", failed.join(", ")) })
 }
 
-/// Runs that are missing, by turns.
-fn measure(row: &Row, options: &Options, context: &Context, state: &mut State) -> Result<(), Failure> {
+/// Runs that are missing, by turns; one that fails is named in `failed`, and the others go on.
+fn measure(
+    row: &Row,
+    options: &Options,
+    context: &Context,
+    state: &mut State,
+    failed: &mut Vec<String>,
+) -> Result<(), Failure> {
     for run in 0..options.runs.unwrap_or(row.runs) {
         for client in row.clients.iter().copied().filter(|client| options.wants_client(*client)) {
             let identity = client.identity(context);
@@ -103,8 +116,15 @@ fn measure(row: &Row, options: &Options, context: &Context, state: &mut State) -
                 continue;
             }
             let before = machine::settle(&context.stop, !options.no_wait)?;
-            let figures =
-                row.kind.measure(client, context, &format!("{}-{}-{run}", row.name, client.name()))?;
+            let tag = format!("{}-{}-{run}", row.name, client.name());
+            let figures = match row.kind.measure(client, context, &tag) {
+                Err(failure) if !context.stop.load(Ordering::Relaxed) => {
+                    println!("{tag}: {failure}");
+                    failed.push(tag);
+                    continue;
+                }
+                outcome => outcome?,
+            };
             let record = Record::new(row, client, run, identity, &before, figures, context);
             println!("{:<14} {:<20} run {run}: {}", row.name, client.name(), record.in_short());
             state.append(record)?;

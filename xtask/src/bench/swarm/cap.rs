@@ -56,7 +56,7 @@ type Sample = (f64, u64);
 impl Cap {
     /// One run.
     pub(super) fn measure(self, client: Client, context: &Context) -> Result<Map<String, Value>, Failure> {
-        let scratch = Scratch::new(&format!("cap-{}", std::process::id()))?;
+        let scratch = Scratch::of_this_process("cap")?;
         let size = (self.rate * DATA_SECONDS).next_multiple_of(1 << 20).max(16 << 20);
         let goods = Goods::make(&scratch, Tree::Even(2), size, PIECE_LENGTH)?;
         let world = World::new(&vec![None; self.peers + 1])?;

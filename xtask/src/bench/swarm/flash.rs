@@ -71,7 +71,7 @@ impl Flash {
         context: &Context,
         tag: &str,
     ) -> Result<Map<String, Value>, Failure> {
-        let scratch = Scratch::new(&format!("swarm-{}", std::process::id()))?;
+        let scratch = Scratch::of_this_process("swarm")?;
         let goods = Goods::make(&scratch, Tree::Even(FILES), self.bytes, PIECE_LENGTH)?;
         let origin_link = Link { up: self.origin_up, down: PEER_DOWN };
         let peer_link = Link { up: PEER_UP, down: PEER_DOWN };
@@ -97,7 +97,11 @@ impl Flash {
         put("cpu_giving_way", json!(outcome.shares.giving_way));
         put("copies", json!(outcome.origin_sent as f64 / self.bytes as f64));
         put("seconds", json!(outcome.done));
-        put("origin_timeline", json!(outcome.origin_timeline));
+        let (all_peers, seconds) = (self.peers as f64, if whole { last } else { outcome.seconds });
+        put("origin_use", json!(outcome.origin_sent as f64 / (self.origin_up as f64 * seconds)));
+        put("peers_use", json!(outcome.peers_sent as f64 / (PEER_UP as f64 * all_peers * seconds)));
+        put("received_over_needed", json!(outcome.peers_received as f64 / (all_peers * self.bytes as f64)));
+        put("use_by_second", json!(self.use_by_second(&outcome.timeline)));
         if whole {
             put("last", json!(last));
             put("last_over_bound", json!(last / bound));
@@ -106,5 +110,13 @@ impl Flash {
             put("given_up_after", json!(outcome.seconds));
         }
         figures
+    }
+
+    /// Shares of the uplinks that were in use in each second, in per cent: the origin's, and all peers' together.
+    fn use_by_second(&self, timeline: &[(u64, u64)]) -> Vec<(u64, u64)> {
+        let peers_up = PEER_UP * self.peers as u64;
+        let starts = std::iter::once(&(0, 0)).chain(timeline);
+        let each = starts.zip(timeline).map(|(before, now)| (now.0 - before.0, now.1 - before.1));
+        each.map(|(origin, peers)| (origin * 100 / self.origin_up, peers * 100 / peers_up)).collect()
     }
 }

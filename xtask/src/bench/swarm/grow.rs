@@ -64,7 +64,7 @@ impl Grow {
     }
 
     fn point(self, n: u64, client: Client, context: &Context) -> Result<Value, Failure> {
-        let scratch = Scratch::new(&format!("grow-{}", std::process::id()))?;
+        let scratch = Scratch::of_this_process("grow")?;
         let pieces = if self == Self::Pieces { n } else { PIECES_FOR_PEERS };
         let (home, torrent) = (scratch.folder("origin")?, scratch.path("zeros.torrent"));
         let infohash = zeros(&home, &torrent, pieces)?;

@@ -28,7 +28,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// One run.
 pub(super) fn measure(client: Client, context: &Context) -> Result<Map<String, Value>, Failure> {
-    let scratch = Scratch::new(&format!("lone-{}", std::process::id()))?;
+    let scratch = Scratch::of_this_process("lone")?;
     let goods = Goods::make(&scratch, Tree::Even(FILES), SIZE, PIECE_LENGTH)?;
     let world = World::new(&[Some(Link { up: RATE, down: RATE }), None])?;
     let logs = scratch.folder("logs")?;

@@ -75,13 +75,14 @@ fn spread(values: Vec<f64>) -> String {
 
 const METHOD: &str = "\
 Flash crowds: one namespace a peer, all on one bridge; token buckets with a queue of 100 ms shape each link: origin up \
-2 MiB/s, peers up 1 MiB/s and down 8 MiB/s, counted in whole Ethernet frames (1,448 bytes of payload in 1,514), so that \
-1.046 × the bound is the least that TCP can reach. No delay besides the queues. The bound is T* = max(F/us, F/di, \
+2 MiB/s, peers up 1 MiB/s and down 8 MiB/s, counted in whole Ethernet frames. A frame of 1,514 bytes \
+carries 1,448 of payload, and every second one is acknowledged on an uplink that others need: 1.07 × the bound is the least \
+that TCP can reach. No delay besides the queues. The bound is T* = max(F/us, F/di, \
 N·F/(us + N·ui)). v2-only torrents, 128 KiB pieces, four files, incompressible, on a RAM disk; one opentracker for all; the \
 origin is there before all peers start at one moment; everyone stays. Copies = frames' bytes that the origin sent up to the \
-last completion ÷ F. What arrived is compared with what was published. libtorrent runs one process a peer, waits prepared \
+last completion ÷ F. Links used and bytes received count headers and acknowledgements too. What arrived is compared with what was published. libtorrent runs one process a peer, waits prepared \
 for the start, and has its class for private addresses switched off; tuned = TCP only, unchoke every 5 s with 5 slots, a \
-request queue of 1 s, pieces announced 200 ms ahead. A run over 4 × the bound is given up; the row then says how many \
+request queue of 1 s, pieces announced 200 ms ahead, web seeds asked for 1 MiB at once (by default for 16 MiB). A run over 4 × the bound is given up; the row then says how many \
 peers were done.
 
 Loopback: processor time until half a second after the end; v1 torrents for clients that know no other. Caps: IP bytes in \

@@ -50,7 +50,7 @@ pub(super) struct Wares {
 impl Wares {
     /// 2 GiB on the RAM disk, and both torrents.
     pub(super) fn make() -> Result<Self, Failure> {
-        let scratch = Scratch::new(&format!("pair-{}", std::process::id()))?;
+        let scratch = Scratch::of_this_process("pair")?;
         let goods = Goods::make(&scratch, Tree::Mixed(SMALL_FILES), SIZE, PIECE_LENGTH)?;
         let v1 = scratch.path("share-v1.torrent");
         goods.torrent(&v1, "v1", PIECE_LENGTH)?;
@@ -84,7 +84,7 @@ pub(super) fn measure(
 ) -> Result<Map<String, Value>, Failure> {
     // A network of its own, so that nothing else is met; both sides at its loopback.
     let world = World::new(&[None])?;
-    let run = Scratch::new(&format!("pair-run-{}", std::process::id()))?;
+    let run = Scratch::of_this_process("pair-run")?;
     let logs = run.folder("logs")?;
     let mut fleet = Fleet::new(&logs, &context.stop);
     let sides = Sides { client, context, wares, run: &run, node: &world.nodes[0] };

@@ -30,7 +30,7 @@ const SAMPLE: Duration = Duration::from_millis(1);
 
 /// One run.
 pub(super) fn measure(client: Client, context: &Context) -> Result<Map<String, Value>, Failure> {
-    let scratch = Scratch::new(&format!("quick-{}", std::process::id()))?;
+    let scratch = Scratch::of_this_process("quick")?;
     let goods = Goods::make(&scratch, Tree::Even(4), SIZE, PIECE_LENGTH)?;
     let world = World::new(&[None, None])?;
     let mut fleet = Fleet::new(&scratch.folder("logs")?, &context.stop);

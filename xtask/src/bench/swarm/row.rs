@@ -87,6 +87,9 @@ impl Kind {
                 ("last ÷ median", "last_over_median"),
                 ("origin copies", "copies"),
                 ("peers done", "done"),
+                ("origin's link used", "origin_use"),
+                ("peers' uplinks used", "peers_use"),
+                ("received ÷ needed", "received_over_needed"),
                 ("processors busy", "cpu_busy"),
             ],
             Self::Pair => &[

@@ -2,7 +2,11 @@
 
 use super::{
     super::{
-        super::{fleet::Fleet, netns::World, payload::Scratch},
+        super::{
+            fleet::Fleet,
+            netns::{Carried, World},
+            payload::Scratch,
+        },
         Context,
         client::{Client, Job},
         goods::Goods,
@@ -31,8 +35,11 @@ pub(super) struct Outcome {
     pub(super) done: Vec<f64>,
     /// Bytes that the origin had sent by the last completion, or by the end.
     pub(super) origin_sent: u64,
-    /// The same after each second.
-    pub(super) origin_timeline: Vec<u64>,
+    /// Bytes that all peers had sent and received by then.
+    pub(super) peers_sent: u64,
+    pub(super) peers_received: u64,
+    /// Bytes that the origin, and all peers, had sent after each second.
+    pub(super) timeline: Vec<(u64, u64)>,
     /// Seconds until the end.
     pub(super) seconds: f64,
     /// What the processors did.
@@ -151,7 +158,7 @@ impl Scene<'_> {
                 sampled = now;
                 let links = self.world.carried(inside)?;
                 if now.as_secs() as usize > timeline.len() {
-                    timeline.push(links[0].sent);
+                    timeline.push((links[0].sent, sum(&links, |link| link.sent)));
                 }
                 log.carried(now, &links)?;
             }
@@ -162,9 +169,16 @@ impl Scene<'_> {
         Ok(Outcome {
             done: done.into_iter().flatten().collect(),
             origin_sent: links[0].sent,
-            origin_timeline: timeline,
+            peers_sent: sum(&links, |link| link.sent),
+            peers_received: sum(&links, |link| link.received),
+            timeline,
             seconds: started.elapsed().as_secs_f64(),
             shares: ticks.shares_since()?,
         })
     }
+}
+
+/// Over all peers; the first link is the origin's.
+fn sum(links: &[Carried], one: fn(&Carried) -> u64) -> u64 {
+    links[1..].iter().map(one).sum()
 }
