@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: the figures of `docs/bench.md`, measured on this machine, with its name and the day.
 //!
-//! Release builds, loopback, payload on a RAM disk where there is one. Not part of `test`: figures of
+//! Release builds, loopback, payload on a RAM disk where there is one. What the swarm does beside other clients is
+//! `cargo xtask bench swarm`, with a page of its own. Not part of `test`: figures of
 //! a shared machine are for reading, not for passing.
 
 mod fleet;
@@ -10,7 +11,6 @@ mod netns;
 mod origin;
 mod payload;
 mod publish;
-mod speed;
 mod swarm;
 mod table;
 
@@ -28,12 +28,8 @@ use table::Row;
 /// A benchmark: fills rows of the table.
 type Bench = fn() -> Result<Vec<Row>, Failure>;
 
-const ALL: [(&str, Bench); 4] = [
-    ("origin", origin::rows),
-    ("speed", speed::rows),
-    ("publish", publish::rows),
-    ("launcher", launcher::rows),
-];
+const ALL: [(&str, Bench); 3] =
+    [("origin", origin::rows), ("publish", publish::rows), ("launcher", launcher::rows)];
 
 /// One benchmark, or all of them, which also writes `docs/bench.md`.
 pub(crate) fn measure_all(only: Option<&str>) -> Result<(), Failure> {

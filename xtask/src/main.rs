@@ -25,7 +25,7 @@ cargo xtask COMMAND
                             (--once: end after the first picture of the window)
   demo --release-next       publish version 1.1 into the demo that is running
   bench [NAME]              print the figures of docs/bench.md, or one of:
-                            origin, speed, publish, launcher
+                            origin, publish, launcher
   bench swarm [WORDS]       print the figures of docs/bench-swarm.md, ours beside its rivals on shaped
                             links; needs root; goes on where it was stopped. WORDS: --list,
                             --row NAME, --client NAME, --runs N, --fresh, --no-wait, --muster FILE

@@ -23,7 +23,8 @@ impl Row {
 /// The page.
 pub(crate) fn render(machine: &str, rows: &[Row]) -> String {
     let mut text = format!(
-        "# Figures\n\nMeasured by `cargo xtask bench` on: {machine}. Release builds, loopback, payload on a RAM disk.\n\n\
+        "# Figures\n\nMeasured by `cargo xtask bench` on: {machine}. Release builds, loopback, payload on a RAM disk.\n\
+         The swarm beside other clients: `bench-swarm.md`.\n\n\
          | figure | value | beside it |\n|---|---|---|\n"
     );
     for Row { what, value, beside } in rows {

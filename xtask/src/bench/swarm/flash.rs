@@ -45,16 +45,18 @@ pub(super) struct Flash {
     /// What the bound supposes.
     bound_up: u64,
     source: Source,
+    /// Further words for `muster`.
+    our_words: &'static [&'static str],
 }
 
 impl Flash {
     pub(super) fn new(peers: usize, bytes: u64, origin_up: u64, source: Source) -> Self {
-        Self { peers, bytes, origin_up, bound_up: origin_up, source }
+        Self { peers, bytes, origin_up, bound_up: origin_up, source, our_words: &[] }
     }
 
     /// The same, judged by the same bound, with an origin that could send more.
-    pub(super) fn able_to_send(self, origin_up: u64) -> Self {
-        Self { origin_up, ..self }
+    pub(super) fn able_to_send(self, origin_up: u64, our_words: &'static [&'static str]) -> Self {
+        Self { origin_up, our_words, ..self }
     }
 
     /// The fluid bound in seconds (Kumar and Ross 2006).

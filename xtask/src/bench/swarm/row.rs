@@ -16,6 +16,8 @@ const MIB: u64 = 1024 * KIB;
 /// What the origin sends a second, and what a thrifty one could.
 const ORIGIN_UP: u64 = 2 * MIB;
 const ORIGIN_UP_FAT: u64 = 16 * MIB;
+/// What makes `muster` thrifty: its defaults do.
+const THRIFTY_WORDS: &[&str] = &[];
 /// The caps, with the word for them.
 const CAPS: [(u64, &str); 3] = [(64 * KIB, "64k"), (500 * KIB, "500k"), (5 * MIB, "5m")];
 
@@ -180,7 +182,8 @@ fn flash(peers: usize, mib: u64, source: Source, runs: usize) -> Row {
 
 /// Time is judged by the bound of the slow origin, whatever this one could send.
 fn thrifty() -> Row {
-    let flash = Flash::new(16, 32 * MIB, ORIGIN_UP, Source::HttpForOurs).able_to_send(ORIGIN_UP_FAT);
+    let flash =
+        Flash::new(16, 32 * MIB, ORIGIN_UP, Source::HttpForOurs).able_to_send(ORIGIN_UP_FAT, THRIFTY_WORDS);
     let title = "flash crowd, N = 16, 32 MiB, origin could send 16 MiB/s (ours: HTTP, theirs: a seed); bound of a \
                  2 MiB/s origin";
     row("thrifty-16", title, 5, CROWD, Kind::Flash(flash))

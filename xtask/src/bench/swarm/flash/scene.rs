@@ -90,6 +90,7 @@ impl Scene<'_> {
             home: self.scratch.path("home"),
             tracker: Some(format!("http://{}:{tracker}/announce", self.world.middle.ip)),
             web_seed: self.over_http().then(|| format!("http://{}:{http}/", self.world.nodes[0].ip)),
+            our_words: self.flash.our_words,
             ..Job::default()
         }
     }
