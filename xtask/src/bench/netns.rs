@@ -216,4 +216,22 @@ mod tests {
         let wanted = Carried { sent: 8_995_960, sent_frames: 5954, received: 202_360, received_frames: 3060 };
         assert_eq!(read_devices(table).get("port3"), Some(&wanted));
     }
+
+    #[test]
+    fn a_world_carries_only_its_own_and_leaves_nothing_needs_root() -> Result<(), Failure> {
+        let link = Link { up: 1 << 20, down: 1 << 20 };
+        let world = World::new(&[Some(link), None])?;
+        // Nobody listens: whoever is reached refuses.
+        let answer = |to: &str| -> Result<String, Failure> {
+            let knock = format!("exec 2>&1; exec 3<>/dev/tcp/{to}/9; true");
+            capture(world.nodes[0].command("bash").args(["-c", &format!("({knock}) || true")]))
+        };
+        let (neighbour, stranger) = (answer(&world.nodes[1].ip)?, answer("192.0.2.1")?);
+        assert!(neighbour.contains("refused"), "its nodes reach each other: {neighbour}");
+        assert!(stranger.contains("unreachable"), "and nobody else: {stranger}");
+        drop(world);
+        let left = capture(command("ip").args(["netns", "list"]))?;
+        assert!(!left.contains(&format!("{PREFIX}{}-", std::process::id())), "{left}");
+        Ok(())
+    }
 }
