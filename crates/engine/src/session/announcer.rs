@@ -2,7 +2,8 @@
 //! stopped.
 //!
 //! A tracker that failed rests for a while that doubles. Somebody without a useful peer asks again sooner, as often as
-//! the tracker allows.
+//! the tracker allows, and departs from BEP 12 in that one answer does not end the round: a tracker that answers
+//! nonsense, or knows nobody, keeps nobody from those that do.
 
 use super::{
     handle::{TorrentStatus, TrackerStatus},
@@ -71,7 +72,8 @@ pub(super) fn start(mut task: Task) -> (Handle, Vec<TrackerStatus>) {
     let (tiers, urls) = Tiers::new(std::mem::take(&mut task.tiers), &mut fastrand::Rng::new());
     let unasked = |url: &Url| TrackerStatus { url: url.to_string(), ok: true, ..TrackerStatus::default() };
     let statuses = urls.iter().map(unasked).collect();
-    let rows = urls.into_iter().map(|url| Row { url, greeted: false, failures: 0, not_before: None });
+    let row = |url| Row { url, greeted: false, failures: 0, not_before: None, free_at: None };
+    let rows = urls.into_iter().map(row);
     let announcer = Announcer { task, tiers, rows: rows.collect(), completed: false, last: None, starved: 0 };
     let (orders, receiver) = mpsc::unbounded_channel();
     tokio::spawn(announcer.run(receiver));
@@ -85,7 +87,10 @@ struct Row {
     /// It knows of us: it hears a goodbye.
     greeted: bool,
     failures: u32,
+    /// It failed and rests so long.
     not_before: Option<Instant>,
+    /// It answered, and may be asked for want of peers from then on.
+    free_at: Option<Instant>,
 }
 
 /// The last answer.
@@ -149,24 +154,32 @@ impl Announcer {
         order
     }
 
-    /// One round: tracker after tracker until one answers.
+    /// One round: tracker after tracker until one answers; for want of peers, until one knows somebody, and when that
+    /// did not help, all of them.
     async fn ask(&mut self) {
-        let now = Instant::now();
+        let starving = self.task.is_starving();
+        let again = starving && self.last.is_some() && !self.completed;
+        self.starved = if again { self.starved + 1 } else { 0 };
         let order: Vec<usize> = self.tiers.order().collect();
         for index in order {
-            if self.rows[index].not_before.is_some_and(|at| at > now) {
+            let now = Instant::now();
+            let row = &self.rows[index];
+            let later = |at: Option<Instant>| at.is_some_and(|at| at > now);
+            if later(row.not_before) || (again && later(row.free_at)) {
                 continue;
             }
             let port = *self.task.port.borrow();
             let event = self.event_for(index);
-            let outcome = self.task.announce(&self.rows[index].url, event, port).await;
-            let answered = outcome.is_ok();
+            let outcome = self.task.announce(&row.url, event, port).await;
+            let knows_somebody = outcome.as_ref().ok().map(|answer| !answer.peers.is_empty());
             self.note(index, port, &outcome);
             let announced = self.task.announced(index, &self.rows[index].url, outcome);
             // Nobody listens when the torrent has ended; its orders end as well then.
             let _ = self.task.done.send(Happening::Announced(announced));
-            if answered {
-                return;
+            match knows_somebody {
+                Some(_) if !starving => return,
+                Some(true) if !again => return,
+                _ => {}
             }
         }
     }
@@ -190,7 +203,7 @@ impl Announcer {
         }
     }
 
-    fn due_at(&mut self) -> Option<Instant> {
+    fn due_at(&self) -> Option<Instant> {
         let now = Instant::now();
         let resting = |row: &Row| row.not_before.filter(|at| *at > now);
         // Whatever is due, somebody has to be there to be asked.
@@ -198,17 +211,11 @@ impl Announcer {
         let somebody = if free { now } else { self.rows.iter().filter_map(resting).min()? };
         let Some(last) = &self.last else { return Some(somebody) };
         let starving = self.task.is_starving();
-        if !starving {
-            self.starved = 0;
-        }
         let news = self.completed || last.port != *self.task.port.borrow();
-        let wait = match (news, starving, last.interval_min) {
-            (true, _, _) => Duration::ZERO,
-            (false, true, Some(allowed)) => allowed.max(STARVING_MIN).min(last.interval),
-            (false, true, None) => {
-                STARVING_UNASKED.saturating_mul(1 << self.starved.min(10)).min(last.interval)
-            }
-            (false, false, _) => last.interval,
+        let wait = match (news, starving) {
+            (true, _) => Duration::ZERO,
+            (false, true) => starving_wait(last.interval, last.interval_min, self.starved),
+            (false, false) => last.interval,
         };
         Some((last.at + wait).max(somebody))
     }
@@ -227,10 +234,9 @@ impl Announcer {
             Ok(answer) => {
                 (row.greeted, row.failures, row.not_before) = (true, 0, None);
                 let Answer { interval, interval_min, .. } = *answer;
-                if self.task.is_starving() {
-                    self.starved = if self.last.is_some() { self.starved + 1 } else { 0 };
-                }
-                self.last = Some(Last { at: Instant::now(), interval, interval_min, port });
+                let at = Instant::now();
+                row.free_at = Some(at + starving_wait(interval, interval_min, self.starved));
+                self.last = Some(Last { at, interval, interval_min, port });
                 // To a tracker that did not know of us, having become complete is no news.
                 self.completed = false;
                 self.tiers.answered(index);
@@ -250,6 +256,15 @@ impl Announcer {
         let goodbyes = greeted.map(|row| self.task.announce(&row.url, AnnounceEvent::Stopped, port));
         let _ = tokio::time::timeout(GOODBYE_TIMEOUT, futures_util::future::join_all(goodbyes)).await;
     }
+}
+
+/// After how long somebody without a useful peer asks again, the `again`-th time in a row.
+fn starving_wait(interval: Duration, interval_min: Option<Duration>, again: u32) -> Duration {
+    let wait = match interval_min {
+        Some(allowed) => allowed.max(STARVING_MIN),
+        None => STARVING_UNASKED.saturating_mul(1 << again.min(10)),
+    };
+    wait.min(interval)
 }
 
 impl Task {
@@ -295,3 +310,6 @@ impl Task {
         Announced { index, status, peers }
     }
 }
+
+#[cfg(test)]
+mod tests;

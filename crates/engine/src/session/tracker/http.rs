@@ -25,22 +25,23 @@ const ANNOUNCE_TIME_MAX: Duration = Duration::from_secs(30);
 pub(super) struct Clients {
     any: Client,
     both: bool,
+    time_max: Duration,
     by_family: OnceLock<Option<[Client; 2]>>,
 }
 
 impl Clients {
     /// `both`: peers can reach us over IPv4 and IPv6.
     pub(super) fn new(any: Client, both: bool) -> Self {
-        Self { any, both, by_family: OnceLock::new() }
+        Self { any, both, time_max: ANNOUNCE_TIME_MAX, by_family: OnceLock::new() }
     }
 
     pub(super) async fn announce(&self, url: &Url, say: &Announce) -> Result<Answer, TrackerError> {
         match self.by_family(url).await {
             Some([v4, v6]) => {
-                let (v4, v6) = tokio::join!(announce(v4, url, say), announce(v6, url, say));
+                let (v4, v6) = tokio::join!(self.ask(v4, url, say), self.ask(v6, url, say));
                 merged(vec![v4, v6])
             }
-            None => announce(&self.any, url, say).await,
+            None => self.ask(&self.any, url, say).await,
         }
     }
 
@@ -59,14 +60,13 @@ impl Clients {
         };
         self.by_family.get_or_init(make).as_ref()
     }
-}
 
-/// Announces once.
-async fn announce(client: &Client, url: &Url, say: &Announce) -> Result<Answer, TrackerError> {
-    let asked = http::fetch(client, announce_url(url, say), ANSWER_BYTES_MAX);
-    let asked = tokio::time::timeout(ANNOUNCE_TIME_MAX, asked).await;
-    let (body, source) = asked.map_err(|_| TrackerError::Late(ANNOUNCE_TIME_MAX))??;
-    parse(&body, source)
+    async fn ask(&self, client: &Client, url: &Url, say: &Announce) -> Result<Answer, TrackerError> {
+        let asked = http::fetch(client, announce_url(url, say), ANSWER_BYTES_MAX);
+        let asked = tokio::time::timeout(self.time_max, asked).await;
+        let (body, source) = asked.map_err(|_| TrackerError::Late(self.time_max))??;
+        parse(&body, source)
+    }
 }
 
 /// The query is written by hand: infohash and peer id are bytes, not text.
@@ -135,66 +135,4 @@ fn dict_peer(value: &Value) -> Option<SocketAddr> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::INTERVAL_DEFAULT;
-    use super::*;
-    use release::hash::Hash32;
-
-    const LOCAL: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
-
-    #[test]
-    fn compact_peers_of_both_families() {
-        let mut body = b"d8:completei3e10:incompletei4e8:intervali60e12:min intervali30e5:peers6:".to_vec();
-        body.extend([127, 0, 0, 1, 0x1a, 0xe1]);
-        body.extend(b"6:peers618:");
-        body.extend(Ipv6Addr::LOCALHOST.octets());
-        body.extend([0x1a, 0xe2]);
-        body.push(b'e');
-        let answer = parse(&body, LOCAL).expect("well formed");
-        let peers: Vec<SocketAddr> =
-            vec!["127.0.0.1:6881".parse().expect("ok"), "[::1]:6882".parse().expect("ok")];
-        let expected = Answer {
-            peers,
-            interval: Duration::from_secs(60),
-            interval_min: Some(Duration::from_secs(30)),
-            seeders: 3,
-            leechers: 4,
-        };
-        assert_eq!(answer, expected);
-        let far = Some("198.51.100.1".parse().expect("ok"));
-        assert!(
-            parse(&body, far).expect("well formed").peers.is_empty(),
-            "a far tracker cannot name loopback"
-        );
-    }
-
-    #[test]
-    fn refusals_and_nonsense() {
-        assert!(
-            matches!(parse(b"d14:failure reason4:nopee", LOCAL), Err(TrackerError::Refused(why)) if why == "nope")
-        );
-        for bad in [&b"<html>"[..], b"", b"i1e", b"d5:peers", b"le"] {
-            assert!(matches!(parse(bad, LOCAL), Err(TrackerError::Malformed)));
-        }
-        let huge = "d8:intervali999999999999ee";
-        assert_eq!(parse(huge.as_bytes(), LOCAL).expect("clamped").interval, INTERVAL_DEFAULT);
-    }
-
-    #[test]
-    fn query_escapes_bytes() {
-        let say = Announce {
-            infohash: Hash32([0xff; 32]),
-            peer_id: *b"-MU0100-abcdefghijkl",
-            port: 1,
-            key: 0xbeef,
-            uploaded: 2,
-            downloaded: 3,
-            left: 4,
-            event: AnnounceEvent::Started,
-        };
-        let url = announce_url(&"http://t.example/announce?key=1".parse().expect("ok"), &say);
-        let query = url.query().expect("has one");
-        assert!(query.starts_with(&format!("key=1&info_hash={}&", "%FF".repeat(20))), "{query}");
-        assert!(query.ends_with("&left=4&key=0000BEEF&compact=1&numwant=50&event=started"), "{query}");
-    }
-}
+mod tests;
