@@ -85,6 +85,7 @@ pub(crate) struct Link {
 
 /// Reads messages until the connection ends, then says so.
 pub(crate) async fn read(link: Link, mut socket: OwnedReadHalf, piece_count: u32) {
+    let _counted = link.buffers.slabs.count();
     let mut decoder = Decoder::new(piece_count);
     if let Err(error) = read_messages(&link, &mut socket, &mut decoder).await {
         tracing::debug!(peer = link.peer.0, %error, "connection ended");

@@ -2,22 +2,25 @@
 //!
 //! A block is never copied between the socket and the disk, so its buffer is in use until it is
 //! written; asking the system for a new one each time would cost more than hashing a quarter of it.
-//! Invariant: a buffer is handed out only while nobody else holds any part of it.
+//! Invariant: a buffer that is handed out has the room that was asked for, none of it in use.
 
 use bytes::BytesMut;
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
-/// Bytes of a buffer: what is read at once, and room for a message whose end did not come yet.
-const SLAB: usize = READ_MAX + MESSAGE_MAX;
-/// Read from a socket at once at most: a dozen blocks. Fewer, larger reads wake fewer threads.
-const READ_MAX: usize = 208 * 1024;
-/// The longest message that is not a bitfield: hashes of a whole piece.
-const MESSAGE_MAX: usize = 48 * 1024;
-/// A read into less room than this is not worth its while.
-const READ_MIN: usize = 64 * 1024;
+/// Bytes of a buffer while there are few connections: a dozen blocks. Fewer, larger reads wake fewer threads.
+const LARGE: usize = 256 * 1024;
+/// The same once there are more than [`FEW`]: a single block that waits for the disk keeps all of its buffer.
+const SMALL: usize = 64 * 1024;
+const FEW: usize = 8;
+/// Room left behind a read, so that the rest of a block fits. The few messages that are longer get a buffer of
+/// their own.
+const MESSAGE_MAX: usize = 16 * 1024 + 64;
 /// Buffers that wait to be used again: 8 MiB.
 const KEPT_MAX: usize = 32;
 /// Buffers that are looked at for one whose blocks are written. The oldest come first.
@@ -30,23 +33,49 @@ const LOOKS_MAX: u32 = 1_000;
 pub(crate) struct Slabs {
     /// With how often they were looked at in vain.
     used: Mutex<VecDeque<(BytesMut, u32)>>,
+    connections: AtomicUsize,
+}
+
+/// A connection that is counted until it ends.
+#[derive(Debug)]
+pub(crate) struct Counted<'a>(&'a Slabs);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Slabs {
+    /// Counts one connection more.
+    pub(crate) fn count(&self) -> Counted<'_> {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        Counted(self)
+    }
+
+    fn size(&self) -> usize {
+        if self.connections.load(Ordering::Relaxed) > FEW { SMALL } else { LARGE }
+    }
+
     /// Makes room in `buffer`, which holds the beginning of a message or nothing, and says for how many
     /// bytes of a read.
     pub(crate) fn make_room(&self, buffer: &mut BytesMut) -> u32 {
-        if room(buffer) < READ_MIN {
-            let mut slab = self.take();
+        let size = self.size();
+        if buffer.len() > MESSAGE_MAX && room(buffer) < size / 4 {
+            // A long message is coming, such as the pieces of a peer among a million.
+            buffer.reserve(size);
+        } else if room(buffer) < size / 4 {
+            let mut slab = self.take(size);
             slab.extend_from_slice(buffer);
             self.give_back(std::mem::replace(buffer, slab));
         }
-        u32::try_from(room(buffer).min(READ_MAX)).unwrap_or(u32::MAX)
+        u32::try_from(room(buffer).min(size - MESSAGE_MAX)).unwrap_or(u32::MAX)
     }
 
     /// Takes the buffer of a connection on which nothing comes, unless blocks in it are on their way.
     pub(crate) fn rest(&self, buffer: &mut BytesMut) {
-        if buffer.is_empty() && buffer.try_reclaim(SLAB) {
+        let whole = if buffer.capacity() > SMALL { LARGE } else { SMALL };
+        if buffer.is_empty() && buffer.try_reclaim(whole) {
             self.give_back(std::mem::take(buffer));
         }
     }
@@ -60,19 +89,21 @@ impl Slabs {
         }
     }
 
-    fn take(&self) -> BytesMut {
+    fn take(&self, size: usize) -> BytesMut {
         let mut used = self.lock();
         for _ in 0..LOOKED_AT_MAX {
             let Some((mut slab, looks)) = used.pop_front() else { break };
-            if slab.try_reclaim(SLAB) {
-                return slab;
-            }
-            if looks < LOOKS_MAX {
+            if slab.try_reclaim(size) {
+                // Larger ones are from when there were few connections.
+                if slab.capacity() < 2 * size {
+                    return slab;
+                }
+            } else if looks < LOOKS_MAX {
                 used.push_back((slab, looks + 1));
             }
         }
         drop(used);
-        BytesMut::with_capacity(SLAB)
+        BytesMut::with_capacity(size)
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<(BytesMut, u32)>> {
@@ -90,20 +121,22 @@ fn room(buffer: &BytesMut) -> usize {
 mod tests {
     use super::*;
 
+    const READ: usize = LARGE - MESSAGE_MAX;
+
     #[test]
     fn a_buffer_is_used_again_only_when_all_that_lay_in_it_is_gone() {
         let slabs = Slabs::default();
         let mut buffer = BytesMut::new();
-        assert_eq!(slabs.make_room(&mut buffer) as usize, READ_MAX);
-        buffer.resize(READ_MAX, 7);
+        assert_eq!(slabs.make_room(&mut buffer) as usize, READ);
+        buffer.resize(READ, 7);
         let place = buffer.as_ptr();
-        let block = buffer.split_to(READ_MAX - 10).freeze();
+        let block = buffer.split_to(READ - 10).freeze();
         slabs.make_room(&mut buffer);
         assert_eq!(&buffer[..], [7; 10], "the beginning of a message moves along");
         assert_ne!(buffer.as_ptr(), place, "a block lies in the first buffer");
         assert!(block.iter().all(|byte| *byte == 7));
         drop(block);
-        buffer.resize(READ_MAX, 7);
+        buffer.resize(READ, 7);
         buffer.clear();
         let mut other = BytesMut::new();
         slabs.make_room(&mut other);
@@ -127,7 +160,33 @@ mod tests {
     #[test]
     fn no_more_buffers_are_kept_than_allowed() {
         let slabs = Slabs::default();
-        (0..2 * KEPT_MAX).for_each(|_| slabs.give_back(BytesMut::with_capacity(SLAB)));
+        (0..2 * KEPT_MAX).for_each(|_| slabs.give_back(BytesMut::with_capacity(LARGE)));
         assert_eq!(slabs.lock().len(), KEPT_MAX);
+    }
+
+    #[test]
+    fn a_message_longer_than_a_buffer_has_room_to_come() {
+        let slabs = Slabs::default();
+        let counted: Vec<Counted<'_>> = (0..=FEW).map(|_| slabs.count()).collect();
+        let mut buffer = BytesMut::new();
+        while buffer.len() < 3 * LARGE {
+            let read = slabs.make_room(&mut buffer) as usize;
+            assert!(read > 0, "after {} bytes", buffer.len());
+            buffer.resize(buffer.len() + read, 5);
+        }
+        assert!(buffer.iter().all(|byte| *byte == 5));
+        drop(counted);
+    }
+
+    #[test]
+    fn many_connections_have_small_buffers_each() {
+        let slabs = Slabs::default();
+        slabs.give_back(BytesMut::with_capacity(LARGE));
+        let counted: Vec<Counted<'_>> = (0..=FEW).map(|_| slabs.count()).collect();
+        let mut buffer = BytesMut::new();
+        assert_eq!(slabs.make_room(&mut buffer) as usize, SMALL - MESSAGE_MAX);
+        assert!(buffer.capacity() < LARGE && slabs.lock().is_empty(), "the large one is not kept for them");
+        drop(counted);
+        assert_eq!(slabs.size(), LARGE);
     }
 }
