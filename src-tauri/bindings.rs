@@ -43,6 +43,7 @@ fn bindings() -> String {
         snapshot::Transfer,
         snapshot::PeerRow,
         snapshot::PeerClass,
+        snapshot::Reachability,
         snapshot::OriginRow,
         snapshot::TrackerRow,
         snapshot::LastExit,

@@ -79,7 +79,8 @@ pub(crate) enum GameError {
 impl GameDesk {
     /// Opens the game on the current runtime; the snapshot says how it goes.
     pub(crate) fn start(desk: Desk, settings: &Settings) -> Result<Self, GameError> {
-        let session = Session::start(&SessionConfig::default())?;
+        let port_mapping = settings.map_port;
+        let session = Session::start(&SessionConfig { port_mapping, ..SessionConfig::default() })?;
         let memory = Memory::load(desk.memory.clone());
         let ledger = LedgerFile::load(desk.ledger.clone());
         let game = Game::open(config(&desk, settings, &memory, &ledger)?, session.clone());
@@ -182,6 +183,7 @@ impl Worker {
     }
 
     async fn apply(&mut self, settings: Settings) {
+        self.session.set_port_mapping(settings.map_port);
         let moves = settings.dir != self.settings.dir || settings.channel != self.settings.channel;
         self.settings = settings;
         if moves {

@@ -68,6 +68,8 @@ pub(crate) struct Settings {
     pub(crate) limit_up_idle: Option<u64>,
     /// Whether computers in the own network count against the caps. Default: they do not.
     pub(crate) limit_lan: bool,
+    /// Whether the router is asked to let players connect to us. Default: it is.
+    pub(crate) map_port: bool,
     /// Hours with caps of their own; the first that is open holds. Default: none.
     pub(crate) schedule: Vec<Window>,
     /// Bytes that may be passed on over the internet in a month; `null`, the default: any number.
@@ -104,6 +106,7 @@ impl Settings {
             while_playing: WhilePlaying::Pause,
             limit_up_idle: None,
             limit_lan: false,
+            map_port: true,
             schedule: Vec::new(),
             month_upload: None,
         }
@@ -209,6 +212,7 @@ fn merge(raw: &Map<String, Value>, defaults: &Settings, channels: &[String]) -> 
     pick(raw, "while_playing", &mut settings, usable, |s, v| s.while_playing = v);
     pick(raw, "limit_up_idle", &mut settings, usable, |s, v| s.limit_up_idle = v);
     pick(raw, "limit_lan", &mut settings, usable, |s, v| s.limit_lan = v);
+    pick(raw, "map_port", &mut settings, usable, |s, v| s.map_port = v);
     pick(raw, "schedule", &mut settings, usable, |s, v| s.schedule = v);
     pick(raw, "month_upload", &mut settings, usable, |s, v| s.month_upload = v);
     settings
@@ -332,6 +336,7 @@ mod tests {
             month_upload: Some(20_000_000_000),
             limit_up_idle: Some(9_000),
             limit_lan: true,
+            map_port: false,
             ..case.defaults.clone()
         };
         file.save(chosen.clone()).unwrap();

@@ -8,7 +8,7 @@ use crate::{
 };
 use clap::{Args, ValueEnum};
 use engine::{
-    game::{Game, GameConfig, GameLink, Urgency, Ledger, Outcome, Policy},
+    game::{Game, GameConfig, GameLink, Ledger, Outcome, Policy, Urgency},
     session::{Caps, Session, SessionConfig},
     snapshot::{Action, Limits, Phase, SharingMode, Snapshot},
 };
@@ -41,6 +41,9 @@ pub(crate) struct Transfer {
     /// No discovery on the local network; every player counts as internet
     #[arg(long)]
     no_lan: bool,
+    /// Ask the router for a port that players outside reach (PCP, NAT-PMP or UPnP)
+    #[arg(long)]
+    map_port: bool,
 }
 
 /// Who to exchange with.
@@ -88,12 +91,13 @@ pub(crate) fn open(
     let sharing = transfer.sharing(stay);
     // Who exchanges with nobody listens to nobody.
     let listen = (sharing == SharingMode::Off).then_some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    open_with(dir, link, transfer.limits(), sharing, transfer.urgency(), Net { listen, lan: !transfer.no_lan })
+    let net = Net { listen, lan: !transfer.no_lan, map_port: transfer.map_port };
+    open_with(dir, link, transfer.limits(), sharing, transfer.urgency(), net)
 }
 
 /// Opens a folder for jobs that stay on this machine, but for the repository's own documents.
 pub(crate) fn open_alone(dir: &Path) -> Result<Opened, CliError> {
-    let net = Net { listen: Some((Ipv4Addr::LOCALHOST, 0).into()), lan: false };
+    let net = Net { listen: Some((Ipv4Addr::LOCALHOST, 0).into()), lan: false, map_port: false };
     open_with(dir, None, Limits::default(), SharingMode::Off, Urgency::Foreground, net)
 }
 
@@ -101,6 +105,7 @@ pub(crate) fn open_alone(dir: &Path) -> Result<Opened, CliError> {
 struct Net {
     listen: Option<SocketAddr>,
     lan: bool,
+    map_port: bool,
 }
 
 fn open_with(
@@ -115,6 +120,7 @@ fn open_with(
     let session = Session::start(&SessionConfig {
         listen: net.listen,
         lan: net.lan,
+        port_mapping: net.map_port,
         caps: Caps { up: limits.up, down: limits.down, ..Caps::default() },
     })?;
     let config = GameConfig {

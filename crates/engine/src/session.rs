@@ -9,6 +9,7 @@ mod lan;
 mod limiter;
 mod origin;
 mod peer;
+mod port_map;
 mod slabs;
 mod tiers;
 mod torrent;
@@ -18,12 +19,15 @@ pub use address::may_name;
 pub use handle::{Exchange, Torrent, TorrentEvent, TorrentHandle, TorrentStatus, TrackerStatus};
 pub use limiter::Caps;
 pub use origin::{OriginSource, OriginStatus, OriginUse};
+pub use port_map::Reachability;
 pub use tracker::is_tracker;
 
 use crate::http;
+use futures_util::future::OptionFuture;
 use happening::Happening;
 use lan::Lan;
 use limiter::Limiter;
+use port_map::PortMap;
 use release::hash::Hash32;
 use reqwest::Client;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -31,9 +35,10 @@ use std::{
     collections::BTreeMap,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    num::NonZeroU16,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -65,12 +70,14 @@ pub struct SessionConfig {
     pub caps: Caps,
     /// Discovery on local networks (BEP 14); off, every peer counts as internet.
     pub lan: bool,
+    /// Ask the router for a port that leads here (PCP, NAT-PMP or UPnP); never while listening on loopback.
+    pub port_mapping: bool,
 }
 
 impl Default for SessionConfig {
-    /// Every interface, no caps, discovery on.
+    /// Every interface, no caps, discovery on; no router is asked.
     fn default() -> Self {
-        Self { listen: None, caps: Caps::default(), lan: true }
+        Self { listen: None, caps: Caps::default(), lan: true, port_mapping: false }
     }
 }
 
@@ -128,6 +135,10 @@ struct Shared {
     /// The port that peers reach us at.
     port: watch::Sender<u16>,
     lan: Option<Arc<Lan>>,
+    /// None where no router could lead to us.
+    port_map: Option<PortMap>,
+    /// Somebody on the internet has connected to us.
+    reached: AtomicBool,
     next_peer: AtomicU64,
     torrents: Mutex<BTreeMap<[u8; 20], TorrentHandle>>,
     ended: CancellationToken,
@@ -152,6 +163,11 @@ impl Session {
         // Who listens on loopback alone is on no network.
         let lan = config.lan && !listens.iter().all(|addr| addr.ip().is_loopback());
         let lan = lan.then(|| Arc::new(Lan::new()));
+        let port = watch::Sender::new(local.port());
+        // Routers lead to IPv4 addresses: over IPv6 there is nothing to be led.
+        let open = listens.iter().any(|addr| addr.is_ipv4() && !addr.ip().is_loopback());
+        let mapped = NonZeroU16::new(local.port()).filter(|_| open);
+        let port_map = mapped.map(|own| PortMap::start(own, config.port_mapping, port.clone()));
         let session = Self {
             shared: Arc::new(Shared {
                 limiter: Limiter::new(config.caps),
@@ -162,8 +178,10 @@ impl Session {
                 peer_id,
                 key: fastrand::u32(..),
                 local,
-                port: watch::Sender::new(local.port()),
+                port,
                 lan: lan.clone(),
+                port_map,
+                reached: AtomicBool::new(false),
                 next_peer: AtomicU64::new(1),
                 torrents: Mutex::default(),
                 ended: CancellationToken::new(),
@@ -199,6 +217,22 @@ impl Session {
         self.limiter().sent_abroad()
     }
 
+    /// Whether the router is asked for a port that leads here; one that it gave is given back.
+    pub fn set_port_mapping(&self, on: bool) {
+        if let Some(port_map) = &self.shared.port_map {
+            port_map.set(on);
+        }
+    }
+
+    /// Whether peers on the internet can connect to us, as far as is known.
+    #[must_use]
+    pub fn reachability(&self) -> Reachability {
+        if self.shared.reached.load(Ordering::Relaxed) {
+            return Reachability::Reachable;
+        }
+        self.shared.port_map.as_ref().map(|port_map| port_map.state().reachability()).unwrap_or_default()
+    }
+
     /// The address that peers connect to; with an unspecified IP when every interface is listened on.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
@@ -214,7 +248,9 @@ impl Session {
     /// Stops every torrent and listens no more.
     pub async fn close(&self) {
         let handles: Vec<TorrentHandle> = self.torrents().values().cloned().collect();
-        futures_util::future::join_all(handles.iter().map(TorrentHandle::stop)).await;
+        let stops = futures_util::future::join_all(handles.iter().map(TorrentHandle::stop));
+        let unmapped = OptionFuture::from(self.shared.port_map.as_ref().map(PortMap::end));
+        tokio::join!(stops, unmapped);
         self.shared.ended.cancel();
     }
 
@@ -321,6 +357,9 @@ impl Session {
 
     async fn welcome(&self, mut socket: TcpStream, addr: SocketAddr) -> io::Result<()> {
         let theirs = read_handshake(&mut socket).await?;
+        if port_map::is_public(addr.ip().to_canonical()) {
+            self.shared.reached.store(true, Ordering::Relaxed);
+        }
         let handle = self.torrents().get(&theirs.infohash).cloned();
         let handle = handle.ok_or_else(|| io::Error::other("not a torrent of ours"))?;
         socket.set_nodelay(true)?;

@@ -345,6 +345,8 @@ pub struct Transfer {
     pub origins: Vec<OriginRow>,
     /// Address that peers can reach, as far as known.
     pub listen: Option<String>,
+    /// Whether players on the internet can connect to us.
+    pub reachability: Reachability,
     /// Trackers.
     pub trackers: Vec<TrackerRow>,
     /// Pieces that came false.
@@ -352,6 +354,19 @@ pub struct Transfer {
     /// Bytes that came in vain.
     #[ts(type = "number")]
     pub wasted_bytes: u64,
+}
+
+/// Whether players on the internet can connect to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Reachability {
+    /// Nothing speaks for it or against it yet.
+    #[default]
+    Unknown,
+    /// Somebody did, or the router leads here.
+    Reachable,
+    /// Behind a router that gives no port.
+    Unreachable,
 }
 
 /// A connected peer.

@@ -56,7 +56,7 @@ fn grow(dir: &Path, sizes: &[usize]) -> Metainfo {
 
 fn session(caps: Caps) -> Session {
     let listen = Some("127.0.0.1:0".parse().unwrap());
-    Session::start(&SessionConfig { listen, caps, lan: false }).unwrap()
+    Session::start(&SessionConfig { listen, caps, lan: false, ..SessionConfig::default() }).unwrap()
 }
 
 fn add(

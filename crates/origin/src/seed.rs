@@ -6,7 +6,7 @@ use crate::{
     metrics::Page,
 };
 use engine::session::{
-    Caps, Exchange, OriginUse, Session, SessionConfig, SessionError, Torrent, TorrentHandle, is_tracker,
+    Exchange, OriginUse, Session, SessionConfig, SessionError, Torrent, TorrentHandle, is_tracker,
 };
 use release::hash::Hash32;
 use std::{
@@ -40,7 +40,7 @@ impl Seed {
         let anywhere = listen.ip().is_unspecified() && listen.port() == 0;
         let listen = (!anywhere).then_some(listen);
         // A server is found by the tracker; to people on its own network it is no player.
-        let session = Session::start(&SessionConfig { listen, caps: Caps::default(), lan: false })?;
+        let session = Session::start(&SessionConfig { listen, lan: false, ..SessionConfig::default() })?;
         let cache = Arc::new(PieceCache::new(CACHE_BYTES_MAX));
         Ok(Self {
             session,

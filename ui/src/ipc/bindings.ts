@@ -361,6 +361,10 @@ origins: Array<OriginRow>,
  */
 listen: string | null, 
 /**
+ * Whether players on the internet can connect to us.
+ */
+reachability: Reachability, 
+/**
  * Trackers.
  */
 trackers: Array<TrackerRow>, 
@@ -426,6 +430,11 @@ choking_peer: boolean, };
  * Where a peer is.
  */
 export type PeerClass = "internet" | "lan";
+
+/**
+ * Whether players on the internet can connect to us.
+ */
+export type Reachability = "unknown" | "reachable" | "unreachable";
 
 /**
  * One of the publisher's servers.
@@ -595,6 +604,10 @@ limit_up_idle: number | null,
  * Whether computers in the own network count against the caps. Default: they do not.
  */
 limit_lan: boolean, 
+/**
+ * Whether the router is asked to let players connect to us. Default: it is.
+ */
+map_port: boolean, 
 /**
  * Hours with caps of their own; the first that is open holds. Default: none.
  */

@@ -19,6 +19,7 @@ export function transferReport(snapshot: Snapshot, i18n: I18n, hideAddresses: bo
     named(i18n.t("transfer.pieces"), i18n.t("transfer.pieces_count", { have: transfer.pieces_have, total: transfer.pieces_total })),
     i18n.t("transfer.bad", { count: transfer.bad_pieces }),
     transfer.listen === null ? i18n.t("transfer.listen_none") : i18n.t("transfer.listen", { port: portOf(transfer.listen) }),
+    i18n.t(`transfer.reach_${transfer.reachability}`),
     i18n.t("transfer.peers", { count: transfer.peers.length }),
     ...transfer.peers.map((peer) => `  ${address(peer.address)}  ${peer.client}  ↓ ${format.rate(peer.down_rate)}  ↑ ${format.rate(peer.up_rate)}  ${format.percent(peer.percent)}`),
     `${i18n.t("transfer.origins")}:`,

@@ -12,8 +12,8 @@ use crate::{
 use clap::{Args, Subcommand};
 use engine::{
     session::{
-        Caps, Exchange, OriginSource, OriginUse, Session, SessionConfig, Torrent as SharedTorrent, TorrentEvent,
-        TorrentHandle, TorrentStatus, is_tracker,
+        Caps, Exchange, OriginSource, OriginUse, Session, SessionConfig, Torrent as SharedTorrent,
+        TorrentEvent, TorrentHandle, TorrentStatus, is_tracker,
     },
     torrent_folder::{CheckProgress, TorrentFolder},
 };
@@ -76,6 +76,9 @@ pub(crate) struct Get {
     /// No discovery on the local network; every peer counts as internet
     #[arg(long)]
     no_lan: bool,
+    /// Ask the router for a port that peers outside reach (PCP, NAT-PMP or UPnP)
+    #[arg(long)]
+    map_port: bool,
     /// Believe that all data is there and right, and check nothing
     #[arg(long)]
     trust: bool,
@@ -123,7 +126,12 @@ impl Get {
         let dir = places::absolute(&self.dir)?;
         std::fs::create_dir_all(&dir).map_err(|error| CliError::file(&dir, &error))?;
         let caps = Caps { up: self.limit_up, down: self.limit_down, ..Caps::default() };
-        let session = Session::start(&SessionConfig { listen: self.listen, caps, lan: !self.no_lan })?;
+        let session = Session::start(&SessionConfig {
+            listen: self.listen,
+            caps,
+            lan: !self.no_lan,
+            port_mapping: self.map_port,
+        })?;
         let folder = Arc::new(TorrentFolder::new(Arc::new(RealFs), &dir, &metainfo));
         let have = if self.trust {
             Bitfield::full(metainfo.layout.piece_count())

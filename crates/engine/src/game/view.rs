@@ -1,10 +1,10 @@
 //! From what the actor knows to what people see. Pure: the same facts give the same snapshot.
 
 use super::{GameConfig, control::Step, error::GameError};
-use crate::session::TorrentStatus;
+use crate::session::{self, TorrentStatus};
 use crate::snapshot::{
     Action, Button, Failure, GameInfo, OriginRow, PIECE_MAP_BUCKETS, PauseReason, PeerClass, PeerRow, Phase,
-    SNAPSHOT_VERSION, Sharing, Snapshot, TrackerRow, Transfer,
+    Reachability, SNAPSHOT_VERSION, Sharing, Snapshot, TrackerRow, Transfer,
 };
 use store::StoreError;
 
@@ -153,9 +153,19 @@ pub(crate) fn transfer(status: &TorrentStatus, listen: Option<String>) -> Transf
         peers: peers.collect(),
         origins: origins.collect(),
         listen,
+        reachability: Reachability::default(),
         trackers: trackers.collect(),
         bad_pieces: u32::try_from(stats.failed_pieces).unwrap_or(u32::MAX),
         wasted_bytes: stats.wasted_bytes,
+    }
+}
+
+/// The session's word for it as people see it.
+pub(crate) fn reachability(session: session::Reachability) -> Reachability {
+    match session {
+        session::Reachability::Unknown => Reachability::Unknown,
+        session::Reachability::Reachable => Reachability::Reachable,
+        session::Reachability::Unreachable => Reachability::Unreachable,
     }
 }
 

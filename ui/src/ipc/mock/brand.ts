@@ -27,6 +27,7 @@ export const SETTINGS: Settings = {
   while_playing: "pause",
   limit_up_idle: null,
   limit_lan: false,
+  map_port: true,
   schedule: [],
   month_upload: null,
 };

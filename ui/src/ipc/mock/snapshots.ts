@@ -17,6 +17,7 @@ const IDLE: Transfer = {
   peers: [],
   origins: [{ url: "https://play.lanternfall.example/content/", ok: true, detail: "", rate: 0 }],
   listen: "0.0.0.0:51413",
+  reachability: "reachable",
   trackers: [{ url: "https://play.lanternfall.example/announce", ok: true, detail: "", seeders: 41, leechers: 12 }],
   bad_pieces: 0,
   wasted_bytes: 0,

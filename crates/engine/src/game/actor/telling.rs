@@ -81,6 +81,7 @@ impl Actor {
             };
             let listen = self.session.local_addr().to_string();
             snapshot.transfer = view::transfer(status, Some(listen));
+            snapshot.transfer.reachability = view::reachability(self.session.reachability());
         }
         let transfers = status.is_some();
         snapshot.sharing = Sharing {
