@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use sim::agreement::{agreement_table, compare, compare_tiers, measured};
 use sim::plot::{Series, line_plot};
-use sim::scenario::{Report, Summary, SweepError, parse_with, run, summarize, table};
+use sim::scenario::{Moment, Report, Summary, SweepError, parse_with, run, summarize, table};
 
 #[derive(Parser)]
 struct Arguments {
@@ -27,6 +28,18 @@ struct Arguments {
     /// Where a sweep's plot goes (SVG).
     #[arg(long)]
     plot: Option<PathBuf>,
+    /// Prints the crowd from time to time, of the first run.
+    #[arg(long)]
+    timeline: bool,
+    /// Runs with real sockets, lines of JSON as the bench writes them: whether the simulation agrees with them.
+    #[arg(long, requires = "row")]
+    measured: Option<PathBuf>,
+    /// The row of those runs that has the scenario's lines and sizes.
+    #[arg(long)]
+    row: Option<String>,
+    /// Plays the scenario in both tiers and prints whether they agree.
+    #[arg(long)]
+    tiers: bool,
     /// Prints each run as a line of JSON instead of a table.
     #[arg(long)]
     json: bool,
@@ -62,8 +75,25 @@ fn main() -> ExitCode {
 fn play(arguments: &Arguments) -> Result<(), Failure> {
     let text = std::fs::read_to_string(&arguments.file)
         .map_err(|error| Failure::File(arguments.file.clone(), error))?;
+    if arguments.tiers {
+        let [full, policy] = ["full", "policy"].map(|tier| {
+            let tier = ("tier".to_owned(), tier.to_owned());
+            reports(arguments, &text, &[&arguments.set[..], &[tier]].concat())
+        });
+        let (full, policy) = (full?, policy?);
+        println!("{}", table(&[summarize("full", &full), summarize("policy", &policy)]));
+        println!("{}", agreement_table("full tier as measured", &compare_tiers(&full, &policy)));
+        return Ok(());
+    }
     let Some((key, values)) = &arguments.sweep else {
-        let summary = runs(arguments, &text, &arguments.set, None)?;
+        let reports = reports(arguments, &text, &arguments.set)?;
+        let name = parse_with(&text, &arguments.set)?.name;
+        let summary = summarize(&name, &reports);
+        if let (Some(path), Some(row)) = (&arguments.measured, &arguments.row) {
+            let lines = std::fs::read_to_string(path).map_err(|error| Failure::File(path.clone(), error))?;
+            println!("{}", agreement_table(row, &compare(&measured(&lines, row, "ours"), &reports)));
+            return Ok(());
+        }
         if !arguments.json {
             println!("{}", table(&[summary]));
         }
@@ -73,7 +103,7 @@ fn play(arguments: &Arguments) -> Result<(), Failure> {
     for value in values.split(',') {
         let mut set = arguments.set.clone();
         set.push((key.clone(), value.to_owned()));
-        summaries.push(runs(arguments, &text, &set, Some(format!("{key} = {value}")))?);
+        summaries.push(summarize(&format!("{key} = {value}"), &reports(arguments, &text, &set)?));
     }
     if !arguments.json {
         println!("{}", table(&summaries));
@@ -85,23 +115,29 @@ fn play(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-fn runs(
-    arguments: &Arguments,
-    text: &str,
-    set: &[(String, String)],
-    name: Option<String>,
-) -> Result<Summary, Failure> {
+fn reports(arguments: &Arguments, text: &str, set: &[(String, String)]) -> Result<Vec<Report>, Failure> {
     let scenario = parse_with(text, set)?;
     let first = arguments.seed.unwrap_or(scenario.seed);
-    let mut reports: Vec<Report> = Vec::new();
+    let mut reports = Vec::new();
     for seed in first..first + arguments.runs {
         let report = run(&scenario, seed)?;
         if arguments.json {
-            println!("{}", serde_json::to_string(&report)?);
+            println!("{}", serde_json::to_string(&Report { timeline: Vec::new(), ..report.clone() })?);
+        }
+        if arguments.timeline && seed == first {
+            report.timeline.iter().for_each(|moment| println!("{}", line(moment, &report)));
         }
         reports.push(report);
     }
-    Ok(summarize(name.as_deref().unwrap_or(&scenario.name), &reports))
+    Ok(reports)
+}
+
+fn line(moment: &Moment, report: &Report) -> String {
+    let Moment { at, busy, origin_busy, have: [least, median, most], done } = moment;
+    let times = at / report.bound_seconds;
+    format!(
+        "{times:5.2} × bound: uplinks {busy:.2}, origin {origin_busy:.2}, have {least:.2} {median:.2} {most:.2}, {done} done"
+    )
 }
 
 fn plot(key: &str, values: &str, summaries: &[Summary]) -> String {

@@ -6,6 +6,7 @@
 //! (see `flow` and `world/transport`). What this world does not model: CPU time, packets smaller than a block, and
 //! LAN discovery.
 
+pub mod agreement;
 mod content;
 mod flash_crowd;
 mod flow;

@@ -16,8 +16,9 @@ mod report;
 mod run;
 mod sweep;
 
-pub use bound::{Capacity, bound_seconds};
-pub use report::{Report, Summary, summarize, table};
+pub use bound::{Capacity, Presence, bound_of_present, bound_seconds};
+pub use report::{Moment, Report, Summary, summarize, table};
+pub(crate) use report::{median, spread};
 pub(crate) use run::exponential;
 pub use run::run;
 pub use sweep::{SweepError, parse, parse_with};
@@ -264,6 +265,9 @@ pub struct SwarmKeys {
     pub origin_window_kib: Option<u64>,
     pub origin_floor_kib: Option<u64>,
     pub origin_delay_seconds: Option<f64>,
+    pub origin_injectors: Option<u32>,
+    pub origin_first: Option<u32>,
+    pub origin_spread: Option<u32>,
     pub last_piece_patience_seconds: Option<f64>,
 }
 
@@ -289,6 +293,9 @@ impl SwarmKeys {
         seconds(&mut config.snub_after, self.snub_seconds);
         seconds(&mut config.origin_delay, self.origin_delay_seconds);
         seconds(&mut config.last_piece_patience, self.last_piece_patience_seconds);
+        config.origin_injectors = self.origin_injectors.unwrap_or(config.origin_injectors);
+        config.origin_first = self.origin_first.unwrap_or(config.origin_first);
+        config.origin_spread = self.origin_spread.unwrap_or(config.origin_spread);
         let kib = |to: &mut u64, from: Option<u64>| *to = from.map_or(*to, |kib| kib * 1024);
         kib(&mut config.origin_floor_bytes_per_second, self.origin_floor_kib);
         kib(&mut config.origin_window_bytes, self.origin_window_kib);

@@ -54,6 +54,7 @@ struct Node {
     ticking_at: Option<Time>,
     online: bool,
     joined_at: Time,
+    left_at: Option<Time>,
     /// How often it went or lost everything: what was caused for an earlier life is void.
     life: u32,
     past: Past,
@@ -223,6 +224,7 @@ impl World {
             ticking_at: None,
             online: false,
             joined_at: Time::ZERO,
+            left_at: None,
             life: 0,
             past: Past::default(),
         });

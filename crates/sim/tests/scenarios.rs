@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use sim::{Conduct, Content, NodeId, NodeSpec, Start, World};
+use sim::{Conduct, Content, Disk, NodeId, NodeSpec, Start, World};
 use swarm::{Config, Event, Input, Stats, Time};
 
 const MIB: u64 = 1024 * 1024;
@@ -274,4 +274,43 @@ fn who_may_not_upload_serves_nobody() {
     assert_eq!((world.sent(mute), world.stats(player).pieces_have), (0, 0));
     world.tell(mute, Input::SetUpload { enabled: true });
     complete(&mut world, &[player], 60);
+}
+
+#[test]
+fn a_disk_that_writes_false_blocks_is_noticed() {
+    let mut world = World::new(content(), 17);
+    let disk = Disk { garbling: 0.01, ..Disk::default() };
+    let player = world.add(NodeSpec { disk, ..NodeSpec::default() });
+    (0..4).for_each(|_| _ = world.add(seed()));
+    world.introduce_all();
+    let noticed = |world: &World| world.stats(player).failed_pieces > 0;
+    assert!(world.run_until(Time::from_secs(60), noticed), "no false block was noticed");
+}
+
+#[test]
+fn a_peer_whose_disk_reads_back_false_blocks_does_not_spoil_the_swarm() {
+    let mut world = World::new(content(), 18);
+    let disk = Disk { lying: 0.05, ..Disk::default() };
+    let player = world.add(NodeSpec::default());
+    let spoiled = world.add(NodeSpec { disk, ..seed() });
+    world.add(seed());
+    world.introduce_all();
+    let stats = complete(&mut world, &[player], 60);
+    assert!(stats[0].failed_pieces > 0 && banned(&world, player) == 1, "{stats:#?}");
+    let spoiled = world.addr(spoiled).ip();
+    let only = |event: &Event| !matches!(event, Event::PeerBanned { addr } if addr.ip() != spoiled);
+    assert!(world.events(player).iter().all(|(_, event)| only(event)));
+}
+
+#[test]
+fn a_full_disk_stops_its_owner_alone() {
+    let mut world = World::new(content(), 19);
+    let disk = Disk { full_after: Some(MIB), ..Disk::default() };
+    let full = world.add(NodeSpec { disk, ..NodeSpec::default() });
+    let player = world.add(NodeSpec::default());
+    world.add(seed());
+    world.introduce_all();
+    world.run_until(Time::from_secs(60), |world| world.swarm(player).is_complete());
+    assert!(world.swarm(player).is_complete());
+    assert!(world.stats(full).bytes_have <= MIB);
 }

@@ -27,7 +27,47 @@ pub fn bound_seconds(capacity: &Capacity) -> f64 {
     (bytes / origin).max(bytes / down_min).max(players * bytes / (origin + players_up))
 }
 
+/// Somebody who uploads, and while.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Presence {
+    /// Seconds.
+    pub from: f64,
+    /// Seconds.
+    pub until: f64,
+    /// Bytes per second.
+    pub up: f64,
+}
+
+/// When those present, each while it was, could have moved so many bytes: the bound for a crowd in which some leave
+/// and some lose what they have, so that it is moved again. Infinite if they never could.
+#[must_use]
+pub fn bound_of_present(bytes: f64, present: &[Presence]) -> f64 {
+    let mut turns: Vec<(f64, f64)> =
+        present.iter().flat_map(|p| [(p.from, p.up), (p.until, -p.up)]).collect();
+    turns.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (mut at, mut rate, mut left) = (0.0, 0.0, bytes);
+    for (next, change) in turns {
+        if rate > 0.0 && left <= rate * (next - at) {
+            return at + left / rate;
+        }
+        left -= rate * (next - at);
+        (at, rate) = (next, rate + change);
+    }
+    f64::INFINITY
+}
+
 impl Scenario {
+    /// The origin, while it is there, if nothing before `end` ends it.
+    #[must_use]
+    pub(crate) fn origin_presence(&self, bound: f64, end: f64) -> Vec<Presence> {
+        let up = self.origin.up_kib as f64 * 1024.0;
+        let [from, until] = self.origin.down.unwrap_or([0.0, 0.0]).map(|share| share * bound);
+        vec![
+            Presence { from: 0.0, until: from.min(end), up },
+            Presence { from: until.min(end), until: end, up },
+        ]
+    }
+
     /// What this scenario's honest players and its origin can move. Those who fail count once: what they lose is no
     /// part of the bound.
     #[must_use]
@@ -48,6 +88,15 @@ impl Scenario {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_leaves_is_counted_while_there() {
+        let stays = Presence { from: 0.0, until: 100.0, up: 1.0 };
+        let leaves = Presence { until: 5.0, ..stays };
+        assert_eq!(bound_of_present(20.0, &[stays, leaves]), 15.0);
+        assert_eq!(bound_of_present(8.0, &[stays, leaves]), 4.0);
+        assert!(bound_of_present(1e3, &[stays, leaves]).is_infinite());
+    }
 
     #[test]
     fn the_largest_of_three_counts() {

@@ -2,7 +2,22 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Scenario;
+use super::{Presence, Scenario, bound_of_present};
+
+/// The crowd at one time.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Moment {
+    /// Seconds.
+    pub at: f64,
+    /// The share of the uplinks of the players present that carried pieces since the last moment, headers included.
+    pub busy: f64,
+    /// The same of the origin's.
+    pub origin_busy: f64,
+    /// The shares of all pieces that the poorest, the middle and the richest player have.
+    pub have: [f64; 3],
+    /// Players that got everything.
+    pub done: usize,
+}
 
 /// How one run of a scenario went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,6 +32,9 @@ pub struct Report {
     pub completed: usize,
     /// No scheduler is faster than this, seconds.
     pub bound_seconds: f64,
+    /// The same for those who were there, each while it was, and with what failed players lost moved again. Equal to
+    /// `bound_seconds` if nobody left or failed.
+    pub bound_present_seconds: f64,
     /// When half, 99 of 100, and all were done, seconds from each one's arrival; absent ones count as the limit.
     pub p50_seconds: f64,
     /// See `p50_seconds`.
@@ -37,6 +55,9 @@ pub struct Report {
     pub trace: u64,
     /// Real seconds the run took.
     pub wall_seconds: f64,
+    /// The crowd from time to time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timeline: Vec<Moment>,
 }
 
 impl Report {
@@ -56,6 +77,7 @@ impl Report {
             players,
             completed: done.len(),
             bound_seconds,
+            bound_present_seconds: bound_seconds,
             p50_seconds: at(0.5),
             p99_seconds: at(0.99),
             last_seconds: at(1.0),
@@ -66,7 +88,24 @@ impl Report {
             happenings: 0,
             trace: 0,
             wall_seconds: 0.0,
+            timeline: Vec::new(),
         }
+    }
+
+    /// Sets the bound of those present, if that says more than the plain one.
+    pub(crate) fn set_present(&mut self, scenario: &Scenario, mut present: Vec<Presence>) {
+        let restless = scenario.honest().any(|g| g.failures > 0.0 || g.leaves_after_seconds.is_some());
+        if restless {
+            present.extend(scenario.origin_presence(self.bound_seconds, scenario.limit_seconds as f64));
+            let bytes = scenario.bytes() as f64 * (self.players as f64 + self.lost_copies);
+            self.bound_present_seconds = bound_of_present(bytes, &present).max(self.bound_seconds);
+        }
+    }
+
+    /// The last player's time in multiples of the bound of those present.
+    #[must_use]
+    pub fn last_of_present(&self) -> f64 {
+        self.last_seconds / self.bound_present_seconds
     }
 
     /// Half of the players' time in multiples of the bound.
@@ -88,6 +127,13 @@ impl Report {
     }
 }
 
+/// The poorest, the middle and the richest of these shares.
+pub(crate) fn spread(mut shares: Vec<f64>) -> [f64; 3] {
+    shares.sort_by(f64::total_cmp);
+    let at = |index: usize| shares.get(index).copied().unwrap_or(0.0);
+    [at(0), at(shares.len() / 2), at(shares.len().saturating_sub(1))]
+}
+
 /// Several runs of one scenario: medians, and the spread of the last player.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
@@ -107,12 +153,16 @@ pub struct Summary {
     pub last: f64,
     /// The least and the most of `last`.
     pub last_spread: [f64; 2],
+    /// Multiples of the bound of those present.
+    pub last_of_present: f64,
     /// Copies the origin sent.
     pub origin_copies: f64,
     /// Payload that came twice or false, by what everybody wanted.
     pub wasted_share: f64,
     /// How often a player lost everything.
     pub failures: f64,
+    /// Copies that were lost so.
+    pub lost_copies: f64,
     /// Real seconds of a run.
     pub wall_seconds: f64,
 }
@@ -131,9 +181,11 @@ pub fn summarize(name: &str, reports: &[Report]) -> Summary {
         p99: of(Report::p99),
         last: of(Report::last),
         last_spread: [last(f64::min, f64::INFINITY), last(f64::max, 0.0)],
+        last_of_present: of(Report::last_of_present),
         origin_copies: of(|report| report.origin_copies),
         wasted_share: of(|report| report.wasted_share),
         failures: of(|report| report.failures as f64),
+        lost_copies: of(|report| report.lost_copies),
         wall_seconds: of(|report| report.wall_seconds),
     }
 }
@@ -149,8 +201,8 @@ pub(crate) fn median(figures: impl Iterator<Item = f64>) -> f64 {
 #[must_use]
 pub fn table(summaries: &[Summary]) -> String {
     let mut text = String::from(
-        "| scenario | runs | players | all done | p50 × | p99 × | last × (least–most) | origin copies | wasted | failures | real s |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|\n",
+        "| scenario | runs | players | all done | p50 × | p99 × | last × (least–most) | last × present | origin copies | wasted | failures (copies lost) | real s |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for s in summaries {
         let done = if s.completed_min == s.players {
@@ -160,16 +212,18 @@ pub fn table(summaries: &[Summary]) -> String {
         };
         let [least, most] = s.last_spread;
         text += &format!(
-            "| {} | {} | {} | {done} | {:.3} | {:.3} | {:.3} ({least:.3}–{most:.3}) | {:.2} | {:.2} % | {:.0} | {:.1} |\n",
+            "| {} | {} | {} | {done} | {:.3} | {:.3} | {:.3} ({least:.3}–{most:.3}) | {:.3} | {:.2} | {:.2} % | {:.0} ({:.0}) | {:.1} |\n",
             s.name,
             s.runs,
             s.players,
             s.p50,
             s.p99,
             s.last,
+            s.last_of_present,
             s.origin_copies,
             s.wasted_share * 100.0,
             s.failures,
+            s.lost_copies,
             s.wall_seconds
         );
     }

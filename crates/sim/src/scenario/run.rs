@@ -6,7 +6,9 @@ use fastrand::Rng;
 use release::layout::LayoutError;
 use swarm::Time;
 
-use super::{Arrivals, ConductKey, OriginKind, Report, Scenario, Tier, bound_seconds};
+use super::{
+    Arrivals, ConductKey, Moment, OriginKind, Presence, Report, Scenario, Tier, bound_seconds, spread,
+};
 use crate::{Content, NodeId, NodeSpec, Start, World, policy_tier};
 
 /// Plays a scenario through with this seed.
@@ -34,8 +36,46 @@ fn full(scenario: &Scenario, seed: u64) -> Result<Report, LayoutError> {
     let bound = bound_seconds(&scenario.capacity());
     let content = Content::new(scenario.content.piece_kib * 1024, &[scenario.bytes()], seed)?;
     let mut cast = cast(scenario, content, seed, bound);
-    cast.world.run_to_completion(Time::from_secs(scenario.limit_seconds));
-    Ok(report(scenario, seed, bound, &cast))
+    let timeline = watch(scenario, bound, &mut cast);
+    Ok(Report { timeline, ..report(scenario, seed, bound, &cast) })
+}
+
+/// Lets time pass until everybody is done, and looks at the crowd fifty times in the time of the bound.
+fn watch(scenario: &Scenario, bound: f64, cast: &mut Cast) -> Vec<Moment> {
+    let limit = Time::from_secs(scenario.limit_seconds);
+    let step = Duration::from_secs_f64((bound / 50.0).max(0.01));
+    let (mut at, mut sent, mut origin_sent) = (Time::ZERO, 0, 0);
+    let mut timeline = Vec::new();
+    while at < limit {
+        at = (at + step).min(limit);
+        let done = cast.world.run_to_completion(at);
+        let world = &cast.world;
+        let (sent_now, origin_now) =
+            (cast.awaited.iter().map(|node| world.sent(*node)).sum::<u64>(), cast.origin_sent());
+        let here = |node: &&NodeId| world.left(**node).is_none() && world.spec(**node).uploads;
+        let up: u64 = cast.awaited.iter().filter(here).map(|node| world.spec(*node).up).sum();
+        let share = |bytes: u64, up: u64| bytes as f64 * 1.047 / (step.as_secs_f64() * up.max(1) as f64);
+        let have = |node: &NodeId| f64::from(world.swarm(*node).have().count());
+        let pieces = cast.awaited.first().map_or(1.0, |node| f64::from(world.swarm(*node).have().len()));
+        timeline.push(Moment {
+            at: at.as_micros() as f64 / 1e6,
+            busy: share(sent_now - sent, up),
+            origin_busy: share(origin_now - origin_sent, scenario.origin.up_kib * 1024),
+            have: spread(cast.awaited.iter().map(|node| have(node) / pieces).collect()),
+            done: cast.awaited.iter().filter(|node| world.completed(**node).is_some()).count(),
+        });
+        (sent, origin_sent) = (sent_now, origin_now);
+        if done {
+            break;
+        }
+    }
+    timeline
+}
+
+impl Cast {
+    fn origin_sent(&self) -> u64 {
+        self.seed.map_or(self.world.origin_sent(), |node| self.world.sent(node))
+    }
 }
 
 fn cast(scenario: &Scenario, content: Content, seed: u64, bound: f64) -> Cast {
@@ -138,7 +178,13 @@ fn report(scenario: &Scenario, seed: u64, bound: f64, cast: &Cast) -> Report {
     let bytes = scenario.bytes() as f64;
     let wasted: u64 = cast.awaited.iter().map(|node| world.wasted(*node)).sum();
     let lost: u64 = cast.awaited.iter().map(|node| world.lost(*node)).sum();
-    Report {
+    let limit = scenario.limit_seconds as f64;
+    let present = cast.awaited.iter().filter(|node| world.spec(**node).uploads).map(|node| Presence {
+        from: world.joined(*node).as_micros() as f64 / 1e6,
+        until: world.left(*node).map_or(limit, |at| at.as_micros() as f64 / 1e6),
+        up: world.spec(*node).up as f64,
+    });
+    let mut report = Report {
         players: cast.awaited.len(),
         origin_copies: sent as f64 / bytes,
         wasted_share: wasted as f64 / (bytes * cast.awaited.len().max(1) as f64),
@@ -147,5 +193,7 @@ fn report(scenario: &Scenario, seed: u64, bound: f64, cast: &Cast) -> Report {
         happenings: world.happenings(),
         trace: world.trace(),
         ..Report::new(scenario, seed, bound, done)
-    }
+    };
+    report.set_present(scenario, present.collect());
+    report
 }

@@ -24,6 +24,7 @@ impl World {
     }
 
     fn begin(&mut self, id: NodeId) {
+        self.nodes[id.0].left_at = None;
         let life = self.nodes[id.0].life;
         self.nodes[id.0].ticking_at = Some(self.now);
         self.cause(Duration::ZERO, Happening::Tick { node: id, life });
@@ -48,10 +49,12 @@ impl World {
         if !self.nodes[id.0].online {
             return;
         }
+        let now = self.now;
         let keys = self.nodes[id.0].keys.clone();
         keys.into_iter().for_each(|key| self.close(key));
         let node = &mut self.nodes[id.0];
         node.online = false;
+        node.left_at = Some(now);
         node.life += 1;
         node.ready.clear();
         if let Some(origin) = &mut self.origin {
@@ -89,6 +92,18 @@ impl World {
     #[must_use]
     pub fn from_origin(&self, node: NodeId) -> u64 {
         self.nodes[node.0].past.from_origin + self.stats(node).downloaded.origin
+    }
+
+    /// When a node left, if it did and is not back.
+    #[must_use]
+    pub fn left(&self, node: NodeId) -> Option<Time> {
+        self.nodes[node.0].left_at
+    }
+
+    /// What a node is.
+    #[must_use]
+    pub fn spec(&self, node: NodeId) -> &NodeSpec {
+        &self.nodes[node.0].spec
     }
 
     /// Nodes that are there now.

@@ -95,6 +95,8 @@ impl World {
             let chosen = tracker.choose(id, &mut self.rng);
             let after = tracker.spec.answer_time + node.spec.delay * 2;
             self.introduce(id, &chosen, after);
+            let players = u32::try_from(self.awaited).unwrap_or(u32::MAX);
+            self.tell_after(after, id, Input::Crowd { players });
         }
         self.cause(again, Happening::Announce { node: id, life });
     }
