@@ -231,6 +231,11 @@ impl Tree {
         self.sides[direction as usize].cap(node)
     }
 
+    /// Bytes that a node's cap would have let pass so far and that nobody took. A node without a cap has none.
+    pub fn idle_bytes(&mut self, now: Time, node: Node, direction: Direction) -> u64 {
+        self.sides[direction as usize].bucket(node).map_or(0, |bucket| bucket.idle_bytes(now))
+    }
+
     /// Whether any path over this link may meet a cap.
     #[must_use]
     pub fn may_cap(&self, link: Link, direction: Direction) -> bool {

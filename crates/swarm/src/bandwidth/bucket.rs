@@ -38,6 +38,8 @@ pub(super) struct Bucket {
     level: i128,
     peak: i128,
     overhead: i128,
+    /// What nobody took while it was there.
+    idle: i128,
     filled_at: Time,
 }
 
@@ -52,6 +54,12 @@ impl Bucket {
         self.level = self.level.min(PACKET_MAX * MICROS);
         self.peak = self.peak.min(PACKET_MAX * MICROS);
         self.overhead = self.overhead.clamp(0, self.most(50, OVERHEAD_BURST));
+    }
+
+    /// Bytes that the cap would have let pass and that nobody took.
+    pub(super) fn idle_bytes(&mut self, now: Time) -> u64 {
+        self.fill(now);
+        u64::try_from(self.idle / MICROS).unwrap_or(u64::MAX)
     }
 
     /// Whether `bytes` may pass now. A wish larger than what the bucket holds passes when it is full.
@@ -102,7 +110,9 @@ impl Bucket {
         let elapsed = i128::try_from(now.since(self.filled_at).as_micros()).unwrap_or(0);
         self.filled_at = self.filled_at.max(now);
         let gained = i128::from(self.cap.unwrap_or(0)) * elapsed;
-        self.level = (self.level + gained).min(self.most(100, BURST));
+        let level = (self.level + gained).min(self.most(100, BURST));
+        self.idle += self.level + gained - level;
+        self.level = level;
         self.peak = (self.peak + gained * PEAK_PERCENT / 100).min(self.most(PEAK_PERCENT, PEAK_BURST));
         self.overhead = (self.overhead + gained / 2).min(self.most(50, OVERHEAD_BURST));
     }

@@ -13,6 +13,10 @@ use crate::Time;
 /// One in so many grants goes to the background while both wait.
 const BACKGROUND_TURN: u32 = 8;
 
+/// Bytes that a flow takes in one turn of the download: a block. Were turns shorter, all blocks would end at the same
+/// time, and all peers would begin the next at once, in a burst. Uploads take turns grant by grant.
+const DOWN_TURN: u32 = 16 * 1024;
+
 /// A flow of bytes, such as a connection, by the driver's own number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlowKey(pub u64);
@@ -34,6 +38,8 @@ pub struct Queue {
     waiting: [[VecDeque<Wish>; 2]; 2],
     /// Foreground grants since the last background one, by direction.
     streak: [u32; 2],
+    /// Whose turn the download is, and how many bytes of it are left.
+    turn: Option<(FlowKey, u32)>,
 }
 
 impl Queue {
@@ -42,7 +48,13 @@ impl Queue {
     pub fn ask(&mut self, direction: Direction, flow: FlowKey, path: Path, framing: Framing, want: u32) {
         self.withdraw(direction, flow);
         let wish = Wish { flow, path, framing, want };
-        self.waiting[direction as usize][path.priority as usize].push_back(wish);
+        let line = &mut self.waiting[direction as usize][path.priority as usize];
+        let goes_on = self.turn.is_some_and(|(holder, left)| holder == flow && left > 0);
+        if direction == Direction::Down && goes_on {
+            line.push_front(wish);
+        } else {
+            line.push_back(wish);
+        }
     }
 
     /// A flow wants nothing any more.
@@ -70,6 +82,11 @@ impl Queue {
                     Grant::Bytes(bytes) => {
                         line.remove(at);
                         self.count(direction, priority);
+                        if direction == Direction::Down {
+                            let left = self.turn.filter(|(holder, left)| *holder == wish.flow && *left > 0);
+                            let left = left.map_or(DOWN_TURN, |(_, left)| left);
+                            self.turn = Some((wish.flow, left.saturating_sub(bytes)));
+                        }
                         return Ok((wish.flow, bytes));
                     }
                     Grant::Wait { node, until } => {

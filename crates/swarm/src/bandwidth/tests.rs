@@ -140,6 +140,44 @@ fn twenty_backlogged_peers_share_equally() {
 }
 
 #[test]
+fn downloads_take_turns_of_a_block_and_share_equally_in_the_end() {
+    let mut queue = Queue::default();
+    queue.tree.set_cap(Node::Root, Direction::Down, Some(500 << 10));
+    let ask =
+        |queue: &mut Queue, flow| queue.ask(Direction::Down, FlowKey(flow), INTERNET, ETHERNET, 64 << 10);
+    (0..20).for_each(|flow| ask(&mut queue, flow));
+    let (mut now, mut shares, mut turns) = (Time::ZERO, vec![0_u64; 20], 0);
+    let mut last = None;
+    while now < Time::from_secs(60) {
+        match queue.next(now, Direction::Down) {
+            Ok((FlowKey(flow), bytes)) => {
+                shares[flow as usize] += u64::from(bytes);
+                turns += u64::from(last.replace(flow) != Some(flow));
+                ask(&mut queue, flow);
+            }
+            Err(at) => now = at.unwrap_or(Time::from_secs(60)),
+        }
+    }
+    assert!(jain(&shares) >= 0.99, "{shares:?}");
+    let turn = shares.iter().sum::<u64>() / turns;
+    assert!((16_000..20_000).contains(&turn), "{turn} bytes a turn");
+}
+
+#[test]
+fn what_nobody_takes_is_counted() {
+    let mut tree = Tree::new();
+    tree.set_cap(Node::Root, Direction::Down, Some(100_000));
+    let idle = |tree: &mut Tree, at| tree.idle_bytes(Time::from_secs(at), Node::Root, Direction::Down);
+    let begun = idle(&mut tree, 10);
+    assert_eq!(idle(&mut tree, 12) - begun, 200_000);
+    let mut crowd = Crowd::new(capped(Node::Root, 100_000), vec![INTERNET]);
+    crowd.run(Time::ZERO, Time::from_secs(10));
+    let idle = crowd.queue.tree.idle_bytes(Time::from_secs(10), Node::Root, Direction::Up);
+    assert!(idle < 1_000, "{idle} of a cap that is used up");
+    assert_eq!(Tree::new().idle_bytes(Time::from_secs(5), Node::Root, Direction::Up), 0);
+}
+
+#[test]
 fn a_small_wish_does_not_overtake_a_large_one_for_ever() {
     let mut crowd = Crowd::new(capped(Node::Root, 20_000), vec![INTERNET; 2]);
     let flows = crowd.flows.clone();

@@ -21,7 +21,7 @@ const HANDSHAKE_BYTES: u64 = 3 * 52 + 68;
 const TLS_BYTES_PER_PACKET: u32 = 4;
 /// A connection's share of what may lie in receive buffers, in milliseconds at the download cap: what lies there has
 /// crossed the wire already.
-const WINDOW_MILLIS: u64 = 100;
+const WINDOW_MILLIS: u64 = 70;
 /// The smallest receive window asked for, in bytes: below two packets TCP stalls.
 const WINDOW_MIN: u64 = 4 * 1024;
 /// From here on the system chooses the window itself, in bytes.
@@ -101,7 +101,8 @@ impl Limiter {
     /// The receive window of one connection among all under a download cap; `None`: as the system likes.
     fn window(&self, cap: Option<u64>) -> Option<u64> {
         let flows = self.flows.load(Ordering::Relaxed).max(1).unsigned_abs();
-        let window = (cap? * WINDOW_MILLIS / 1_000 / flows).max(WINDOW_MIN);
+        let stretch = self.stretch.load(Ordering::Relaxed);
+        let window = (cap? * WINDOW_MILLIS * stretch / 1_000 / flows).max(WINDOW_MIN);
         Some(window).filter(|window| *window < WINDOW_FREE)
     }
 }
@@ -238,8 +239,9 @@ impl Flow {
     pub(crate) fn tune(&self, direction: Direction, connection: &TcpStream) {
         let limiter = &self.scope.limiter;
         let epoch = limiter.epoch.load(Ordering::Relaxed);
-        if direction == Direction::Down {
+        if direction == Direction::Down && self.is_capped(direction) {
             self.window.shrink_in_time(connection);
+            limiter.look();
         }
         if self.tuned[direction as usize].swap(epoch, Ordering::Relaxed) == epoch {
             return;
