@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "test helpers fail by panicking")]
 
 pub mod browser;
+pub mod caps;
 pub mod child;
 pub mod cost;
 pub mod desktop;
@@ -18,3 +19,4 @@ pub mod share;
 pub mod siege;
 pub mod tree;
 pub mod web;
+pub mod wire_meter;
