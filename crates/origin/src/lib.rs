@@ -16,6 +16,7 @@ mod patient;
 mod seed;
 mod server;
 mod tracker;
+mod udp;
 mod unescape;
 
 pub use error::ServeError;
@@ -41,7 +42,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, UdpSocket},
     sync::{Notify, watch},
     task::JoinHandle,
 };
@@ -85,9 +86,10 @@ impl ServeConfig {
 pub struct Serving {
     url: Url,
     tracker: Option<Url>,
+    tracker_udp: Option<Url>,
     peer: Option<SocketAddr>,
     stop: CancellationToken,
-    tasks: [JoinHandle<()>; 2],
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Serving {
@@ -101,6 +103,12 @@ impl Serving {
     #[must_use]
     pub fn tracker(&self) -> Option<&Url> {
         self.tracker.as_ref()
+    }
+
+    /// Where peers announce over UDP (BEP 15), if the tracker runs and the port was free: of the same number as HTTP's.
+    #[must_use]
+    pub fn tracker_udp(&self) -> Option<&Url> {
+        self.tracker_udp.as_ref()
     }
 
     /// Where the seed listens, if it runs.
@@ -153,18 +161,15 @@ pub async fn serve(config: ServeConfig) -> Result<Serving, ServeError> {
     });
 
     let stop = CancellationToken::new();
-    let serving = Serving {
-        tracker: config.tracker.then(|| announce.clone()),
-        peer: app.seed_addr,
-        stop: stop.clone(),
-        tasks: [tokio::spawn(server::run(listener, router(&app), stop.clone())), {
-            let mut keeper = Keeper { catalog, app, seed, announce };
-            keeper.adopt(&releases).await;
-            tokio::spawn(keeper.run(stop))
-        }],
-        url,
-    };
-    Ok(serving)
+    let mut tasks = vec![tokio::spawn(server::run(listener, router(&app), stop.clone()))];
+    let udp = if config.tracker { listen_udp(addr).await } else { None };
+    let tracker_udp = udp.as_ref().and_then(|_| udp_url_of(&url));
+    tasks.extend(udp.map(|socket| tokio::spawn(udp::run(socket, Arc::clone(&app), stop.clone()))));
+    let (tracker, peer) = (config.tracker.then(|| announce.clone()), app.seed_addr);
+    let mut keeper = Keeper { catalog, app, seed, announce };
+    keeper.adopt(&releases).await;
+    tasks.push(tokio::spawn(keeper.run(stop.clone())));
+    Ok(Serving { url, tracker, tracker_udp, peer, stop, tasks })
 }
 
 async fn open(config: &ServeConfig) -> Result<Catalog, ServeError> {
@@ -195,6 +200,16 @@ async fn listen(addr: SocketAddr) -> Result<TcpListener, ServeError> {
         io::ErrorKind::AddrInUse => ServeError::AddressInUse { addr },
         _ => ServeError::Listen { addr, source },
     })
+}
+
+/// The port of the same number; without it the tracker is there over HTTP alone.
+async fn listen_udp(addr: SocketAddr) -> Option<UdpSocket> {
+    let bound = UdpSocket::bind(addr).await;
+    bound.inspect_err(|error| tracing::warn!(%addr, %error, "no tracker over UDP")).ok()
+}
+
+fn udp_url_of(url: &Url) -> Option<Url> {
+    Url::parse(&format!("udp://{}:{}/announce", url.host_str()?, url.port_or_known_default()?)).ok()
 }
 
 /// Where this machine reaches it: an unspecified address is everywhere, so loopback stands for it.

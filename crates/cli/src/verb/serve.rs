@@ -43,11 +43,12 @@ impl Serve {
             json!({
                 "url": serving.url().as_str(),
                 "tracker": serving.tracker().map(|url| url.as_str()),
+                "tracker_udp": serving.tracker_udp().map(|url| url.as_str()),
                 "peer": serving.peer().map(|peer| peer.to_string()),
             }),
         );
         let mut words = format!("serving {}\n  figures  {}metrics", serving.url(), serving.url());
-        if let Some(tracker) = serving.tracker() {
+        for tracker in serving.tracker().into_iter().chain(serving.tracker_udp()) {
             words += &format!("\n  tracker  {tracker}");
         }
         if let Some(peer) = serving.peer() {
