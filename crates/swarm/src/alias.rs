@@ -133,7 +133,8 @@ impl Translator {
     pub fn heard(&mut self, message: Message) -> Result<Heard, AliasError> {
         let alias = Arc::clone(&self.alias);
         let map = &alias.ours_by_theirs;
-        let known = |piece: u32| if (piece as usize) < map.len() { Ok(look_up(map, piece)) } else { Err(AliasError) };
+        let known =
+            |piece: u32| if (piece as usize) < map.len() { Ok(look_up(map, piece)) } else { Err(AliasError) };
         let passed = match message {
             Message::Bitfield(bytes) => {
                 let theirs = Bitfield::from_bytes(&bytes, map.len() as u32).ok_or(AliasError)?;
@@ -179,7 +180,11 @@ impl Translator {
                 }
             }
             wire::MU_BLOCKS => {
-                let runs = carry_runs(wire::block_runs(&payload).ok_or(AliasError)?, map);
+                let told = wire::block_runs(&payload).ok_or(AliasError)?;
+                if told.iter().any(|run| run.piece as usize >= map.len()) {
+                    return Err(AliasError);
+                }
+                let runs = carry_runs(told, map);
                 if runs.is_empty() {
                     return Ok(None);
                 }
@@ -359,7 +364,8 @@ mod tests {
                             prop_assert!(piece < a.piece_count());
                         }
                         Ok(Heard::Answer(answer)) => {
-                            prop_assert!(matches!(answer, Message::Reject { index, .. } if index == piece));
+                            let rejects = matches!(answer, Message::Reject { index, .. } if index == piece);
+                            prop_assert!(rejects);
                         }
                         _ => {}
                     }

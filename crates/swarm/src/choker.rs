@@ -4,9 +4,8 @@
 //! who have nothing yet come first, because what they get they can pass on. Slots are added while the given ones do
 //! not use up the upload.
 
-use std::time::Duration;
-
 use crate::peer::Peer;
+use crate::policy::{self, Applicant, SlotPlace, SlotUse};
 use crate::swarm::Swarm;
 use crate::wire::Message;
 use crate::{Config, PeerKey, Time};
@@ -23,52 +22,6 @@ pub(crate) struct Choker {
 impl Choker {
     pub(crate) fn new(config: &Config) -> Self {
         Self { next_deal: Time::ZERO, slots: config.upload_slots_min, ticks: 0, idle_ticks: 0 }
-    }
-
-    /// More slots if the upload stood idle for a third of the time, fewer if it never did.
-    fn size(&mut self, somebody_waits: bool, config: &Config) {
-        if somebody_waits && self.idle_ticks * 3 > self.ticks {
-            self.slots += 1;
-        } else if self.idle_ticks == 0 && self.slots > config.upload_slots_min {
-            self.slots -= 1;
-        }
-        self.slots =
-            self.slots.clamp(config.upload_slots_min, config.upload_slots_max.max(config.upload_slots_min));
-        (self.ticks, self.idle_ticks) = (0, 0);
-    }
-}
-
-/// A peer's place in the line; the lowest come first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    turn: Turn,
-    /// Those who have least come first: a crowd is done when the last of it is.
-    pieces: u32,
-    /// Those who had their slot longest ago come first, those who never had one before all.
-    slot_ended: Option<Time>,
-    lot: u32,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Turn {
-    /// Has a slot, wants it, and has not had it for long.
-    Keeps,
-    /// Has no piece yet.
-    Newcomer,
-    Waits,
-    /// Had its slot for its time; keeps it if nobody else wants it.
-    Spent,
-    /// Has a slot but wants nothing now.
-    Unused,
-}
-
-fn turn(peer: &Peer, now: Time, slot_time: Duration) -> Turn {
-    match (peer.choked, peer.interested) {
-        (false, false) => Turn::Unused,
-        (false, true) if now.since(peer.slot_since) < slot_time => Turn::Keeps,
-        (false, true) => Turn::Spent,
-        (true, _) if peer.pieces.is_empty() => Turn::Newcomer,
-        (true, _) => Turn::Waits,
     }
 }
 
@@ -97,7 +50,13 @@ impl Swarm {
         }
         self.choker.next_deal = self.now + self.config.rechoke_interval;
         let waits = self.peers.values().any(|peer| peer.choked && peer.interested);
-        self.choker.size(waits, &self.config);
+        let used = SlotUse {
+            slots: self.choker.slots,
+            ticks: std::mem::take(&mut self.choker.ticks),
+            idle_ticks: std::mem::take(&mut self.choker.idle_ticks),
+            somebody_waits: waits,
+        };
+        self.choker.slots = policy::slots(used, &self.config);
         self.deal();
     }
 
@@ -122,16 +81,18 @@ impl Swarm {
     /// Deals the slots anew.
     pub(crate) fn deal(&mut self) {
         let slots = if self.upload { self.choker.slots } else { 0 };
-        let mut line: Vec<(Place, PeerKey)> = Vec::new();
+        let mut line: Vec<(SlotPlace, PeerKey)> = Vec::new();
         for (key, peer) in &self.peers {
             if peer.interested || !peer.choked {
-                let turn = turn(peer, self.now, self.config.slot_time);
-                let place = Place {
-                    turn,
+                let applicant = Applicant {
+                    choked: peer.choked,
+                    interested: peer.interested,
                     pieces: peer.pieces.count(),
+                    slot_since: peer.slot_since,
                     slot_ended: peer.slot_ended,
-                    lot: self.rng.u32(..),
                 };
+                let lot = self.rng.u32(..);
+                let place = policy::slot_place(&applicant, self.now, &self.config, lot);
                 line.push((place, *key));
             }
         }

@@ -28,7 +28,7 @@ const PEX_INTERVAL: Duration = Duration::from_secs(60);
 /// A peer that could not be told of anybody is thought of again after this.
 const PEX_RETRY: Duration = Duration::from_secs(1);
 /// Peers told of others in one tick, so that no tick takes long.
-const PEX_AT_ONCE: usize = 8;
+const PEX_AT_ONCE: usize = 16;
 
 #[derive(Debug, Default)]
 pub(crate) struct Connections {

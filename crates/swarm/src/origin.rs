@@ -13,6 +13,7 @@ use bytes::Bytes;
 use fastrand::Rng;
 
 use crate::partial::{Only, Partial, Source};
+use crate::policy::{self, Fetching, Need, Supply};
 use crate::swarm::Swarm;
 use crate::{Event, Output, Time};
 
@@ -20,9 +21,6 @@ const BACKOFF_MIN: Duration = Duration::from_secs(1);
 const BACKOFF_DOUBLINGS_MAX: u32 = 6;
 /// Fetches at first, before it is known how fast the origin is.
 const WINDOW_FIRST: usize = 2;
-/// A fetch that takes less leaves room for another; one that takes `CROWDED` shows that too many wait there.
-const BRISK: Duration = Duration::from_secs(1);
-const CROWDED: Duration = Duration::from_secs(3);
 /// An origin that says so often in a row that it does not have a piece has none.
 const REFUSALS_MAX: u32 = 8;
 
@@ -54,26 +52,9 @@ struct Fetch {
     heard_at: Time,
 }
 
-/// How urgently the origin is needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Need {
-    None,
-    /// Peers give enough, but there are pieces that hardly any of them has.
-    Unseen,
-    /// Peers give too little for so many delays.
-    Some(usize),
-    Full,
-}
-
 impl Origin {
     pub(crate) fn new(rng: &mut Rng) -> Self {
         Self { lot: rng.u32(..), ..Self::default() }
-    }
-
-    /// Whether we are among those who go first, of a crowd of `players`; with every delay twice as many are.
-    fn goes_first(&self, injectors: u32, players: u32, delays: u32) -> bool {
-        let going = u64::from(injectors) << delays.min(31);
-        injectors == 0 || u64::from(self.lot) * u64::from(players) < going << 32
     }
 
     pub(crate) fn fetch_count(&self) -> usize {
@@ -88,15 +69,6 @@ impl Origin {
 
     fn bytes(&self) -> u64 {
         self.fetches.values().map(|fetch| fetch.bytes).sum()
-    }
-
-    /// Sizes the window by a fetch that is done: an origin that a crowd shares must not be queued up.
-    fn size_window(&mut self, took: Duration) {
-        if took <= BRISK {
-            self.window += 1;
-        } else if took >= CROWDED {
-            self.window /= 2;
-        }
     }
 
     fn fetches_piece(&self, piece: u32) -> bool {
@@ -138,32 +110,20 @@ impl Swarm {
         // Who has not told yet what it has may have something.
         let promising =
             |peer: &crate::peer::Peer| peer.interesting > 0 || !peer.early.is_empty() || !peer.pieces_told;
-        let players = self.crowd();
-        let alone = players <= 1 && self.connections.connecting() == 0;
-        let served = self.peers.values().any(|peer| !peer.out.is_empty() && !peer.snubbed);
-        let floor = self.config.origin_floor_bytes_per_second;
-        let enough = served && self.totals.rate_from_peers(self.now) >= floor;
-        if enough {
-            self.origin.starving_since = None;
-        }
-        let since = if enough { self.now } else { *self.origin.starving_since.get_or_insert(self.now) };
-        let delay = self.config.origin_delay.as_micros().max(1);
-        let delays = u32::try_from(self.now.since(since).as_micros() / delay).unwrap_or(u32::MAX);
-        let first = self.origin.goes_first(self.config.origin_injectors, players, delays);
-        if enough {
-            let rarest = self.picker.rarest(|piece| !self.origin.refused.contains(&piece));
-            let rare =
-                rarest.is_some_and(|piece| self.picker.availability(piece) <= self.config.origin_spread);
-            return if first && rare { Need::Unseen } else { Need::None };
-        }
-        if !self.peers.values().any(promising) && (alone || first) {
-            return Need::Full;
-        }
-        match delays {
-            0 => Need::None,
-            _ if !served => Need::Full,
-            delays => Need::Some(delays as usize),
-        }
+        let rarest = self.picker.rarest(|piece| !self.origin.refused.contains(&piece));
+        let supply = Supply {
+            promising: self.peers.values().any(promising),
+            connecting: self.connections.connecting(),
+            served: self.peers.values().any(|peer| !peer.out.is_empty() && !peer.snubbed),
+            rate_from_peers: self.totals.rate_from_peers(self.now),
+            rarest: rarest.map(|piece| self.picker.availability(piece)),
+            players: self.crowd(),
+            lot: self.origin.lot,
+            starving_since: self.origin.starving_since,
+        };
+        let (need, starving_since) = policy::need(&supply, self.now, &self.config);
+        self.origin.starving_since = starving_since;
+        need
     }
 
     /// How many fetch this torrent, ourselves included, as far as we know.
@@ -173,19 +133,13 @@ impl Swarm {
     }
 
     fn origin_has_room(&self, need: Need) -> bool {
-        let (count, bytes) = (self.origin.fetches.len(), self.origin.bytes());
-        match need {
-            Need::None => false,
-            Need::Unseen => count < self.origin.window.clamp(1, self.config.origin_fetches),
-            Need::Some(delays) => count < delays.min(self.config.origin_fetches),
-            // A crowd that has nothing yet is soonest helped by pieces that come one after another.
-            Need::Full if self.have.is_empty() && self.crowd() > 1 => count == 0,
-            Need::Full => {
-                let small = bytes < self.config.origin_window_bytes && count < self.config.origin_fetches_max;
-                count < self.origin.window.clamp(1, self.config.origin_fetches)
-                    || (small && count < self.origin.window)
-            }
-        }
+        let fetching = Fetching {
+            fetches: self.origin.fetches.len(),
+            bytes: self.origin.bytes(),
+            window: self.origin.window,
+            first_of_a_crowd: self.have.is_empty() && self.crowd() > 1,
+        };
+        policy::origin_has_room(need, &fetching, &self.config)
     }
 
     /// Pieces begun and left come first, then those that no peer has, then the rarest.
@@ -257,8 +211,7 @@ impl Swarm {
         let done = known.left.is_empty();
         if done {
             let took = self.now.since(known.began_at);
-            self.origin.size_window(took);
-            self.origin.window = self.origin.window.clamp(1, self.config.origin_fetches_max);
+            self.origin.window = policy::origin_window(self.origin.window, took, &self.config);
             self.origin.fetches.remove(&fetch);
             (self.origin.failures, self.origin.refusals) = (0, 0);
         }

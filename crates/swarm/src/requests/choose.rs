@@ -5,11 +5,10 @@
 
 use crate::partial::{Partial, Source};
 use crate::peer::Peer;
+use crate::policy;
 use crate::swarm::Swarm;
 use crate::{Bitfield, PeerKey};
 
-/// Pieces picked at random before rarity counts, so that a newcomer soon has something to give.
-const RANDOM_FIRST: u32 = 4;
 /// Begun pieces with free blocks that are looked at for one peer; among more, as many from a random one on.
 const BEGUN_MAX: usize = 64;
 /// Pieces a peer told of since it had nothing more; above this it is asked anew what it has.
@@ -46,11 +45,11 @@ impl Swarm {
         }
         let whole = self.untouched_of(key);
         let single = self.rarest_early(self.peers.get(&key)?);
-        if self.have.count() < RANDOM_FIRST {
+        if policy::picks_at_random(self.have.count()) {
             return whole.or(single);
         }
-        let rarity = |piece: &u32| self.picker.availability(*piece);
-        [single, whole].into_iter().flatten().min_by_key(rarity)
+        let place = |piece: &u32| policy::piece_place(self.picker.availability(*piece), None, 0);
+        [single, whole].into_iter().flatten().min_by_key(place)
     }
 
     /// Whether every begun piece with a free block was looked at if nothing was found for a peer.
@@ -66,7 +65,8 @@ impl Swarm {
         let tried = self.open.range(from..).chain(self.open.range(..from)).take(BEGUN_MAX).copied();
         let can_give = tried.filter(|piece| self.can_give(key, peer, *piece));
         let place = |piece: &u32| {
-            (self.picker.availability(*piece), self.partials.get(piece).map(Partial::free), *piece)
+            let free = self.partials.get(piece).map(Partial::free);
+            policy::piece_place(self.picker.availability(*piece), free, *piece)
         };
         can_give.min_by_key(place)
     }
@@ -100,7 +100,7 @@ impl Swarm {
             return found;
         }
         let pieces: &Bitfield = &peer.pieces;
-        let found = if self.have.count() < RANDOM_FIRST {
+        let found = if policy::picks_at_random(self.have.count()) {
             self.picker.random_of(pieces, &mut self.rng)
         } else {
             self.picker.rarest_of(pieces, &mut self.rng)

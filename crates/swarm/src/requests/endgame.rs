@@ -46,7 +46,12 @@ impl Swarm {
     fn waiting_blocks(&self) -> Vec<(Time, u32, u32)> {
         let is_old = |since: Time| self.now.since(since) >= AGE;
         let mut waiting: Vec<(Time, u32, u32)> = Vec::new();
-        for (piece, partial) in &self.partials {
+        // Who is asked has the piece; if nobody else has it, nobody else can be asked.
+        let elsewhere = |piece: &u32| {
+            self.picker.availability(*piece) != 1
+                || self.peers.values().any(|peer| peer.early.offers_piece(*piece))
+        };
+        for (piece, partial) in self.partials.iter().filter(|(piece, _)| elsewhere(piece)) {
             let old = partial.asked_of_one_peer().filter(|(_, since)| is_old(*since));
             waiting.extend(old.map(|(block, since)| (since, *piece, block)));
         }
@@ -54,6 +59,10 @@ impl Swarm {
             self.partials.get(piece).is_some_and(|partial| partial.asked(*block) == 1)
         };
         waiting.extend(self.origin.waiting(self.now, AGE).filter(alone));
+        if waiting.len() > TRIED_MAX {
+            waiting.select_nth_unstable(TRIED_MAX);
+            waiting.truncate(TRIED_MAX);
+        }
         waiting.sort_unstable();
         waiting
     }
