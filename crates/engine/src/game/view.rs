@@ -136,7 +136,7 @@ pub(crate) fn transfer(status: &TorrentStatus, listen: Option<String>) -> Transf
         url: origin.url.clone(),
         ok: origin.ok,
         detail: origin.detail.clone(),
-        rate: if origin.ok { stats.download_rate.origin } else { 0 },
+        rate: origin.rate_bytes_per_second,
     });
     let trackers = status.trackers.iter().map(|tracker| TrackerRow {
         url: tracker.url.clone(),

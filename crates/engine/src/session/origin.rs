@@ -111,7 +111,7 @@ pub(crate) struct Origin {
     ground: Arc<Ground>,
     orders: mpsc::UnboundedSender<Order>,
     figures: watch::Receiver<Vec<Figures>>,
-    _task: AbortOnDropHandle<()>,
+    task: AbortOnDropHandle<()>,
 }
 
 impl Origin {
@@ -126,7 +126,7 @@ impl Origin {
         let (sender, figures) = watch::channel(well);
         let dispatch = Dispatch::new(Arc::clone(&ground), seed, wire, sender);
         let task = AbortOnDropHandle::new(tokio::spawn(dispatch.run(receiver)));
-        Self { ground, orders, figures, _task: task }
+        Self { ground, orders, figures, task }
     }
 
     /// Asks for blocks. Each fetch ends with its last block or with one `OriginFailed`, unless it is cancelled.
@@ -151,6 +151,11 @@ impl Origin {
     /// The piece came false from here.
     pub(crate) fn was_false(&self, piece: u32) {
         self.order(Order::False(piece));
+    }
+
+    /// Ends what is under way; nothing is delivered any more.
+    pub(crate) fn stop(&self) {
+        self.task.abort();
     }
 
     pub(crate) fn statuses(&self) -> Vec<OriginStatus> {

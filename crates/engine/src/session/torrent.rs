@@ -484,6 +484,7 @@ impl Actor {
         for peer in peers {
             self.forget(peer);
         }
+        self.origin.stop();
         self.tell_status();
         let goodbye = self.announcer.take().map(announcer::Handle::stop);
         let store = Arc::clone(&self.store);

@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn tables_with_impossible_numbers_are_refused() {
         let frame = |compressed, decompressed| Frame { compressed, decompressed };
-        assert!(is_plausible(&SeekTable::new(vec![frame(10, 100), frame(90_000, 50)]), 150) == false);
+        assert!(!is_plausible(&SeekTable::new(vec![frame(10, 100), frame(90_000, 50)]), 150));
         assert!(is_plausible(&SeekTable::new(vec![frame(10, 100), frame(60_000, 50)]), 150));
         assert!(!is_plausible(&SeekTable::new(vec![frame(10, 100)]), 101));
         assert!(!is_plausible(&SeekTable::new(vec![frame(u32::MAX, 100)]), 100));

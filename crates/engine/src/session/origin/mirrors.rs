@@ -11,9 +11,9 @@ use tokio::time::Instant;
 
 /// Requests to one source at a time, so that its line never idles between two.
 const LANES: usize = 2;
-/// … and while they are small, so many: small files cost a round trip each.
-const LANES_SMALL: usize = 6;
-/// … which they are while fewer bytes than these are asked for.
+/// … and while they are small, so many: small files and single pieces cost a round trip each.
+const LANES_SMALL: usize = 8;
+/// … which they are while fewer bytes than these are asked for, or than twice what the line holds.
 const SMALL_BYTES: u64 = 1024 * 1024;
 /// First rest after a failure; doubles with each that follows.
 const REST_MIN: Duration = Duration::from_millis(500);
@@ -270,7 +270,12 @@ impl Mirror {
         // One that failed last has to do well once before it gets more.
         let lanes = if self.failures > 0 { 1 } else { LANES };
         self.lanes < lanes
-            || (self.failures == 0 && self.lanes < LANES_SMALL && self.asked_bytes < SMALL_BYTES)
+            || (self.failures == 0 && self.lanes < LANES_SMALL && self.asked_bytes < self.small_bytes())
+    }
+
+    fn small_bytes(&self) -> u64 {
+        let line = self.rate.unwrap_or_default() * self.first_byte.unwrap_or_default().as_secs_f64();
+        SMALL_BYTES.max((2.0 * line) as u64)
     }
 
     fn sample(&mut self, now: Instant) {
@@ -389,5 +394,15 @@ mod tests {
                 .count()
         };
         assert_eq!((lanes(16 << 20), lanes(16 << 10)), (LANES, LANES_SMALL));
+        // A fast line of a tenth of a second holds five MiB: two requests of one MiB would leave it idle.
+        let mut far = Mirrors::new(1, start, 7);
+        serve(&mut far, start, 0, 50 << 20);
+        (0..40).for_each(|_| far.answered(0, Duration::from_millis(100)));
+        let mut asked = 0;
+        while chosen(&mut far, start).is_some() {
+            far.started(0, 1 << 20, start);
+            asked += 1;
+        }
+        assert_eq!(asked, LANES_SMALL);
     }
 }
