@@ -62,6 +62,12 @@ impl Desktop {
         }
     }
 
+    /// The home of whoever sits at it.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
     /// Lets a program run on this desktop.
     pub fn lend(&self, command: &mut Command) {
         lend(command, &self.display, &self.bus, &self.home, &self.person);

@@ -235,6 +235,12 @@ impl Studio {
         let root = self.repository.root();
         let brand = programs::root().join("demo/brand");
         let feed = format!("{}feed.json", self.feed.url());
+        // The router of the network that this machine is on is no part of the test.
+        let settings = desktop.home().join(".config/muster/settings.json");
+        if !settings.exists() {
+            fs::create_dir_all(settings.parent().unwrap()).unwrap();
+            fs::write(&settings, r#"{"map_port":false}"#).unwrap();
+        }
         let variables = [
             ("BROWSER", text(&script)),
             ("MUSTER_REPOSITORY", &self.origin.url),

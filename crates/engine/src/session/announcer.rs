@@ -2,8 +2,8 @@
 //! stopped.
 //!
 //! A tracker that failed rests for a while that doubles. Somebody without a useful peer asks again sooner, as often as
-//! the tracker allows, and departs from BEP 12 in that one answer does not end the round: a tracker that answers
-//! nonsense, or knows nobody, keeps nobody from those that do.
+//! the tracker allows. Who has nobody departs from BEP 12 in that one answer does not end the round: a tracker that
+//! answers nonsense, or knows nobody, keeps nobody from those that do.
 
 use super::{
     handle::{TorrentStatus, TrackerStatus},
@@ -154,10 +154,11 @@ impl Announcer {
         order
     }
 
-    /// One round: tracker after tracker until one answers; for want of peers, until one knows somebody, and when that
-    /// did not help, all of them.
+    /// One round: tracker after tracker until one answers; for want of peers, and for who has all and nobody to give it
+    /// to, until one knows somebody; and when that did not help who wants peers, all of them.
     async fn ask(&mut self) {
         let starving = self.task.is_starving();
+        let alone = self.task.is_alone();
         let again = starving && self.last.is_some() && !self.completed;
         self.starved = if again { self.starved + 1 } else { 0 };
         let order: Vec<usize> = self.tiers.order().collect();
@@ -177,7 +178,7 @@ impl Announcer {
             // Nobody listens when the torrent has ended; its orders end as well then.
             let _ = self.task.done.send(Happening::Announced(announced));
             match knows_somebody {
-                Some(_) if !starving => return,
+                Some(_) if !starving && !alone => return,
                 Some(true) if !again => return,
                 _ => {}
             }
@@ -292,6 +293,11 @@ impl Task {
         let status = self.status.borrow();
         let missing = status.stats.pieces_have < status.stats.pieces_total;
         missing && !status.stats.peers.iter().any(|peer| peer.interests_us)
+    }
+
+    /// Nobody is connected.
+    fn is_alone(&self) -> bool {
+        self.status.borrow().stats.peers.is_empty()
     }
 
     fn announced(&self, index: usize, url: &Url, outcome: Result<Answer, TrackerError>) -> Announced {

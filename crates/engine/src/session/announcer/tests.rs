@@ -135,7 +135,7 @@ async fn a_tracker_that_knows_nobody_keeps_nobody_from_those_that_do() {
 
 #[tokio::test]
 async fn who_lacks_nothing_asks_one_tracker_and_tells_it_of_a_new_port() {
-    let (first, second) = (Tracker::start(Some(NOBODY)).await, Tracker::start(Some(SOMEBODY)).await);
+    let (first, second) = (Tracker::start(Some(SOMEBODY)).await, Tracker::start(Some(SOMEBODY)).await);
     let tiers = vec![vec![first.url.clone()], vec![second.url.clone()]];
     let mut scene = Scene::start(tiers);
     let whole = Stats { pieces_have: 4, bytes_have: 4, ..scene.status.borrow().stats.clone() };
