@@ -13,6 +13,8 @@ pub mod desktop;
 pub mod hostile;
 pub mod libtorrent;
 pub mod muster;
+pub mod netns;
+pub mod opentracker;
 pub mod nginx;
 pub mod programs;
 pub mod share;
