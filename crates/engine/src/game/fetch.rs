@@ -11,6 +11,8 @@ pub(crate) struct Wanted {
     pub(crate) layout: Arc<Layout>,
     pub(crate) layers: PieceLayers,
     pub(crate) store: ReleaseStore,
+    /// Pieces that are not to be fetched: files that stay as the player has them.
+    pub(crate) excluded: Vec<u32>,
     pub(crate) sources: Sources,
     /// Bytes to be staged in all, those already there included.
     pub(crate) total: u64,
@@ -21,7 +23,8 @@ pub(crate) struct Wanted {
 /// Fetches until all is there. A held transfer waits here.
 pub(crate) async fn fetch(session: &Session, control: &Control, wanted: Wanted) -> Result<(), GameError> {
     let have = wanted.store.have();
-    if have.is_full() {
+    let left_out = wanted.excluded.iter().filter(|piece| !have.get(**piece)).count();
+    if have.count() as usize + left_out == have.len() as usize {
         return Ok(());
     }
     let upload = *control.upload.borrow();
@@ -30,7 +33,7 @@ pub(crate) async fn fetch(session: &Session, control: &Control, wanted: Wanted) 
         layout: wanted.layout,
         layers: wanted.layers,
         have,
-        excluded: Vec::new(),
+        excluded: wanted.excluded,
         store: Arc::new(wanted.store),
         trackers: wanted.sources.trackers,
         origins: wanted.sources.origins,

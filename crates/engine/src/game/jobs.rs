@@ -12,7 +12,7 @@ use super::{
 };
 use crate::session::Session;
 use crate::snapshot::Available;
-use release::{layout::PieceLayers, manifest::Manifest};
+use release::{layout::PieceLayers, manifest::Manifest, plan::Source};
 use std::{
     collections::BTreeSet,
     sync::{Arc, atomic::Ordering},
@@ -199,8 +199,11 @@ impl Work {
             self.control.enter(Step::Downloading);
             let layout = Arc::new(layout(&release.manifest)?);
             let standing = old.as_ref().zip(tree.clone());
+            let stays = (0..).zip(&prepared.plan.files).filter(|(_, source)| **source == Source::User);
+            let excluded = stays.flat_map(|(file, _)| layout.pieces_of(file)).collect();
             let wanted = Wanted {
                 infohash: release.manifest.infohash()?,
+                excluded,
                 store: ReleaseStore::fetching(Arc::clone(&layout), standing, Arc::clone(&staging)),
                 layout,
                 layers: release.layers.clone(),

@@ -26,8 +26,8 @@ pub struct Torrent {
     pub layers: PieceLayers,
     /// Pieces that are verified and readable from `store`.
     pub have: Bitfield,
-    /// Pieces that are neither here nor meant to be, such as a player's own files: they count neither
-    /// as had nor as missing.
+    /// Pieces that are not to be fetched, such as a player's own files: those that are not here count neither as had
+    /// nor as missing.
     pub excluded: Vec<u32>,
     /// Where the bytes lie.
     pub store: Arc<dyn PieceStore>,

@@ -116,12 +116,17 @@ impl Actor {
         status: watch::Sender<TorrentStatus>,
     ) -> Self {
         let have = torrent.have.clone();
-        let complete = have.is_full();
         let layout = torrent.layout;
         scope.set_background(torrent.origin_use.background);
         let (config, seed) = (torrent.origin_use.applied_to(session.swarm_config()), fastrand::u64(..));
         let mut swarm = Swarm::new(config, Arc::clone(&layout), torrent.layers, torrent.have, seed);
         let now = session.limiter().now();
+        let mut unwanted = Bitfield::empty(layout.piece_count());
+        torrent.excluded.iter().for_each(|piece| {
+            unwanted.set(*piece);
+        });
+        swarm.handle(now, Input::SetUnwanted { unwanted });
+        let complete = swarm.is_complete();
         swarm.handle(now, Input::SetOrigin { available: !torrent.origins.is_empty() });
         swarm.handle(now, Input::SetUpload { enabled: torrent.upload });
         swarm.handle(now, Input::PeersFound { addrs: torrent.peers, source: PeerSource::Manual });
@@ -461,13 +466,11 @@ impl Actor {
     }
 
     fn tell_status(&self) {
-        let mut stats = self.swarm.stats(self.session.limiter().now());
+        let stats = self.swarm.stats(self.session.limiter().now());
         let mut have = self.have.clone();
-        for piece in self.excluded.iter().filter(|piece| !self.have.get(**piece)) {
-            stats.pieces_total -= 1;
-            stats.bytes_total -= u64::from(self.layout.piece_bytes(*piece));
+        self.excluded.iter().for_each(|piece| {
             have.set(*piece);
-        }
+        });
         self.status.send_replace(TorrentStatus {
             stats,
             origins: self.origin.statuses(),
