@@ -1,7 +1,6 @@
 //! The swarm's policies alone, for very many peers: whole pieces, no messages, no round trips.
 //!
-//! Which piece, whom to serve and when the origin helps is asked of the functions in [`rules`], over the same data as
-//! in the swarm. A piece comes from one peer; an uplink is shared evenly by the pieces on it; neighbours know at once
+//! Which piece, whom to serve and when the origin helps is asked of [`swarm::policy`], as the swarm itself does. A piece comes from one peer; an uplink is shared evenly by the pieces on it; neighbours know at once
 //! what each other has; who loses its slot gets the piece that is on its way. A peer's downlink bounds how many
 //! pieces come to it at the same time. Memory: two bits a peer and piece, and some 450 bytes a peer.
 
@@ -11,12 +10,13 @@ use std::collections::BinaryHeap;
 use fastrand::Rng;
 use swarm::{Config, Time};
 
-use crate::scenario::{ConductKey, OriginKind, Report, Scenario, bound_seconds, exponential};
+use crate::scenario::{
+    ConductKey, Moment, OriginKind, Presence, Report, Scenario, bound_seconds, exponential, spread,
+};
 
 mod gate;
 mod graph;
 mod moves;
-pub mod rules;
 
 use gate::Http;
 use graph::Graph;
@@ -25,6 +25,8 @@ use graph::Graph;
 const ON_WIRE: f64 = 1.057;
 /// Peers are looked at in so many groups, one after the other, so that nothing needs an event of its own.
 const WHEEL: u64 = 64;
+/// What is wanted, and how many neighbours have it in binary: up to 255.
+const PLANES: usize = 9;
 /// The origin, if it is a seed, has this number.
 const ORIGIN: usize = 0;
 
@@ -72,7 +74,9 @@ enum Due {
     Join { peer: u32 },
     Fail { peer: u32 },
     Leave { peer: u32 },
+    Part { peer: u32 },
     Origin { up: bool },
+    Watch,
 }
 
 struct Tier<'a> {
@@ -86,6 +90,8 @@ struct Tier<'a> {
     words: usize,
     have: Vec<u64>,
     asked: Vec<u64>,
+    /// What the origin, if it is a seed, gave to somebody.
+    given: Vec<u64>,
     peers: Vec<Peer>,
     slots: Vec<Slot>,
     slots_max: usize,
@@ -105,8 +111,12 @@ struct Tier<'a> {
     origin_pieces: u64,
     happenings: u64,
     trace: u64,
+    timeline: Vec<Moment>,
+    /// Pieces that players sent, and of them and of the origin's those seen at the last moment.
+    sent_pieces: u64,
+    seen_pieces: [u64; 2],
     /// Room for counting availability.
-    planes: Vec<[u64; 7]>,
+    planes: Vec<[u64; PLANES]>,
 }
 
 /// Plays a scenario with policies alone. Liars and disks are not modelled: groups that are not honest are left out.
@@ -145,6 +155,7 @@ impl<'a> Tier<'a> {
             words,
             have: vec![0; count * words],
             asked: vec![0; count * words],
+            given: vec![0; words],
             peers: vec![Peer::default(); count],
             slots: vec![Slot::default(); count * slots_max],
             slots_max,
@@ -163,7 +174,10 @@ impl<'a> Tier<'a> {
             origin_pieces: 0,
             happenings: 0,
             trace: seed,
-            planes: vec![[0; 7]; words],
+            timeline: Vec::new(),
+            sent_pieces: 0,
+            seen_pieces: [0; 2],
+            planes: vec![[0; PLANES]; words],
             config,
         };
         tier.populate();
@@ -193,7 +207,7 @@ impl<'a> Tier<'a> {
                 ..Peer::default()
             };
         } else {
-            self.http = Some(Http::new(origin_rate, self.peers.len()));
+            self.http = Some(Http::new(origin_rate, self.peers.len(), &mut self.rng));
         }
         if let Some([from, until]) = scenario.origin.down {
             self.put(seconds(from * self.bound), Due::Origin { up: false });
@@ -222,6 +236,7 @@ impl<'a> Tier<'a> {
         }
         self.leaves_after =
             scenario.honest().map(|group| group.leaves_after_seconds.unwrap_or(-1.0) as f32).collect();
+        self.put(seconds((self.bound / 50.0).max(0.01)), Due::Watch);
         for group in 0..WHEEL {
             self.put(250_000 * group / WHEEL, Due::Wheel { group: group as u32 });
         }
@@ -266,8 +281,31 @@ impl<'a> Tier<'a> {
             Due::Join { peer } => self.join(peer as usize),
             Due::Fail { peer } => self.fail(peer as usize),
             Due::Leave { peer } => self.leave(peer as usize),
+            Due::Part { peer } => self.part(peer as usize),
             Due::Origin { up } => self.origin_is(up),
+            Due::Watch => self.watch(),
         }
+    }
+
+    /// Looks at the crowd, fifty times in the time of the bound.
+    fn watch(&mut self) {
+        let step = (self.bound / 50.0).max(0.01);
+        let players = &self.peers[self.first_player..];
+        let up: f64 = players.iter().filter(|p| p.online && p.uploads).map(|p| f64::from(p.up)).sum();
+        let origin_up = self.rate(self.scenario.origin.up_kib);
+        let sent = [self.sent_pieces, self.origin_pieces];
+        let share = |at: usize, up: f64| (sent[at] - self.seen_pieces[at]) as f64 / (step * up.max(1e-9));
+        let have = |peer: &Peer| f64::from(peer.have) / self.pieces as f64;
+        let moment = Moment {
+            at: self.now as f64 / 1e6,
+            busy: share(0, up),
+            origin_busy: share(1, origin_up),
+            have: spread(players.iter().map(have).collect()),
+            done: players.iter().filter(|peer| peer.done > 0.0).count(),
+        };
+        self.timeline.push(moment);
+        self.seen_pieces = sent;
+        self.put(self.now + seconds(step), Due::Watch);
     }
 
     fn seconds_now(&self) -> f32 {
@@ -287,15 +325,26 @@ impl<'a> Tier<'a> {
         let done = players.iter().filter(|peer| peer.done > 0.0);
         let done: Vec<f64> = done.map(|peer| f64::from(peer.done - peer.joined)).collect();
         let wanted = (self.pieces * players.len().max(1)) as f64;
-        Report {
+        let limit = self.scenario.limit_seconds as f64;
+        let present = players.iter().enumerate().filter(|(_, peer)| peer.uploads).map(|(at, peer)| {
+            let (number, group) = self.group_of(at + self.first_player);
+            let stays = f64::from(self.leaves_after[number]);
+            let leaves = peer.done > 0.0 && stays >= 0.0;
+            let until = if leaves { f64::from(peer.done) + stays } else { limit };
+            Presence { from: f64::from(peer.joined), until, up: group.up_kib as f64 * 1024.0 }
+        });
+        let mut report = Report {
             origin_copies: self.origin_pieces as f64 * ON_WIRE / self.pieces as f64,
             wasted_share: self.wasted_pieces as f64 / wanted,
             failures: self.failures,
             lost_copies: self.lost_pieces as f64 / self.pieces as f64,
             happenings: self.happenings,
             trace: self.trace,
+            timeline: self.timeline.clone(),
             ..Report::new(self.scenario, seed, self.bound, done)
-        }
+        };
+        report.set_present(self.scenario, present.collect());
+        report
     }
 }
 

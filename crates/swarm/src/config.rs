@@ -58,6 +58,8 @@ pub struct Config {
     /// How many of a crowd go to the origin for pieces that hardly anybody has; the others wait for what these pass on.
     /// Zero: everybody.
     pub origin_injectors: u32,
+    /// The same for those who have nothing yet.
+    pub origin_first: u32,
     /// Pieces that no more of our peers have than this are fetched from the origin by those who go there, although
     /// peers give enough. More makes a crowd faster and the origin busier.
     pub origin_spread: u32,
@@ -93,7 +95,7 @@ impl Config {
 /// Bytes per second from peers beneath which the origin helps.
 const FAST_FLOOR: u64 = 256 * 1024;
 const THRIFTY_FLOOR: u64 = 64 * 1024;
-const FAST_SPREAD: u32 = 2;
+const FAST_SPREAD: u32 = 5;
 
 impl Default for Config {
     fn default() -> Self {
@@ -114,7 +116,7 @@ impl Default for Config {
             requests_kept_max: 250,
             requests_out_max: 500,
             requests_unproven_max: 4,
-            request_queue: Duration::from_secs(1),
+            request_queue: Duration::from_millis(400),
             snub_after: Duration::from_secs(20),
             request_timeout: Duration::from_secs(60),
             origin_fetches: 4,
@@ -122,7 +124,8 @@ impl Default for Config {
             origin_fetches_max: 32,
             origin_floor_bytes_per_second: FAST_FLOOR,
             origin_delay: Duration::from_secs(2),
-            origin_injectors: 8,
+            origin_injectors: 32,
+            origin_first: 8,
             origin_spread: FAST_SPREAD,
             origin_stall: Duration::from_secs(30),
             last_piece_patience: Duration::from_secs(5),

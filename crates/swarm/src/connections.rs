@@ -12,6 +12,10 @@ use crate::{CloseReason, Event, Input, Output, PeerKey, PeerSource, Stats, Time}
 
 /// Addresses that are remembered.
 const KNOWN_MAX: usize = 2_000;
+/// Of these, addresses that peers told us of (BEP 11).
+const KNOWN_FROM_PEERS_MAX: usize = 500;
+/// A connection that gave and took nothing for so long gives its place to a newcomer.
+const USELESS_AFTER: Duration = Duration::from_secs(30);
 /// Peers that left and whose blocks are not judged yet.
 const DEPARTED_MAX: usize = 4_096;
 const RETRY_MIN: Duration = Duration::from_secs(5);
@@ -50,32 +54,29 @@ struct Known {
 }
 
 /// By what a banned peer is known again. An address of the internet is one household; on loopback and in private
-/// networks many peers share one, so there the port counts too.
+/// networks many peers share one, so there the port counts too. What a peer only claims, its id and its port, is nobody's
+/// mark: a liar would claim those of the best seed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Ban {
     Ip(IpAddr),
     Addr(SocketAddr),
-    Id([u8; 20]),
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Identity {
     addr: SocketAddr,
-    listens: Option<SocketAddr>,
-    peer_id: [u8; 20],
 }
 
 impl Identity {
     fn of(peer: &Peer) -> Self {
-        Self { addr: peer.addr, listens: peer.listens, peer_id: peer.peer_id }
+        Self { addr: peer.addr }
     }
 
-    fn bans(&self) -> impl Iterator<Item = Ban> {
-        let by_address = match address_class(self.addr.ip()) {
+    fn ban(&self) -> Ban {
+        match address_class(self.addr.ip()) {
             AddressClass::Global => Ban::Ip(self.addr.ip()),
-            AddressClass::Loopback | AddressClass::Private => Ban::Addr(self.addr),
-        };
-        [Some(by_address), self.listens.map(Ban::Addr), Some(Ban::Id(self.peer_id))].into_iter().flatten()
+            _ => Ban::Addr(self.addr),
+        }
     }
 }
 
@@ -85,21 +86,25 @@ pub(crate) enum AddressClass {
     Loopback,
     Private,
     Global,
+    /// Nowhere a peer can be: unspecified, multicast, broadcast.
+    Nowhere,
 }
 
 impl AddressClass {
     /// Whether somebody reached over `source` can mean an address of this class.
     pub(crate) fn is_reachable_from(self, source: Self) -> bool {
-        self == Self::Global || self == source
+        self == Self::Global || (self == source && self != Self::Nowhere)
     }
 }
 
 pub(crate) fn address_class(ip: IpAddr) -> AddressClass {
-    let private = match ip {
-        IpAddr::V4(ip) => ip.is_private() || ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
+    let ip = ip.to_canonical();
+    let (private, nowhere) = match ip {
+        IpAddr::V4(ip) => (ip.is_private() || ip.is_link_local(), ip.is_broadcast() || ip.octets()[0] == 0),
+        IpAddr::V6(ip) => (ip.is_unique_local() || ip.is_unicast_link_local(), false),
     };
     match (ip.is_loopback(), private) {
+        _ if nowhere || ip.is_unspecified() || ip.is_multicast() => AddressClass::Nowhere,
         (true, _) => AddressClass::Loopback,
         (_, true) => AddressClass::Private,
         _ => AddressClass::Global,
@@ -151,7 +156,24 @@ impl Connections {
     }
 
     fn is_banned(&self, identity: &Identity) -> bool {
-        identity.bans().any(|ban| self.banned.contains(&ban))
+        self.banned.contains(&identity.ban())
+    }
+
+    /// Whether one more address from this source is remembered. What peers tell takes up a part only, and gives way
+    /// to what a tracker or a person tells.
+    fn make_room(&mut self, source: PeerSource) -> bool {
+        if source == PeerSource::Pex {
+            let from_peers = self.known.values().filter(|known| known.source == PeerSource::Pex).count();
+            return from_peers < KNOWN_FROM_PEERS_MAX && self.known.len() < KNOWN_MAX;
+        }
+        if self.known.len() >= KNOWN_MAX {
+            let least = self.known.iter().max_by_key(|(_, known)| (rank(known.source), known.failures));
+            match least.filter(|(_, known)| rank(known.source) > rank(source)).map(|(addr, _)| *addr) {
+                Some(addr) => drop(self.known.remove(&addr)),
+                None => return false,
+            }
+        }
+        true
     }
 
     fn may_connect(&self, addr: SocketAddr) -> bool {
@@ -174,13 +196,11 @@ impl Connections {
 
 impl Swarm {
     pub(crate) fn on_peers_found(&mut self, addrs: &[SocketAddr], source: PeerSource) {
-        let not_before = self.now;
         for &addr in addrs {
-            let known = Known { source, failures: 0, not_before, is_ourselves: false, is_seed: false };
-            if addr.port() != 0
-                && self.connections.known.len() < KNOWN_MAX
-                && self.connections.may_connect(addr)
-            {
+            let somewhere = address_class(addr.ip()) != AddressClass::Nowhere && addr.port() != 0;
+            if somewhere && self.connections.may_connect(addr) && self.connections.make_room(source) {
+                let known =
+                    Known { source, failures: 0, not_before: self.now, is_ourselves: false, is_seed: false };
                 self.connections.known.entry(addr).or_insert(known);
             }
         }
@@ -198,7 +218,13 @@ impl Swarm {
             }
             return self.put(Output::Close { peer: key, reason });
         }
-        let double = self.peers.iter().find(|(_, other)| other.peer_id == peer.peer_id);
+        // An id alone is a claim: the same one at another address is somebody else, unless it is of the other family,
+        // by which we know the same machine too.
+        let same = |other: &Peer| {
+            let alike = other.addr.ip() == peer.addr.ip() || other.addr.is_ipv4() != peer.addr.is_ipv4();
+            alike && other.peer_id == peer.peer_id
+        };
+        let double = self.peers.iter().find(|(_, other)| same(other));
         if let Some((old, other)) = double.map(|(old, other)| (*old, other.outgoing)) {
             // Both ends must keep the same connection: the one that the smaller peer id opened.
             let we_are_smaller = self.config.peer_id < peer.peer_id;
@@ -207,8 +233,25 @@ impl Swarm {
             }
             self.close(old, CloseReason::Duplicate);
         }
+        if self.peers.len() >= self.config.connections_max
+            && let Some(useless) = self.most_useless()
+        {
+            self.close(useless, CloseReason::Limit);
+        }
         self.peers.insert(key, peer);
         self.greet(key);
+    }
+
+    /// The connection that was of no use for longest, if any was for long.
+    fn most_useless(&self) -> Option<PeerKey> {
+        let idle = self.peers.iter().filter(|(_, peer)| self.is_useless(peer));
+        idle.min_by_key(|(_, peer)| peer.useful_at()).map(|(key, _)| *key)
+    }
+
+    /// Whether a connection gave nothing, took nothing, and has nothing for us.
+    fn is_useless(&self, peer: &Peer) -> bool {
+        let serves = peer.interesting > 0 && !peer.chokes_us && !peer.snubbed;
+        !serves && peer.sending.is_empty() && self.now.since(peer.useful_at()) >= USELESS_AFTER
     }
 
     fn objection(&self, peer: &Peer) -> Option<CloseReason> {
@@ -219,7 +262,7 @@ impl Swarm {
             Some(CloseReason::Own)
         } else if self.connections.is_banned(&Identity::of(peer)) {
             Some(CloseReason::Banned)
-        } else if self.peers.len() >= self.config.connections_max
+        } else if (self.peers.len() >= self.config.connections_max && self.most_useless().is_none())
             || (counted && self.peers.values().filter(same_ip).count() >= self.config.connections_per_ip)
         {
             Some(CloseReason::Limit)
@@ -231,7 +274,9 @@ impl Swarm {
     /// Opens connections while we want more.
     pub(crate) fn drive_connections(&mut self) {
         let wanted = self.config.connections_wanted.min(self.config.connections_max);
-        let missing = wanted.saturating_sub(self.peers.len() + self.connections.connecting.len());
+        let useful = self.peers.values().filter(|peer| !self.is_useless(peer)).count();
+        let places = self.config.connections_max.saturating_sub(self.peers.len());
+        let missing = wanted.saturating_sub(useful + self.connections.connecting.len()).min(places);
         let room = missing.min(self.config.connecting_max.saturating_sub(self.connections.connecting.len()));
         let done = self.is_complete();
         let idle = !done && !self.download;
@@ -291,11 +336,9 @@ impl Swarm {
         if !self.connections.banned_keys.insert(key) {
             return;
         }
-        self.connections.banned.extend(identity.bans());
+        self.connections.banned.insert(identity.ban());
         self.connections.banned_count += 1;
-        if let Some(listens) = identity.listens {
-            self.connections.known.remove(&listens);
-        }
+        self.connections.known.remove(&identity.addr);
         self.event(Event::PeerBanned { addr: identity.addr });
         self.close(key, CloseReason::Banned);
         let alike: Vec<PeerKey> = self

@@ -51,16 +51,21 @@ impl Early {
         self.pieces.remove(&piece).is_some()
     }
 
-    fn add(&mut self, piece: u32, block: u32) {
-        if self.pieces.len() >= PIECES_MAX && !self.pieces.contains_key(&piece) {
+    /// Remembers a run; one look-up and a few words, whatever its length.
+    fn add(&mut self, run: BlockRun) {
+        let (first, end) = (run.first as usize, (run.first + run.count) as usize);
+        if end <= first || (self.pieces.len() >= PIECES_MAX && !self.pieces.contains_key(&run.piece)) {
             return;
         }
-        let words = self.pieces.entry(piece).or_default();
-        let at = block as usize / 64;
-        if words.len() <= at {
-            words.resize(at + 1, 0);
+        let words = self.pieces.entry(run.piece).or_default();
+        if words.len() < end.div_ceil(64) {
+            words.resize(end.div_ceil(64), 0);
         }
-        words[at] |= 1 << (block % 64);
+        for at in first / 64..end.div_ceil(64) {
+            let low = first.saturating_sub(at * 64).min(63);
+            let high = (end - at * 64).min(64);
+            words[at] |= (u64::MAX >> (64 - (high - low))) << low;
+        }
     }
 
     /// The peer refused a block that it offered.
@@ -198,7 +203,7 @@ impl Swarm {
             }
             let lacked = !self.have.get(run.piece) && !self.unwanted.get(run.piece);
             if lacked && !peer.pieces.get(run.piece) {
-                (run.first..run.first + run.count).for_each(|block| peer.early.add(run.piece, block));
+                peer.early.add(run);
             }
         }
         peer.dry_at = None;
@@ -214,12 +219,27 @@ mod tests {
     #[test]
     fn single_blocks_are_remembered_by_piece_and_forgotten_with_it() {
         let mut early = Early::default();
-        early.add(3, 0);
-        early.add(3, 70);
+        early.add(BlockRun { piece: 3, first: 0, count: 1 });
+        early.add(BlockRun { piece: 3, first: 70, count: 1 });
         assert!(early.has(3, 0) && early.has(3, 70) && !early.has(3, 1) && !early.has(4, 0));
         early.take_back(3, 70);
         assert!(!early.has(3, 70) && early.offers_piece(3));
         assert!(early.forget(3) && early.is_empty());
+    }
+
+    #[test]
+    fn a_run_covers_its_blocks_and_no_other() {
+        for (first, count) in [(0, 1), (0, 64), (3, 61), (60, 10), (63, 1), (64, 64), (1, 200), (5, 0)] {
+            let mut early = Early::default();
+            early.add(BlockRun { piece: 0, first, count });
+            for block in 0..300 {
+                assert_eq!(
+                    early.has(0, block),
+                    (first..first + count).contains(&block),
+                    "{first}+{count}: {block}"
+                );
+            }
+        }
     }
 
     #[test]
@@ -235,7 +255,7 @@ mod tests {
     #[test]
     fn offers_without_end_are_not_remembered() {
         let mut early = Early::default();
-        (0..10_000).for_each(|piece| early.add(piece, 0));
+        (0..10_000).for_each(|piece| early.add(BlockRun { piece, first: 0, count: 1 }));
         assert_eq!(early.pieces.len(), PIECES_MAX);
     }
 }

@@ -119,6 +119,7 @@ impl Swarm {
             rarest: rarest.map(|piece| self.picker.availability(piece)),
             players: self.crowd(),
             lot: self.origin.lot,
+            has_nothing: self.have.is_empty(),
             starving_since: self.origin.starving_since,
         };
         let (need, starving_since) = policy::need(&supply, self.now, &self.config);

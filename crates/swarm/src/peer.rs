@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::early::Early;
 use crate::rate::Rate;
@@ -30,8 +31,10 @@ const REJECTED_REMEMBERED_MAX: usize = 256;
 pub(crate) const HASH_REJECTS_MAX: u32 = 8;
 /// Blocks that may be at the driver for a peer, however slow it is.
 const SENDING_MIN: usize = 2;
+/// The longest way that is believed: what takes longer stood in a line from the first request on.
+const QUICKEST_MAX: Duration = Duration::from_secs(1);
 /// Fewer outstanding requests than this starve a connection with any delay.
-const WINDOW_MIN: usize = 4;
+const WINDOW_MIN: usize = 2;
 
 #[derive(Debug)]
 pub(crate) struct Peer {
@@ -81,8 +84,14 @@ pub(crate) struct Peer {
     pub(crate) dry_at: Option<u64>,
     /// Set once it had no untouched piece.
     pub(crate) barren: Option<Barren>,
+    connected_at: Time,
+    gave_at: Time,
+    /// When a block went to it.
+    pub(crate) took_at: Time,
     window: usize,
     slow_start: bool,
+    /// The shortest time in which it answered a request: its distance, without the line.
+    quickest: Duration,
     slow_start_rate: u64,
     slow_start_checked: Time,
     pub(crate) down: Rate,
@@ -158,8 +167,12 @@ impl Peer {
             suggested_to: Vec::new(),
             dry_at: None,
             barren: None,
+            connected_at: now,
+            gave_at: now,
+            took_at: now,
             window: config.requests_unproven_max,
             slow_start: true,
+            quickest: Duration::MAX,
             slow_start_rate: 0,
             slow_start_checked: now,
             down: Rate::default(),
@@ -181,11 +194,16 @@ impl Peer {
     }
 
     /// A block came: the window of outstanding requests grows while the connection is being felt out.
-    pub(crate) fn block_came(&mut self, now: Time, bytes: u64) {
+    /// A block that waited for long stood in a line: more requests would only make it longer.
+    pub(crate) fn block_came(&mut self, now: Time, bytes: u64, waited: Option<Duration>, config: &Config) {
         self.down.add(now, bytes);
         self.downloaded += bytes;
-        self.last_block_at = now;
+        (self.last_block_at, self.gave_at) = (now, now);
         self.snubbed = false;
+        if let Some(waited) = waited {
+            self.quickest = self.quickest.min(waited);
+            self.slow_start &= waited < self.quickest.min(QUICKEST_MAX) + config.request_queue;
+        }
         if self.slow_start {
             self.window += 1;
         }
@@ -200,7 +218,8 @@ impl Peer {
             self.slow_start_checked = now;
         }
         if !self.slow_start {
-            let bytes = u128::from(rate) * config.request_queue.as_micros() / 1_000_000;
+            let queue = self.quickest.min(QUICKEST_MAX) + config.request_queue;
+            let bytes = u128::from(rate) * queue.as_micros() / 1_000_000;
             self.window = usize::try_from(bytes / u128::from(BLOCK_LENGTH)).unwrap_or(usize::MAX);
         }
         self.window = self.window.clamp(WINDOW_MIN, config.requests_out_max);
@@ -218,6 +237,11 @@ impl Peer {
 
     pub(crate) fn has(&self, piece: u32) -> bool {
         self.pieces.get(piece)
+    }
+
+    /// When it last gave or took a block, or came.
+    pub(crate) fn useful_at(&self) -> Time {
+        self.connected_at.max(self.gave_at).max(self.took_at)
     }
 
     /// How many blocks for it may be at the driver.

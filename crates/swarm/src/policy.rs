@@ -131,6 +131,8 @@ pub struct Supply {
     pub players: u32,
     /// Our lot, drawn once for the torrent: who drew low goes to the origin for a crowd.
     pub lot: u32,
+    /// We have no piece yet.
+    pub has_nothing: bool,
     /// Since when peers give too little, as the last call said.
     pub starving_since: Option<Time>,
 }
@@ -156,13 +158,17 @@ pub fn need(supply: &Supply, now: Time, config: &Config) -> (Need, Option<Time>)
     let delay = config.origin_delay.as_micros().max(1);
     let starved = now.since(starving_since.unwrap_or(now)).as_micros() / delay;
     let delays = u32::try_from(starved).unwrap_or(u32::MAX);
-    let first = goes_first(supply.lot, config.origin_injectors, supply.players, delays);
+    // Many who begin at once get their first piece late, so few begin; what few fetch is passed on by few, so many go
+    // on.
+    let going = if supply.has_nothing { config.origin_first } else { config.origin_injectors };
+    let first = goes_first(supply.lot, going, supply.players, delays);
     let alone = supply.players <= 1 && supply.connecting == 0;
-    let rare = supply.rarest.is_some_and(|availability| availability <= config.origin_spread);
+    // What half of them have is not rare, however few they are.
+    let spread = config.origin_spread.min(supply.players / 2);
+    let rare = supply.rarest.is_some_and(|availability| availability <= spread);
     let need = match delays {
-        _ if enough && first && rare => Need::Unseen,
-        _ if enough => Need::None,
-        _ if !supply.promising && (alone || first) => Need::Full,
+        _ if !enough && !supply.promising && (alone || first) => Need::Full,
+        0 if first && rare => Need::Unseen,
         0 => Need::None,
         _ if !supply.served => Need::Full,
         delays => Need::Some(delays as usize),
@@ -236,6 +242,7 @@ mod tests {
             rarest: Some(9),
             players: 1_000,
             lot: u32::MAX,
+            has_nothing: false,
             starving_since: None,
         }
     }

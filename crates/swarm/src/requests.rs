@@ -181,10 +181,11 @@ impl Swarm {
             return self.close(key, CloseReason::Protocol);
         }
         self.totals.came(self.now, peer.class, bytes);
-        let asked = peer.out.remove(&(piece, block)).is_some();
+        let asked = peer.out.remove(&(piece, block));
         let late = peer.late.remove(&(piece, block));
-        peer.block_came(self.now, bytes);
-        if asked || late {
+        let waited = asked.map(|asked| self.now.since(asked));
+        peer.block_came(self.now, bytes, waited, &self.config);
+        if waited.is_some() || late {
             self.take_block(Source::Peer(key), piece, block, data);
         } else {
             self.totals.wasted_bytes += bytes;

@@ -53,7 +53,7 @@ impl Swarm {
         if !take(&mut peer.sending, Request { piece, begin, length }) {
             return;
         }
-        peer.said_at = now;
+        (peer.said_at, peer.took_at) = (now, now);
         peer.uploaded += u64::from(length);
         peer.up.add(now, u64::from(length));
         self.totals.went(now, peer.class, u64::from(length));

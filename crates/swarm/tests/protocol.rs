@@ -1,6 +1,7 @@
 //! One swarm and peers made of messages: what it says to whom, and what it refuses.
 #![expect(clippy::unwrap_used, reason = "a failed expectation ends the test")]
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,7 +85,23 @@ impl Driver {
         outgoing: bool,
         reserved: [u8; 8],
     ) -> Vec<Output> {
-        let addr = format!("192.0.2.{}:6881", peer.0).parse().unwrap();
+        self.connect_from(
+            format!("192.0.2.{}:6881", peer.0).parse().unwrap(),
+            peer,
+            peer_id,
+            outgoing,
+            reserved,
+        )
+    }
+
+    fn connect_from(
+        &mut self,
+        addr: SocketAddr,
+        peer: PeerKey,
+        peer_id: [u8; 20],
+        outgoing: bool,
+        reserved: [u8; 8],
+    ) -> Vec<Output> {
         self.give(Input::PeerConnected { peer, addr, outgoing, class: Class::Internet, peer_id, reserved })
     }
 
@@ -250,10 +267,23 @@ fn ourselves_and_doubles_are_not_kept() {
     assert!(closed(&driver.connect_as(PEER, [5; 20], true, RESERVED), CloseReason::Own));
     assert!(!closed(&driver.connect_as(PEER, [9; 20], false, RESERVED), CloseReason::Duplicate));
     // Our id is the smaller one, so the connection that we opened stays.
-    let outputs = driver.connect_as(OTHER, [9; 20], true, RESERVED);
+    let same_house = |port: u16| SocketAddr::from(([192, 0, 2, PEER.0 as u8], port));
+    let outputs = driver.connect_from(same_house(1), OTHER, [9; 20], true, RESERVED);
     assert!(outputs.contains(&Output::Close { peer: PEER, reason: CloseReason::Duplicate }));
-    let outputs = driver.connect_as(PeerKey(3), [9; 20], false, RESERVED);
+    let outputs = driver.connect_from(same_house(2), PeerKey(3), [9; 20], false, RESERVED);
     assert!(outputs.contains(&Output::Close { peer: PeerKey(3), reason: CloseReason::Duplicate }));
+    // By its other address of the other family it is the same peer.
+    let by_v6 = "[2001:db8::1]:6881".parse().unwrap();
+    let outputs = driver.connect_from(by_v6, PeerKey(4), [9; 20], false, RESERVED);
+    assert!(outputs.contains(&Output::Close { peer: PeerKey(4), reason: CloseReason::Duplicate }));
+}
+
+#[test]
+fn who_takes_anothers_id_does_not_keep_it_out() {
+    let mut driver = Driver::new(Bitfield::empty(PIECES));
+    assert!(!closed(&driver.connect_as(PEER, [9; 20], false, RESERVED), CloseReason::Duplicate));
+    assert!(!closed(&driver.connect_as(OTHER, [9; 20], false, RESERVED), CloseReason::Duplicate));
+    assert_eq!(driver.swarm.stats(driver.now).peers.len(), 2);
 }
 
 #[test]
@@ -392,7 +422,7 @@ fn a_download_from_one_peer_verifies_every_piece_and_tells_of_it() {
 }
 
 #[test]
-fn a_false_piece_from_one_peer_alone_bans_it_and_its_name_and_house() {
+fn a_false_piece_from_one_peer_alone_bans_its_house_and_not_its_name() {
     let mut driver = Driver::new(Bitfield::empty(PIECES));
     driver.connect(PEER, RESERVED);
     driver.hear(PEER, Message::HaveAll);
@@ -404,7 +434,8 @@ fn a_false_piece_from_one_peer_alone_bans_it_and_its_name_and_house() {
     assert!(outputs.contains(&Output::Event(Event::PieceFailed { piece: index })));
     assert!(closed(&outputs, CloseReason::Banned));
     assert!(closed(&driver.connect(PEER, RESERVED), CloseReason::Banned));
-    assert!(closed(&driver.connect_as(OTHER, [1; 20], false, RESERVED), CloseReason::Banned));
+    // Its id is a claim: the peer that it was taken from comes in.
+    assert!(!closed(&driver.connect_as(OTHER, [1; 20], false, RESERVED), CloseReason::Banned));
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::rules::{Need, Supply};
+use swarm::policy::{self, Fetching, Need, Supply};
+
 use super::*;
 
 /// How much the newest half second counts in a peer's rate: about four seconds are remembered.
@@ -15,6 +16,7 @@ struct Gate {
     came: u16,
     fetches: u8,
     window: u8,
+    lot: u32,
     starving_since: Option<u32>,
 }
 
@@ -32,10 +34,10 @@ pub(super) struct Http {
 }
 
 impl Http {
-    pub(super) fn new(rate: f64, peers: usize) -> Self {
-        let gate = Gate { window: 2, ..Gate::default() };
+    pub(super) fn new(rate: f64, peers: usize, rng: &mut Rng) -> Self {
+        let gates = (0..peers).map(|_| Gate { window: 2, lot: rng.u32(..), ..Gate::default() }).collect();
         let (given, given_at, version, down) = (0.0, 0, 0, false);
-        Self { rate, given, given_at, version, down, fetches: VecDeque::new(), gates: vec![gate; peers] }
+        Self { rate, given, given_at, version, down, fetches: VecDeque::new(), gates }
     }
 
     pub(super) fn came_from_peer(&mut self, peer: usize) {
@@ -81,7 +83,7 @@ impl Tier<'_> {
                 let gate = &mut http.gates[peer];
                 gate.fetches = gate.fetches.saturating_sub(1);
                 let took = std::time::Duration::from_micros(now - asked_at);
-                gate.window = rules::origin_window(usize::from(gate.window), took, &self.config) as u8;
+                gate.window = policy::origin_window(usize::from(gate.window), took, &self.config) as u8;
             }
             self.origin_pieces += 1;
             self.peers[peer].incoming += 1;
@@ -93,7 +95,7 @@ impl Tier<'_> {
 
     /// A peer looks whether it needs the origin, and asks.
     pub(super) fn drive_gate(&mut self, peer: usize) {
-        let (now, tick) = (self.time(), self.seconds_now());
+        let now = self.time();
         if usize::from(self.peers[peer].have) == self.pieces || !self.peers[peer].online {
             return;
         }
@@ -102,21 +104,36 @@ impl Tier<'_> {
         let gate = &mut http.gates[peer];
         gate.rate += (f32::from(std::mem::take(&mut gate.came)) * 2.0 - gate.rate) * NEWEST;
         let mut gate = *gate;
-        let (promising, unseen) = self.offers(peer);
+        let players = self.awaited as u32;
+        let rate_from_peers = (f64::from(gate.rate) * piece_bytes as f64) as u64;
+        let (served, has_nothing) = (self.peers[peer].incoming > 0, self.peers[peer].have == 0);
+        let enough = served && rate_from_peers >= self.config.origin_floor_bytes_per_second;
+        let going = if has_nothing { self.config.origin_first } else { self.config.origin_injectors };
+        // Counting costs more than all the rest, and those who have enough and were not drawn need no count.
+        let counts = !enough || policy::goes_first(gate.lot, going, players, 0);
         let supply = Supply {
-            promising,
-            served: self.peers[peer].incoming > 0,
-            rate_from_peers: (f64::from(gate.rate) * piece_bytes as f64) as u64,
-            unseen,
+            promising: served || self.is_promised(peer),
+            connecting: 0,
+            served,
+            rate_from_peers,
+            rarest: if counts { self.rarest(peer) } else { None },
+            players,
+            lot: gate.lot,
+            has_nothing,
             starving_since: gate.starving_since.map(|half| Time::from_millis(u64::from(half) * 500)),
         };
-        let (need, since) = rules::need(&supply, now, &self.config);
+        let (need, since) = policy::need(&supply, now, &self.config);
         gate.starving_since = since.map(|since| (since.as_micros() / 500_000) as u32);
         let mut asked = false;
         loop {
             let fetches = usize::from(gate.fetches);
-            let bytes = fetches as u64 * piece_bytes;
-            if !rules::origin_has_room(need, fetches, bytes, usize::from(gate.window), &self.config) {
+            let fetching = Fetching {
+                fetches,
+                bytes: fetches as u64 * piece_bytes,
+                window: usize::from(gate.window),
+                first_of_a_crowd: has_nothing && players > 1,
+            };
+            if !policy::origin_has_room(need, &fetching, &self.config) {
                 break;
             }
             let Some(piece) = self.pick_for_origin(peer, need) else { break };
@@ -134,26 +151,17 @@ impl Tier<'_> {
         if asked {
             self.plan_server();
         }
-        debug_assert!(tick >= 0.0);
     }
 
-    /// Whether a neighbour has something for a peer, and how many of its missing pieces none has.
-    fn offers(&self, peer: usize) -> (bool, u32) {
-        let mine = peer * self.words;
-        let (mut promising, mut unseen) = (false, self.pieces as u32);
-        for word in 0..self.words {
-            let others = self.graph.of(peer).iter();
-            let seen = others.fold(0, |seen, other| seen | self.have[*other as usize * self.words + word]);
-            promising |= seen & !self.have[mine + word] != 0;
-            unseen -= (seen | self.have[mine + word] | self.asked[mine + word]).count_ones();
-        }
-        (promising, unseen)
+    /// Whether a neighbour has something for a peer.
+    fn is_promised(&self, peer: usize) -> bool {
+        self.graph.of(peer).iter().any(|other| self.is_interested(peer, *other as usize))
     }
 
     fn pick_for_origin(&mut self, peer: usize, need: Need) -> Option<usize> {
         let piece = self.pick(peer, None)?;
-        let seen = self.graph.of(peer).iter().any(|other| self.has(*other as usize, piece));
-        (need != Need::Unseen || !seen).then_some(piece)
+        let has = self.graph.of(peer).iter().filter(|other| self.has(**other as usize, piece)).count();
+        (need != Need::Unseen || has <= self.config.origin_spread as usize).then_some(piece)
     }
 
     pub(super) fn origin_is(&mut self, up: bool) {

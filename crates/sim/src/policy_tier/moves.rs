@@ -1,8 +1,8 @@
 //! What peers do: take a piece, ask for the next, deal slots, come, fail and go.
 
 use super::graph::{NEVER, renumber};
-use super::rules::{Applicant, SlotUse};
 use super::*;
+use swarm::policy::{self, Applicant, PiecePlace, SlotUse};
 
 impl Tier<'_> {
     /// A peer's slots that are taken.
@@ -48,7 +48,9 @@ impl Tier<'_> {
                 self.peers[peer].active -= 1;
                 self.slot(peer, at).active = false;
                 let to = self.graph.of(peer)[usize::from(slot.neighbour)] as usize;
-                self.origin_pieces += u64::from(peer == ORIGIN && self.first_player == 1);
+                let from_origin = peer == ORIGIN && self.first_player == 1;
+                self.origin_pieces += u64::from(from_origin);
+                self.sent_pieces += u64::from(!from_origin);
                 self.arrive(to, usize::from(slot.piece), peer);
                 if slot.ending {
                     self.remove_slot(peer, at);
@@ -94,6 +96,9 @@ impl Tier<'_> {
         self.peers[peer].done = self.seconds_now().max(1e-3);
         self.awaited -= 1;
         let after = self.leaves_after[self.group_of(peer).0];
+        if self.first_player == 1 {
+            self.put(self.now, Due::Part { peer: peer as u32 });
+        }
         if after >= 0.0 {
             self.put(self.now + seconds(f64::from(after)), Due::Leave { peer: peer as u32 });
         }
@@ -130,6 +135,9 @@ impl Tier<'_> {
         }
         let Some(piece) = self.pick(to, Some(from)) else { return false };
         self.asked[to * self.words + piece / 64] |= 1 << (piece % 64);
+        if from == ORIGIN && self.first_player == 1 {
+            self.given[piece / 64] |= 1 << (piece % 64);
+        }
         self.peers[to].incoming += 1;
         self.peers[from].active += 1;
         let finish = self.peers[from].given + 1.0;
@@ -146,41 +154,75 @@ impl Tier<'_> {
     pub(super) fn pick(&mut self, to: usize, from: Option<usize>) -> Option<usize> {
         let words = self.words;
         let (mine, mut any) = (to * words, false);
-        let all_ones = |word: usize| {
-            if word + 1 == words && !self.pieces.is_multiple_of(64) {
-                (1 << (self.pieces % 64)) - 1
-            } else {
-                u64::MAX
-            }
-        };
         for word in 0..words {
-            let theirs = from.map_or_else(|| all_ones(word), |from| self.have[from * words + word]);
+            let theirs = from.map_or_else(|| self.all_pieces(word), |from| self.have[from * words + word]);
             let wanted = theirs & !self.have[mine + word] & !self.asked[mine + word];
-            self.planes[word] = [wanted, 0, 0, 0, 0, 0, 0];
+            self.planes[word] = [0; PLANES];
+            self.planes[word][0] = wanted;
             any |= wanted != 0;
         }
         if !any {
             return None;
         }
-        let random = rules::picks_at_random(u32::from(self.peers[to].have));
+        if from == Some(ORIGIN) && self.first_player == 1 {
+            self.heed_suggestions();
+        }
+        let random = policy::picks_at_random(u32::from(self.peers[to].have));
         if !random {
             self.count(to);
         }
-        let mut best: Option<((u32, u32), usize)> = None;
+        let mut best: Option<(PiecePlace, usize)> = None;
         for (word, planes) in self.planes.iter().enumerate() {
             let mut wanted = planes[0];
             while wanted != 0 {
                 let bit = wanted.trailing_zeros();
                 wanted &= wanted - 1;
-                let counted = (1..7).map(|plane| ((planes[plane] >> bit & 1) as u32) << (plane - 1)).sum();
+                let counted =
+                    (1..PLANES).map(|plane| ((planes[plane] >> bit & 1) as u32) << (plane - 1)).sum();
                 let lot = self.rng.u32(..);
-                let place = if random { (0, lot) } else { rules::piece_place(counted, lot) };
+                let availability = if random { 0 } else { counted };
+                let place = policy::piece_place(availability, None, lot);
                 if best.is_none_or(|(least, _)| place < least) {
                     best = Some((place, word * 64 + bit as usize));
                 }
             }
         }
         best.map(|(_, piece)| piece)
+    }
+
+    /// A seed suggests what it gave to nobody yet: of what is wanted only that is left, if there is any.
+    fn heed_suggestions(&mut self) {
+        let fresh = |(word, planes): (usize, &[u64; PLANES])| planes[0] & !self.given[word];
+        if self.planes.iter().enumerate().map(fresh).any(|fresh| fresh != 0) {
+            for (planes, given) in self.planes.iter_mut().zip(&self.given) {
+                planes[0] &= !given;
+            }
+        }
+    }
+
+    /// How many neighbours have the rarest piece that a peer misses and asked nobody for; `None` if there is none.
+    pub(super) fn rarest(&mut self, peer: usize) -> Option<u32> {
+        let mine = peer * self.words;
+        for word in 0..self.words {
+            self.planes[word] = [0; PLANES];
+            self.planes[word][0] = self.all_pieces(word) & !self.have[mine + word] & !self.asked[mine + word];
+        }
+        self.count(peer);
+        let of_word = |planes: &[u64; PLANES]| {
+            let (mut left, mut least) = (planes[0], 0);
+            for plane in (1..PLANES).rev() {
+                let without = left & !planes[plane];
+                (left, least) =
+                    if without != 0 { (without, least) } else { (left, least | 1 << (plane - 1)) };
+            }
+            (planes[0] != 0).then_some(least)
+        };
+        self.planes.iter().filter_map(of_word).min()
+    }
+
+    fn all_pieces(&self, word: usize) -> u64 {
+        let last = word + 1 == self.words && !self.pieces.is_multiple_of(64);
+        if last { (1 << (self.pieces % 64)) - 1 } else { u64::MAX }
     }
 
     /// Counts, in binary digits a plane each, how many neighbours have each wanted piece.
@@ -198,7 +240,7 @@ impl Tier<'_> {
         }
     }
 
-    fn is_interested(&self, peer: usize, of: usize) -> bool {
+    pub(super) fn is_interested(&self, peer: usize, of: usize) -> bool {
         let (theirs, mine) = (of * self.words, peer * self.words);
         (0..self.words).any(|word| self.have[theirs + word] & !self.have[mine + word] != 0)
     }
@@ -219,12 +261,11 @@ impl Tier<'_> {
                 choked: slot.is_none(),
                 interested,
                 pieces: u32::from(self.peers[other as usize].have),
-                pieces_total: self.pieces as u32,
                 slot_since: Time::from_micros(slot.map_or(0, |slot| seconds(f64::from(slot.since)))),
                 slot_ended: (ended != NEVER).then(|| Time::from_millis(u64::from(ended) * 500)),
             };
             let lot = self.rng.u32(..);
-            line.push((rules::slot_place(&applicant, now, &self.config, lot), place));
+            line.push((policy::slot_place(&applicant, now, &self.config, lot), place));
         }
         line.sort_unstable();
         let wanted = usize::from(self.peers[peer].wanted_slots).min(line.len());
@@ -277,6 +318,15 @@ impl Tier<'_> {
                 if self.peers[peer].uploads {
                     self.tick(peer, (turn + peer as u64 / WHEEL).is_multiple_of(rechoke));
                 }
+                let starves = self.peers[peer].done == 0.0
+                    && peer >= self.first_player
+                    && self.graph.degree(peer) < self.scenario.tracker.starving_below;
+                if starves && turn.is_multiple_of(20) {
+                    self.seek_neighbours(peer, self.scenario.tracker.answers);
+                    if self.first_player == 1 {
+                        self.graph.connect(ORIGIN, peer);
+                    }
+                }
                 if self.http.is_some() && turn.is_multiple_of(2) {
                     self.drive_gate(peer);
                 }
@@ -307,7 +357,7 @@ impl Tier<'_> {
             idle_ticks: u32::from(p.idle_ticks),
             somebody_waits: self.graph.of(peer).iter().any(waits),
         };
-        let wanted = rules::slots(used, &self.config);
+        let wanted = policy::slots(used, &self.config);
         let p = &mut self.peers[peer];
         (p.wanted_slots, p.ticks, p.idle_ticks) = (wanted as u8, 0, 0);
         self.advance(peer);
@@ -393,19 +443,49 @@ impl Tier<'_> {
         self.graph.clear(peer);
         for other in others {
             let other = other as usize;
-            self.advance(other);
-            let Some(place) = self.graph.remove(other, peer) else { continue };
-            let last = self.graph.degree(other);
-            let slots = &mut self.slots[other * self.slots_max..][..usize::from(self.peers[other].slots)];
-            if let Some(at) = renumber(slots, place, last) {
-                self.peers[other].active -= u8::from(self.slot(other, at).active);
-                self.remove_slot(other, at);
-            }
-            if other != ORIGIN || self.first_player == 0 {
+            if self.disconnect(other, peer) && (other != ORIGIN || self.first_player == 0) {
                 self.seek_neighbours(other, 2);
             }
-            self.deal(other);
-            self.plan(other);
+        }
+    }
+
+    /// A peer forgets another, which goes or has nothing to say; false if it did not know it.
+    fn disconnect(&mut self, peer: usize, gone: usize) -> bool {
+        self.advance(peer);
+        let Some(place) = self.graph.remove(peer, gone) else { return false };
+        let last = self.graph.degree(peer);
+        let slots = &mut self.slots[peer * self.slots_max..][..usize::from(self.peers[peer].slots)];
+        if let Some(at) = renumber(slots, place, last) {
+            let slot = *self.slot(peer, at);
+            self.peers[peer].active -= u8::from(slot.active);
+            if slot.active {
+                self.unask(gone, usize::from(slot.piece));
+            }
+            self.remove_slot(peer, at);
+        }
+        self.deal(peer);
+        self.plan(peer);
+        true
+    }
+
+    /// A seed that is the origin and one that is done part, and somebody else gets the place.
+    pub(super) fn part(&mut self, peer: usize) {
+        if self.disconnect(ORIGIN, peer) {
+            self.disconnect(peer, ORIGIN);
+            self.fill_origin();
+        }
+    }
+
+    /// A seed that is the origin has room again: players that are not done try for it.
+    fn fill_origin(&mut self) {
+        for _ in 0..8 {
+            if self.online.is_empty() || self.graph.is_full(ORIGIN) {
+                return;
+            }
+            let other = self.online[self.rng.usize(..self.online.len())] as usize;
+            if self.peers[other].done == 0.0 {
+                self.graph.connect(ORIGIN, other);
+            }
         }
     }
 }
