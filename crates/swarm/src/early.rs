@@ -61,10 +61,10 @@ impl Early {
         if words.len() < end.div_ceil(64) {
             words.resize(end.div_ceil(64), 0);
         }
-        for at in first / 64..end.div_ceil(64) {
+        for (at, word) in words.iter_mut().enumerate().take(end.div_ceil(64)).skip(first / 64) {
             let low = first.saturating_sub(at * 64).min(63);
             let high = (end - at * 64).min(64);
-            words[at] |= (u64::MAX >> (64 - (high - low))) << low;
+            *word |= (u64::MAX >> (64 - (high - low))) << low;
         }
     }
 
