@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use release::channel::{self, Channel, OriginSettings};
 use release::hash::Hash32;
 use release::id::Version;
@@ -74,13 +75,13 @@ pub(crate) fn torrent(
     Ok(manifest.metainfo(layers, announce, url_list)?)
 }
 
-/// The channel pointing at the release, and whether it says anything new.
+/// The channel pointing at the release, with the number it has already.
 pub(crate) fn channel(
     request: &PublishRequest,
     notes: &str,
     origin: Option<OriginSettings>,
     before: Option<&Channel>,
-) -> (Channel, bool) {
+) -> Channel {
     let mut next = Channel {
         format: channel::FORMAT,
         game: request.game.clone(),
@@ -89,13 +90,14 @@ pub(crate) fn channel(
         version: request.version.clone(),
         rollout_percent: 100,
         notes: notes.to_owned(),
-        published: request.now.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        published: rfc3339(request.now),
         trackers: request.trackers.clone(),
         mirrors: request.mirrors.clone(),
         origin,
+        downloads: None,
         previous: Vec::new(),
     };
-    let Some(before) = before else { return (next, true) };
+    let Some(before) = before else { return next };
     // A publish that names no hosts keeps the ones there are.
     if next.trackers.is_empty() {
         next.trackers.clone_from(&before.trackers);
@@ -107,12 +109,22 @@ pub(crate) fn channel(
     next.previous = previous(before, &request.version);
     next.published.clone_from(&before.published);
     next.sequence = before.sequence;
-    if next == *before {
-        return (next, false);
+    next
+}
+
+/// Gives the channel its next number if it says anything new, and says whether it does.
+pub(crate) fn number(channel: &mut Channel, before: Option<&Channel>, now: DateTime<Utc>) -> bool {
+    let Some(before) = before else { return true };
+    if channel == before {
+        return false;
     }
-    next.published = request.now.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-    next.sequence = before.sequence.saturating_add(1);
-    (next, true)
+    channel.published = rfc3339(now);
+    channel.sequence = before.sequence.saturating_add(1);
+    true
+}
+
+fn rfc3339(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }
 
 /// What an update from `old` costs, with `sizes` the stored bytes of every root of `new`.

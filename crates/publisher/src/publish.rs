@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
-use release::channel::Channel;
+use release::channel::{Channel, Downloads};
 use release::id::{ChannelName, GameId, Version};
 use release::layout::piece_length_for;
 use release::limits::LIST_MAX;
@@ -77,12 +77,17 @@ pub fn publish(
     let manifest = assemble::manifest(request, &config, &build, &hashes, piece_length)?;
     let known = refuse_taken_version(&editor, request, &manifest)?;
     let origin = request.origin.or(config.origin).settings()?;
-    let (channel, channel_changed) = assemble::channel(request, &config.notes, origin, before.as_ref());
+    let mut channel = assemble::channel(request, &config.notes, origin, before.as_ref());
     let torrent = assemble::torrent(&manifest, &hashes, &channel, request.plain)?;
 
     let store = Store::new(&request.repo_dir);
     let stored = store.add(&build, &hashes, piece_length, request.dry_run, &mut meter)?;
     build.refuse_changes()?;
+    let updates = update_costs(&editor, &channel, &config, &manifest, &stored)?;
+    let fresh_bytes = stored.sizes.values().sum();
+    let from = updates.iter().map(|update| (update.from.clone(), update.download_bytes)).take(LIST_MAX);
+    channel.downloads = Some(Downloads { fresh_bytes, from: from.collect() });
+    let channel_changed = assemble::number(&mut channel, before.as_ref(), request.now);
     if !request.dry_run {
         if request.plain {
             plain::add(&request.repo_dir, &manifest.torrent_name(), &build)?;
@@ -92,7 +97,6 @@ pub fn publish(
         editor.put_target(&target::channel(&request.game, &request.channel), channel.encode())?;
         editor.commit(request.now)?;
     }
-    let updates = update_costs(&editor, &channel, &config, &manifest, &stored)?;
     Ok(PublishReport {
         game: request.game.clone(),
         version: request.version.clone(),
@@ -106,7 +110,7 @@ pub fn publish(
         piece_length,
         content_files_new: stored.files_new,
         content_bytes_new: stored.bytes_new,
-        fresh_download_bytes: stored.sizes.values().sum(),
+        fresh_download_bytes: fresh_bytes,
         updates,
         seconds: started.elapsed().as_secs_f64(),
         warnings: warnings(&manifest, config_file.as_deref()),

@@ -5,6 +5,7 @@ use crate::{
     limits::{CHANNEL_BYTES_MAX, LIST_MAX, TEXT_BYTES_MAX},
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The only format this version reads.
 pub const FORMAT: u32 = 1;
@@ -39,9 +40,22 @@ pub struct Channel {
     /// How much the publisher's servers are to help. Absent: [`OriginProfile::Fast`] with its defaults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<OriginSettings>,
+    /// What the release takes to download, compressed. Absent where an older publisher wrote the channel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downloads: Option<Downloads>,
     /// Releases that this channel pointed at before, newest first.
     #[serde(default)]
     pub previous: Vec<Version>,
+}
+
+/// What a release takes to download from its publisher's servers, for people: nothing is decided by it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Downloads {
+    /// Bytes for a player without any release.
+    pub fresh_bytes: u64,
+    /// Bytes for a player whose files are those of an older release.
+    #[serde(default)]
+    pub from: BTreeMap<Version, u64>,
 }
 
 /// Longest that a player may be made to wait for the origin, in milliseconds: an hour.
@@ -120,7 +134,8 @@ impl Channel {
         if channel.format != FORMAT {
             return Err(ChannelError::Format(channel.format));
         }
-        let lists = [channel.trackers.len(), channel.mirrors.len(), channel.previous.len()];
+        let from = channel.downloads.as_ref().map_or(0, |downloads| downloads.from.len());
+        let lists = [channel.trackers.len(), channel.mirrors.len(), channel.previous.len(), from];
         if channel.rollout_percent > 100
             || lists.iter().any(|n| *n > LIST_MAX)
             || channel.notes.len() > TEXT_BYTES_MAX

@@ -271,7 +271,7 @@ impl Work {
     }
 }
 
-/// What an update would cost: files whose content does not stand here, each content once.
+/// What an update would cost: files whose content does not stand here, each content once; compressed where that is known.
 pub(crate) fn available(release: &Release, installed: Option<&Manifest>, offer: &Offer) -> Available {
     let standing: BTreeSet<_> =
         installed.iter().flat_map(|m| &m.files).filter_map(|file| file.pieces_root).collect();
@@ -283,10 +283,15 @@ pub(crate) fn available(release: &Release, installed: Option<&Manifest>, offer: 
             download += file.size;
         }
     }
+    // The publisher counted what really travels, for whoever has no release or one of the last.
+    let counted_by_publisher = offer.channel.downloads.as_ref().and_then(|downloads| match installed {
+        None => Some(downloads.fresh_bytes),
+        Some(manifest) => downloads.from.get(&manifest.version).copied(),
+    });
     let notes = if offer.channel.notes.is_empty() { &release.manifest.notes } else { &offer.channel.notes };
     Available {
         version: release.manifest.version.to_string(),
-        download_bytes: download,
+        download_bytes: counted_by_publisher.unwrap_or(download),
         need_bytes: need,
         notes: notes.clone(),
     }

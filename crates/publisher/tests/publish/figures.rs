@@ -25,6 +25,9 @@ fn unchanged_files_are_not_stored_twice_and_the_report_says_what_it_costs() {
     assert!(update.download_bytes < 200_000, "text is compressed: {}", update.download_bytes);
     assert_eq!(studio.channel().previous, ["1.0".parse().unwrap()]);
     assert_eq!(studio.channel().sequence, 2);
+    let said = studio.channel().downloads.unwrap();
+    assert_eq!(said.fresh_bytes, second.fresh_download_bytes);
+    assert_eq!(said.from.into_iter().collect::<Vec<_>>(), [("1.0".parse().unwrap(), update.download_bytes)]);
 
     studio.publish("1.2");
     studio.publish("1.3");
