@@ -33,19 +33,56 @@ pub(crate) struct Announced {
 /// Everything that reaches the actor.
 #[derive(Debug)]
 pub(crate) enum Happening {
-    Connected { socket: TcpStream, handshake: Handshake, addr: SocketAddr, outgoing: bool },
-    ConnectFailed { addr: SocketAddr },
-    Received { peer: PeerKey, messages: Vec<Message> },
-    Closed { peer: PeerKey },
+    Connected {
+        socket: TcpStream,
+        handshake: Handshake,
+        addr: SocketAddr,
+        outgoing: bool,
+    },
+    ConnectFailed {
+        addr: SocketAddr,
+    },
+    Received {
+        peer: PeerKey,
+        messages: Vec<Message>,
+    },
+    Closed {
+        peer: PeerKey,
+    },
     Stored(Vec<Stored>),
-    Leaves { piece: u32, leaves: Option<Vec<Hash32>> },
-    Sent { peer: PeerKey, blocks: Vec<BlockRange> },
-    Dropped { peer: PeerKey, block: BlockRange },
-    Unreadable { peer: PeerKey, block: BlockRange },
-    OriginBlock { fetch: u64, block: u32, data: Bytes },
-    OriginFailed { fetch: u64, retry_after: Option<Duration>, permanent: bool },
+    Leaves {
+        piece: u32,
+        leaves: Option<Vec<Hash32>>,
+    },
+    Sent {
+        peer: PeerKey,
+        blocks: Vec<BlockRange>,
+    },
+    Dropped {
+        peer: PeerKey,
+        block: BlockRange,
+    },
+    Unreadable {
+        peer: PeerKey,
+        block: BlockRange,
+    },
+    OriginBlock {
+        fetch: u64,
+        block: u32,
+        data: Bytes,
+    },
+    OriginFailed {
+        fetch: u64,
+        retry_after: Option<Duration>,
+        permanent: bool,
+    },
     Announced(Announced),
-    Flushed { complete: bool, outcome: Result<(), PieceStoreError> },
+    /// The tracker took too long to tell of a crowd.
+    OpenOrigin,
+    Flushed {
+        complete: bool,
+        outcome: Result<(), PieceStoreError>,
+    },
     Command(Input),
     Exchange(Exchange),
     Stop(oneshot::Sender<()>),

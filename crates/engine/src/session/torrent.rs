@@ -47,6 +47,8 @@ const BATCH: usize = 16;
 const STATUS_INTERVAL: Duration = Duration::from_millis(200);
 /// How often what was verified is made durable.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(2);
+/// How long the origin waits for a tracker's word on how many fetch the same.
+const CROWD_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Starts the actor of `torrent`.
 pub(super) fn start(
@@ -98,6 +100,8 @@ struct Actor {
     tiers: Vec<Vec<Url>>,
     trackers: Vec<TrackerStatus>,
     announcer: Option<announcer::Handle>,
+    /// The origin is not open yet, see `open_origin`.
+    origin_waits: bool,
     wire: mpsc::Sender<Happening>,
     done: mpsc::UnboundedSender<Happening>,
     events: mpsc::UnboundedSender<TorrentEvent>,
@@ -121,13 +125,23 @@ impl Actor {
         let (config, seed) = (torrent.origin_use.applied_to(session.swarm_config()), fastrand::u64(..));
         let mut swarm = Swarm::new(config, Arc::clone(&layout), torrent.layers, torrent.have, seed);
         let now = session.limiter().now();
+        let origin_waits =
+            !torrent.origins.is_empty() && torrent.trackers.iter().any(|tier| !tier.is_empty());
+        if origin_waits {
+            let done = done.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(CROWD_PATIENCE).await;
+                let _ = done.send(Happening::OpenOrigin);
+            });
+        }
+        let available = !torrent.origins.is_empty() && !origin_waits;
         let mut unwanted = Bitfield::empty(layout.piece_count());
         torrent.excluded.iter().for_each(|piece| {
             unwanted.set(*piece);
         });
         swarm.handle(now, Input::SetUnwanted { unwanted });
         let complete = swarm.is_complete();
-        swarm.handle(now, Input::SetOrigin { available: !torrent.origins.is_empty() });
+        swarm.handle(now, Input::SetOrigin { available });
         swarm.handle(now, Input::SetUpload { enabled: torrent.upload });
         swarm.handle(now, Input::PeersFound { addrs: torrent.peers, source: PeerSource::Manual });
         let origin = origin::Setup {
@@ -163,6 +177,7 @@ impl Actor {
             tiers: torrent.trackers,
             trackers: Vec::new(),
             announcer: None,
+            origin_waits,
             wire,
             done,
             events,
@@ -265,12 +280,17 @@ impl Actor {
                 Input::OriginFailed { fetch, retry_after, permanent }
             }
             Happening::Announced(announced) => {
+                if announced.status.ok {
+                    self.input(Input::Crowd { players: announced.status.leechers });
+                }
+                self.open_origin();
                 // An answer may come after the tracker was left.
                 if let Some(tracker) = self.trackers.get_mut(announced.index) {
                     *tracker = announced.status;
                 }
                 Input::PeersFound { addrs: announced.peers, source: PeerSource::Tracker }
             }
+            Happening::OpenOrigin => return self.open_origin(),
             Happening::Flushed { complete, outcome } => return self.flushed(complete, outcome),
             Happening::Command(input) => input,
             Happening::Exchange(exchange) => {
@@ -281,6 +301,13 @@ impl Actor {
             Happening::Stop(_) => return,
         };
         self.input(input);
+    }
+
+    /// Whoever asks the origin before a tracker told of the crowd asks together with all the others of it.
+    fn open_origin(&mut self) {
+        if std::mem::take(&mut self.origin_waits) {
+            self.input(Input::SetOrigin { available: true });
+        }
     }
 
     fn input(&mut self, input: Input) {
