@@ -103,15 +103,16 @@ http {{
 }
 
 fn parse(line: &str) -> Request {
-    let wrong = || panic!("an access log line that is not ours: {line}");
+    let wrong = "every access log line has the form that the configuration gives it";
     let mut words = line.splitn(4, ' ');
-    let mut number = || words.next().and_then(|word| word.parse::<u64>().ok()).unwrap_or_else(wrong);
+    let mut number = || words.next().and_then(|word| word.parse::<u64>().ok()).expect(wrong);
     let (connection, status, bytes) = (number(), number(), number());
-    let (range, path) =
-        words.next().and_then(|rest| rest.trim_start_matches('"').split_once("\" ")).unwrap_or_else(wrong);
-    let range = range.strip_prefix("bytes=").and_then(|text| text.split_once('-')).and_then(|(first, last)| {
-        let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
-        Some(first..last + 1)
-    });
+    let rest = words.next().expect(wrong);
+    let (range, path) = rest.trim_start_matches('"').split_once("\" ").expect(wrong);
+    let range =
+        range.strip_prefix("bytes=").and_then(|text| text.split_once('-')).and_then(|(first, last)| {
+            let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+            Some(first..last + 1)
+        });
     Request { connection, status: u16::try_from(status).unwrap(), bytes, range, path: path.to_owned() }
 }

@@ -167,7 +167,7 @@ impl World {
             content,
             now: Time::ZERO,
             seed,
-            rng: Rng::with_seed(seed ^ 0x5eed_0f_7e_1d),
+            rng: Rng::with_seed(seed ^ 0x005e_ed0f_7e1d),
             happenings: Schedule::default(),
             nodes: Vec::new(),
             awaited: 0,

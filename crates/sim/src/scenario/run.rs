@@ -106,7 +106,7 @@ fn cast(scenario: &Scenario, content: Content, seed: u64, bound: f64) -> Cast {
             let mut spec = group.node(config.clone());
             spec.reachable = rng.f64() < group.reachable;
             spec.uploads = rng.f64() < group.uploading;
-            spec.delay = spec.delay + Duration::from_micros(rng.u64(..=group.delay_spread_ms * 1000));
+            spec.delay += Duration::from_micros(rng.u64(..=group.delay_spread_ms * 1000));
             if group.conduct != ConductKey::Honest {
                 spec.start = Start::Complete;
             }
@@ -130,7 +130,10 @@ fn plan_failures(
     scenario: &Scenario,
 ) {
     let mut at = from;
-    while per_second > 0.0 {
+    if per_second <= 0.0 {
+        return;
+    }
+    loop {
         at = at + Duration::from_secs_f64(exponential(rng, per_second));
         if at > Time::from_secs(scenario.limit_seconds) {
             return;

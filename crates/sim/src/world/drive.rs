@@ -161,8 +161,7 @@ impl World {
         let length = data.len() as u64;
         let node = &mut self.nodes[id.0];
         let disk = node.spec.disk;
-        if disk.bytes_per_second > 0 {
-            let micros = length * 1_000_000 / disk.bytes_per_second;
+        if let Some(micros) = (length * 1_000_000).checked_div(disk.bytes_per_second) {
             node.disk_free_at = node.disk_free_at.max(self.now) + Duration::from_micros(micros);
         }
         let done_at = node.disk_free_at.max(self.now) + disk.write_time;
