@@ -365,6 +365,9 @@ impl Session {
         socket.set_nodelay(true)?;
         socket.write_all(&Handshake::new(theirs.infohash, self.peer_id()).encode()).await?;
         let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
+        if let Some(lan) = &self.shared.lan {
+            lan.settle(addr.ip()).await;
+        }
         handle.deliver(Happening::Connected { socket, handshake: theirs, addr, outgoing: false });
         Ok(())
     }

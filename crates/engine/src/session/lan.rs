@@ -11,7 +11,10 @@ mod heard;
 mod message;
 mod networks;
 
-use super::Session;
+use super::{
+    Session,
+    address::{Reach, reach},
+};
 use heard::Heard;
 use message::{DATAGRAM_MAX, INFOHASHES_MAX, encode, parse};
 use networks::Network;
@@ -20,6 +23,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -34,6 +38,8 @@ const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(300);
 const ANNOUNCE_MIN: Duration = Duration::from_secs(60);
 /// Who misses three announces is gone.
 const HEARD_LIFE: Duration = Duration::from_secs(15 * 60);
+/// How long a connection from a private address waits for what its other end said before.
+const SETTLE_MAX: Duration = Duration::from_millis(500);
 /// How often networks are looked for: a cable is plugged in, a radio comes up.
 const LOOK_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -44,16 +50,43 @@ pub(super) struct Lan {
     /// What is announced, by the first 20 bytes of the infohash.
     ours: Mutex<BTreeSet<[u8; 20]>>,
     news: Notify,
+    /// Somebody new was heard.
+    noted: Notify,
 }
 
 impl Lan {
     pub(super) fn new() -> Self {
-        Self { heard: Heard::new(HEARD_LIFE), ours: Mutex::default(), news: Notify::new() }
+        Self {
+            heard: Heard::new(HEARD_LIFE),
+            ours: Mutex::default(),
+            news: Notify::new(),
+            noted: Notify::new(),
+        }
     }
 
     /// Whether somebody at this address was heard on a local network.
     pub(super) fn heard(&self, ip: IpAddr) -> bool {
         self.heard.contains(ip.to_canonical(), Instant::now())
+    }
+
+    /// Lets who connects from a private address be heard first. It said that it is there before it connected, but
+    /// datagrams and connections are not read by the same task.
+    pub(super) async fn settle(&self, ip: IpAddr) {
+        if reach(ip) != Reach::Private {
+            return;
+        }
+        let heard = async {
+            loop {
+                let mut noted = pin!(self.noted.notified());
+                // From here on, so that nothing is missed between the look and the wait.
+                noted.as_mut().enable();
+                if self.heard(ip) {
+                    return;
+                }
+                noted.await;
+            }
+        };
+        let _ = tokio::time::timeout(SETTLE_MAX, heard).await;
     }
 
     /// Whether a torrent is to be announced and found.
@@ -238,6 +271,7 @@ impl Talk {
         }
         if self.lan.heard.note(ip, Instant::now()) {
             tracing::info!(%ip, "a player on the local network");
+            self.lan.noted.notify_waiters();
         }
         self.answer(&network, ip, &shared);
         let addr = network.scoped(ip, said.port);
