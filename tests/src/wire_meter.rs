@@ -196,7 +196,7 @@ impl Trace {
     #[must_use]
     pub fn last_block(&self, way: Way) -> Duration {
         let moved = |pair: &&[Sample]| pair[1].of(way) - pair[0].of(way) >= 500;
-        let last = self.samples.windows(2).filter(moved).last();
+        let last = self.samples.windows(2).rfind(moved);
         last.map_or(Duration::ZERO, |pair| pair[1].at - self.samples[0].at)
     }
 
@@ -262,7 +262,7 @@ mod tests {
 
         let begin = Instant::now();
         // Ten packets in the first tenth of each second, nothing in the rest.
-        let sent = |tenth: u64| 15_000 * (tenth / 10 + u64::from(tenth % 10 > 0));
+        let sent = |tenth: u64| 15_000 * (tenth / 10 + u64::from(!tenth.is_multiple_of(10)));
         let at = |tenth: u64| begin + Duration::from_millis(100 * tenth);
         let samples = (0..=40).map(|tenth| Sample { at: at(tenth), sent: sent(tenth), received: 0 });
         let trace = Trace { samples: samples.collect() };

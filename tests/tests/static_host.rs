@@ -7,7 +7,7 @@
 )]
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     time::Instant,
@@ -32,7 +32,8 @@ fn builds(base: &Path) -> [PathBuf; 2] {
         fs::write(build.join("large.pak"), &large).unwrap();
         // nginx gives this one the type of a captive portal's page.
         fs::create_dir_all(build.join("manual")).unwrap();
-        fs::write(build.join("manual/index.html"), "<html><p>Press any key.</p></html>".repeat(3000)).unwrap();
+        fs::write(build.join("manual/index.html"), "<html><p>Press any key.</p></html>".repeat(3000))
+            .unwrap();
         large[LARGE / 2..LARGE / 2 + 5000].fill(0);
     }
     [old, new]
@@ -40,11 +41,17 @@ fn builds(base: &Path) -> [PathBuf; 2] {
 
 /// Requests for ranges of the large file, which have to be fewer than its pieces.
 fn check_merged(requests: &[Request], what: &str, pieces: u64, piece_length: u64) {
-    let ranges: Vec<&Request> = requests.iter().filter(|request| request.range.is_some()).collect();
+    let mut by_path: BTreeMap<&str, u64> = BTreeMap::new();
+    for request in requests {
+        *by_path.entry(&request.path).or_default() += request.bytes;
+    }
+    let (large, _) = by_path.iter().max_by_key(|(_, bytes)| **bytes).unwrap();
+    let of_large = |request: &&Request| request.path == *large && request.range.is_some();
+    let ranges: Vec<&Request> = requests.iter().filter(of_large).collect();
     let longest = ranges.iter().map(|request| request.bytes).max().unwrap_or_default();
     let connections: BTreeSet<u64> = requests.iter().map(|request| request.connection).collect();
     println!(
-        "{what}: {} requests over {} connections, {} of them ranges; pieces {pieces} of {piece_length}; longest {longest}",
+        "{what}: {} requests over {} connections; {} ranges for {pieces} pieces of {piece_length}, the longest {longest}",
         requests.len(),
         connections.len(),
         ranges.len()
@@ -74,7 +81,8 @@ fn install_update_and_web_seed_from_nginx_alone() {
     let player = Person::at(&base.path().join("player"));
     let game = base.path().join("game");
     let root = repository.root();
-    let words = ["install", &nginx.url(), "--game", GAME, "--dir", text(&game), "--root", text(&root), "--no-lan"];
+    let words =
+        ["install", &nginx.url(), "--game", GAME, "--dir", text(&game), "--root", text(&root), "--no-lan"];
     let installed = player.done(&words);
     tree::assert_same(&old, &game);
     let requests = nginx.requests();
@@ -127,5 +135,10 @@ fn mirrors_that_are_empty_or_gone_do_not_stop_an_install() {
     let paths: BTreeSet<&str> = asked.iter().map(|request| request.path.as_str()).collect();
     println!("{} s; the empty mirror was asked {} times", took.elapsed().as_secs_f64(), asked.len());
     assert!(asked.iter().all(|request| request.status == 404));
-    assert!(asked.len() <= paths.len() + 8, "nothing is asked again and again: {} of {}", asked.len(), paths.len());
+    assert!(
+        asked.len() <= paths.len() + 8,
+        "nothing is asked again and again: {} of {}",
+        asked.len(),
+        paths.len()
+    );
 }

@@ -16,9 +16,7 @@ use super::{
     watch::Watcher,
 };
 use crate::session::{Session, TorrentHandle};
-use crate::snapshot::{
-    Action, BySource, Failure, LastExit, PauseReason, Phase, SharingMode, Snapshot,
-};
+use crate::snapshot::{Action, BySource, Failure, LastExit, PauseReason, Phase, SharingMode, Snapshot};
 use chrono::{DateTime, Utc};
 use release::{layout::Layout, manifest::Manifest, path::GamePath};
 use std::{

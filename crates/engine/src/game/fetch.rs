@@ -43,6 +43,7 @@ pub(crate) async fn fetch(session: &Session, control: &Control, wanted: Wanted) 
         upload,
     };
     let (handle, mut events) = session.add(torrent);
+    handle.set_background(wanted.background);
     control.fetching(handle.clone(), wanted.total);
     let (mut pause, mut upload) = (control.pause.subscribe(), control.upload.subscribe());
     let mut exchange = control.exchange.subscribe();

@@ -195,7 +195,7 @@ impl Limiter {
             (stretch * 2).min(STRETCH_MAX)
         } else {
             inner.reached += 1;
-            if inner.reached % RELAX_AFTER == 0 { (stretch / 2).max(1) } else { stretch }
+            if inner.reached.is_multiple_of(RELAX_AFTER) { (stretch / 2).max(1) } else { stretch }
         };
         drop(inner);
         if next != stretch {
@@ -263,7 +263,8 @@ impl Drop for Limiter {
 async fn pump(limiter: Weak<Limiter>, wake: Arc<Notify>) {
     loop {
         let woken = wake.notified();
-        let Some(next) = limiter.upgrade().map(|limiter| limiter.serve().map(|at| limiter.instant(at))) else {
+        let Some(next) = limiter.upgrade().map(|limiter| limiter.serve().map(|at| limiter.instant(at)))
+        else {
             return;
         };
         match next {

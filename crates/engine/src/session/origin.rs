@@ -16,9 +16,9 @@ mod mirrors;
 mod queue;
 mod run;
 mod spread;
-mod usage;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use super::{happening::Happening, limiter::Scope};
 pub(crate) use body::Patience;
