@@ -9,9 +9,13 @@ use crate::{CloseReason, Output, PeerKey};
 
 impl Swarm {
     pub(crate) fn on_request(&mut self, key: PeerKey, piece: u32, begin: u32, length: u32) {
+        // A file's last block may be asked for as if the file were padded to whole blocks, as older libtorrents do; the
+        // driver sends zeros for what is not there.
+        let padded = |piece| self.layout.block_count(piece).saturating_mul(BLOCK_LENGTH);
         let fits = piece < self.have.len()
             && (1..=BLOCK_LENGTH).contains(&length)
-            && begin.checked_add(length).is_some_and(|end| end <= self.layout.piece_bytes(piece));
+            && begin < self.layout.piece_bytes(piece)
+            && begin.checked_add(length).is_some_and(|end| end <= padded(piece));
         let held = fits && (self.have.get(piece) || self.has_early(piece, begin, length));
         let Some(peer) = self.peers.get_mut(&key) else { return };
         if !fits {

@@ -3,6 +3,7 @@
 //! The reader takes from the socket only what the download cap grants, the writer sends only what the
 //! upload cap grants; a full channel to the actor stops the reader, so a slow disk stops the socket.
 
+mod backlog;
 mod frames;
 
 use super::{
@@ -12,8 +13,10 @@ use super::{
     slabs::Slabs,
 };
 use crate::piece_store::PieceStore;
+pub(crate) use backlog::Backlog;
 use bytes::BufMut;
 use frames::Frames;
+use release::layout::Layout;
 use std::{
     collections::VecDeque,
     io::{self, IoSlice},
@@ -33,8 +36,8 @@ use tokio::{
 
 /// A connection whose other end takes no byte for so long is dead.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
-/// Messages queued to a peer that does not read; beyond this it is closed.
-const QUEUE_MAX: usize = 200_000;
+/// Messages passed on in one go: a flood of small ones must not stand before everybody else's.
+const PASSED_ON_MAX: usize = 64;
 /// Blocks read and sent at once: as many as leave within a moment, so that a fast peer costs few
 /// calls, and the actor soon hears of what a slow one got.
 const AT_ONCE_FIRST: usize = 4;
@@ -77,6 +80,8 @@ pub(crate) struct Link {
     pub(crate) store: Arc<dyn PieceStore>,
     pub(crate) pool: Pool,
     pub(crate) buffers: Arc<Buffers>,
+    pub(crate) layout: Arc<Layout>,
+    pub(crate) backlog: Arc<Backlog>,
     /// Messages, bounded: back-pressure.
     pub(crate) wire: mpsc::Sender<Happening>,
     /// Completions.
@@ -95,6 +100,7 @@ pub(crate) async fn read(link: Link, mut socket: OwnedReadHalf, piece_count: u32
 
 async fn read_messages(link: &Link, socket: &mut OwnedReadHalf, decoder: &mut Decoder) -> io::Result<()> {
     loop {
+        link.backlog.room().await;
         // Waiting for bytes before asking for a grant keeps an idle connection from holding a turn.
         link.flow.tune(Direction::Down, socket.as_ref());
         socket.readable().await?;
@@ -119,26 +125,40 @@ async fn read_messages(link: &Link, socket: &mut OwnedReadHalf, decoder: &mut De
     }
 }
 
-/// Passes on what came in one go: waking the actor for each message would cost more than they do. False
-/// when there is nobody left to tell.
+/// Passes on what came, many messages in one go: waking the actor for each would cost more than they do. False when
+/// there is nobody left to tell.
 async fn tell(link: &Link, decoder: &mut Decoder) -> io::Result<bool> {
-    let mut messages = Vec::new();
-    let broken = loop {
-        match decoder.next() {
-            Ok(Some(message)) => messages.push(message),
-            Ok(None) => break None,
-            Err(error) => break Some(error),
+    loop {
+        let mut messages = Vec::new();
+        let mut end = None;
+        while end.is_none() && messages.len() < PASSED_ON_MAX {
+            match decoder.next() {
+                Ok(Some(message)) => messages.push(message),
+                Ok(None) => end = Some(Ok(())),
+                Err(error) => end = Some(Err(io::Error::other(error))),
+            }
         }
-    };
-    let heard = messages.is_empty()
-        || link.wire.send(Happening::Received { peer: link.peer, messages }).await.is_ok();
-    broken.map_or(Ok(heard), |error| Err(io::Error::other(error)))
+        let heard = messages.is_empty()
+            || link.wire.send(Happening::Received { peer: link.peer, messages }).await.is_ok();
+        match end {
+            Some(Err(error)) => return Err(error),
+            Some(Ok(())) => return Ok(heard),
+            None if !heard => return Ok(false),
+            None => link.backlog.room().await,
+        }
+    }
 }
 
 /// Sends what it is ordered until the connection ends.
 pub(crate) async fn write(link: Link, mut socket: OwnedWriteHalf, orders: mpsc::UnboundedReceiver<Order>) {
-    let mut writer =
-        Writer { link: &link, orders, blocks: VecDeque::new(), buffer: Vec::new(), at_once: AT_ONCE_FIRST };
+    let mut writer = Writer {
+        link: &link,
+        orders,
+        blocks: VecDeque::new(),
+        buffer: Vec::new(),
+        waits: 0,
+        at_once: AT_ONCE_FIRST,
+    };
     if let Err(error) = writer.run(&mut socket).await {
         tracing::debug!(peer = link.peer.0, %error, "connection ended");
     }
@@ -150,6 +170,8 @@ struct Writer<'a> {
     orders: mpsc::UnboundedReceiver<Order>,
     blocks: VecDeque<BlockRange>,
     buffer: Vec<u8>,
+    /// What the messages in the buffer count in the backlog.
+    waits: usize,
     /// Blocks that leave within a moment.
     at_once: usize,
 }
@@ -170,9 +192,6 @@ impl Writer<'_> {
 
     /// Takes what is ordered and sends what needs no disk.
     async fn send_messages(&mut self, socket: &mut OwnedWriteHalf) -> io::Result<()> {
-        if self.orders.len() > QUEUE_MAX {
-            return Err(io::Error::other("the peer does not read"));
-        }
         while let Ok(order) = self.orders.try_recv() {
             self.take(order);
         }
@@ -181,13 +200,17 @@ impl Writer<'_> {
             send(socket, &mut [IoSlice::new(&self.buffer)]).await?;
             self.buffer.clear();
             self.buffer.shrink_to(4096);
+            self.link.backlog.remove(std::mem::take(&mut self.waits));
         }
         Ok(())
     }
 
     fn take(&mut self, order: Order) {
         match order {
-            Order::Message(message) => encode(&message, &mut self.buffer),
+            Order::Message(message) => {
+                self.waits += backlog::cost(&message);
+                encode(&message, &mut self.buffer);
+            }
             Order::Block(block) => self.blocks.push_back(block),
             Order::Cancel(block) => {
                 if let Some(at) = self.blocks.iter().position(|queued| *queued == block) {
@@ -225,10 +248,10 @@ impl Writer<'_> {
         }
         let most = if self.link.flow.is_capped(Direction::Up) { 1 } else { self.at_once };
         let blocks: Vec<BlockRange> = self.blocks.drain(..most.min(self.blocks.len())).collect();
-        let store = Arc::clone(&self.link.store);
+        let (store, layout) = (Arc::clone(&self.link.store), Arc::clone(&self.link.layout));
         let mut frames = self.link.buffers.frames().pop().unwrap_or_default();
         Some(self.link.pool.ask(move || {
-            frames.read(&*store, &blocks);
+            frames.read(&*store, &blocks, |piece| layout.piece_bytes(piece));
             frames
         }))
     }

@@ -12,7 +12,7 @@ use super::{
     happening::{BlockRange, Happening},
     limiter::Scope,
     origin::{self, Fetch, Origin},
-    peer::{self, Link, Order},
+    peer::{self, Backlog, Link, Order},
 };
 use crate::piece_store::{PieceStore, PieceStoreError};
 use futures_util::future::OptionFuture;
@@ -69,6 +69,7 @@ pub(super) fn start(
 struct PeerTasks {
     class: Class,
     orders: mpsc::UnboundedSender<Order>,
+    backlog: Arc<Backlog>,
     tasks: [AbortHandle; 2],
 }
 
@@ -331,19 +332,22 @@ impl Actor {
         let (orders, orders_receiver) = mpsc::unbounded_channel();
         let link = Link {
             peer,
-            flow: Arc::new(self.scope.peer(Class::Internet, &socket)),
+            flow: Arc::new(self.scope.peer(class, &socket)),
             store: Arc::clone(&self.store),
             pool: self.session.pool().clone(),
             buffers: Arc::clone(self.session.buffers()),
+            layout: Arc::clone(&self.layout),
+            backlog: Arc::default(),
             wire: self.wire.clone(),
             done: self.done.clone(),
         };
+        let backlog = Arc::clone(&link.backlog);
         let (reader, writer) = socket.into_split();
         let piece_count = self.layout.piece_count();
         let read = tokio::spawn(peer::read(link.clone(), reader, piece_count));
         let write = tokio::spawn(peer::write(link, writer, orders_receiver));
         let tasks = [read.abort_handle(), write.abort_handle()];
-        self.peers.insert(peer, PeerTasks { class, orders, tasks });
+        self.peers.insert(peer, PeerTasks { class, orders, backlog, tasks });
         let (peer_id, reserved) = (handshake.peer_id, handshake.reserved);
         Some(Input::PeerConnected { peer, addr, outgoing, class, peer_id, reserved })
     }
@@ -448,6 +452,9 @@ impl Actor {
 
     fn order(&mut self, peer: PeerKey, order: Order) {
         if let Some(tasks) = self.peers.get(&peer) {
+            if let Order::Message(message) = &order {
+                tasks.backlog.add(message);
+            }
             let _ = tasks.orders.send(order);
         }
     }

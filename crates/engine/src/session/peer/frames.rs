@@ -1,8 +1,8 @@
 //! Blocks as they go over the wire: read from the store in as few calls as the requests allow, and never copied after.
 
 use super::super::happening::BlockRange;
-use crate::piece_store::PieceStore;
-use std::io::IoSlice;
+use crate::piece_store::{PieceStore, PieceStoreError};
+use std::{io::IoSlice, ops::Range};
 
 /// Bytes of a piece message before its data: length, kind, piece, offset (BEP 3).
 const HEADER: usize = 13;
@@ -41,8 +41,14 @@ impl Frame {
 }
 
 impl Frames {
-    /// Reads `blocks` in their order; neighbours in a piece are read at once.
-    pub(super) fn read(&mut self, store: &dyn PieceStore, blocks: &[BlockRange]) {
+    /// Reads `blocks` in their order; neighbours in a piece are read at once. What a block has beyond the end of its
+    /// piece is zero: libtorrent before 2.0.9 asks for a file's last block as if the file were padded.
+    pub(super) fn read(
+        &mut self,
+        store: &dyn PieceStore,
+        blocks: &[BlockRange],
+        piece_bytes: impl Fn(u32) -> u32,
+    ) {
         self.frames.clear();
         self.unreadable.clear();
         let bytes = blocks.iter().map(|block| block.length as usize).sum();
@@ -53,8 +59,9 @@ impl Frames {
         for run in
             blocks.chunk_by(|one, next| one.piece == next.piece && one.begin + one.length == next.begin)
         {
+            let whole = piece_bytes(run[0].piece);
             let end = at + run.iter().map(|block| block.length as usize).sum::<usize>();
-            let read = store.read_into(run[0].piece, run[0].begin, &mut self.data[at..end]);
+            let read = self.read_one(store, run[0].piece, run[0].begin, whole, at..end);
             if read.is_ok() || run.len() == 1 {
                 self.take(run, at, read.err());
             } else {
@@ -62,7 +69,7 @@ impl Frames {
                 let mut at = at;
                 for block in run {
                     let end = at + block.length as usize;
-                    let read = store.read_into(block.piece, block.begin, &mut self.data[at..end]);
+                    let read = self.read_one(store, block.piece, block.begin, whole, at..end);
                     self.take(std::slice::from_ref(block), at, read.err());
                     at = end;
                 }
@@ -71,12 +78,21 @@ impl Frames {
         }
     }
 
-    fn take(
+    fn read_one(
         &mut self,
-        run: &[BlockRange],
-        mut at: usize,
-        failed: Option<crate::piece_store::PieceStoreError>,
-    ) {
+        store: &dyn PieceStore,
+        piece: u32,
+        begin: u32,
+        whole: u32,
+        to: Range<usize>,
+    ) -> Result<(), PieceStoreError> {
+        let there = (whole.saturating_sub(begin) as usize).min(to.len());
+        let (data, padding) = self.data[to].split_at_mut(there);
+        padding.fill(0);
+        store.read_into(piece, begin, data)
+    }
+
+    fn take(&mut self, run: &[BlockRange], mut at: usize, failed: Option<PieceStoreError>) {
         if let Some(error) = failed {
             tracing::warn!(piece = run[0].piece, %error, "a block could not be read for a peer");
             return self.unreadable.extend(run);
@@ -118,7 +134,6 @@ impl Frames {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::piece_store::PieceStoreError;
     use std::sync::Mutex;
     use swarm::wire::{Message, encode};
 
@@ -166,7 +181,7 @@ mod tests {
         let store = Ruler { broken: (9, 0), calls: Mutex::default() };
         let mut frames = Frames::default();
         for _ in 0..2 {
-            frames.read(&store, &blocks);
+            frames.read(&store, &blocks, |_| 1 << 20);
             assert_eq!((frames.blocks(), frames.length()), (blocks.to_vec(), wanted.len()));
             for step in [1, 13, 1013, 1500, 100_000] {
                 let cuts = (0..wanted.len()).step_by(step);
@@ -181,12 +196,25 @@ mod tests {
     fn of_a_run_only_the_broken_block_is_unreadable() {
         let store = Ruler { broken: (1, 1500), calls: Mutex::default() };
         let mut frames = Frames::default();
-        frames.read(&store, &[block(1, 0), block(1, 1), block(1, 2)]);
+        frames.read(&store, &[block(1, 0), block(1, 1), block(1, 2)], |_| 1 << 20);
         assert_eq!(
             (frames.blocks(), &frames.unreadable),
             (vec![block(1, 0), block(1, 2)], &vec![block(1, 1)])
         );
         assert_eq!(frames.length(), 2 * 1013);
+    }
+
+    #[test]
+    fn what_lies_beyond_the_end_of_a_piece_is_zero() {
+        let store = Ruler { broken: (9, 0), calls: Mutex::default() };
+        let mut frames = Frames::default();
+        for _ in 0..2 {
+            frames.read(&store, &[block(1, 0), block(1, 1)], |_| 1_600);
+            let sent = frames.slices(0, frames.length()).concat_bytes();
+            let mut wanted = store.read(1, 1_000, 600).unwrap_or_default();
+            wanted.resize(1_000, 0);
+            assert_eq!(&sent[1_013 + 13..], wanted);
+        }
     }
 
     trait Concat {
