@@ -102,7 +102,8 @@ fn escape(bytes: &[u8]) -> String {
 }
 
 fn parse(body: &[u8], source: Option<IpAddr>) -> Result<Answer, TrackerError> {
-    let value = Value::decode(body).map_err(|_| TrackerError::Malformed)?;
+    // Some, as aquatic, end their answer with a line break.
+    let value = Value::decode(body.trim_ascii_end()).map_err(|_| TrackerError::Malformed)?;
     let dict = value.dict().ok_or(TrackerError::Malformed)?;
     if let Some(reason) = dict.find("failure reason") {
         return Err(TrackerError::Refused(shown(reason.bytes().unwrap_or(b"no reason"))));

@@ -29,6 +29,8 @@ fn compact_peers_of_both_families() {
         leechers: 4,
     };
     assert_eq!(answer, expected);
+    let with_a_line_break = [&body[..], b"\r\n"].concat();
+    assert_eq!(parse(&with_a_line_break, LOCAL).expect("well formed but for its end"), answer);
     let far = Some("198.51.100.1".parse().expect("ok"));
     assert!(parse(&body, far).expect("well formed").peers.is_empty(), "a far tracker cannot name loopback");
 }
