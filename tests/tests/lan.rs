@@ -124,6 +124,8 @@ fn libtorrent_finds_us_and_is_found_needs_root() {
         tree::assert_same(&share.folder, &share.place("theirs").join("share"));
     }
     let _seed = libtorrent(one, &share.torrent, &share.seed_dir(), &["--trust"]);
+    // It is ready somewhat before it listens to announces, and it makes its own rarely.
+    std::thread::sleep(Duration::from_secs(3));
     let place = share.place("ours");
     let mut ours = get(other, &share.person("a"), &share, &place, &[]);
     assert!(ours.wait(LIMIT).success());

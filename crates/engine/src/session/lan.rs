@@ -1,6 +1,6 @@
 //! Local service discovery (BEP 14): players on one network find each other without a tracker.
 //!
-//! One task for a session. It says what the session takes part in on every private network, when a torrent is new and
+//! One task for a session. It says what the session takes part in on every private network: twice when a torrent is new,
 //! then every five minutes, several infohashes in one datagram. It believes only who speaks from an address of such a
 //! network. Who is heard for the first time is answered once, to its own address: so both ends know of each other
 //! before one connects, without a second datagram for everybody (BEP 14 allows one a minute).
@@ -159,7 +159,8 @@ struct Talk {
     ears: [Option<UdpSocket>; 2],
     networks: Vec<Network>,
     joined: BTreeSet<Network>,
-    announced: BTreeMap<[u8; 20], Instant>,
+    /// When each torrent was announced last, and how often.
+    announced: BTreeMap<[u8; 20], (Instant, u32)>,
     answered: BTreeMap<IpAddr, Instant>,
 }
 
@@ -211,12 +212,14 @@ impl Talk {
     fn announce(&mut self) {
         let now = Instant::now();
         let ours = self.lan.ours().clone();
-        self.announced.retain(|infohash, at| ours.contains(infohash) || at.elapsed() < ANNOUNCE_MIN);
-        // What comes due before the next look goes out with this one.
+        self.announced.retain(|infohash, (at, _)| ours.contains(infohash) || at.elapsed() < ANNOUNCE_MIN);
         let is_due = |infohash: &[u8; 20]| {
-            self.announced
-                .get(infohash)
-                .is_none_or(|at| now.duration_since(*at) + LOOK_INTERVAL / 2 >= ANNOUNCE_INTERVAL)
+            self.announced.get(infohash).is_none_or(|(at, times)| {
+                let since = now.duration_since(*at);
+                // One datagram is easily lost, over the air above all: a new torrent is said twice. What comes due
+                // before the next look goes out with this one.
+                since + LOOK_INTERVAL / 2 >= ANNOUNCE_INTERVAL || (*times < 2 && since >= ANNOUNCE_MIN)
+            })
         };
         let due: Vec<[u8; 20]> = ours.into_iter().filter(is_due).collect();
         if due.is_empty() || self.networks.is_empty() {
@@ -229,7 +232,10 @@ impl Talk {
                 }
             }
         }
-        self.announced.extend(due.into_iter().map(|infohash| (infohash, now)));
+        for infohash in due {
+            let announced = self.announced.entry(infohash).or_insert((now, 0));
+            *announced = (now, announced.1.saturating_add(1));
+        }
     }
 
     /// To everybody on a network, or to one address.
