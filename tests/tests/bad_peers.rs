@@ -22,7 +22,7 @@ use tests::{
 
 const SOON: Duration = Duration::from_secs(2);
 /// What a download of these few MiB costs by itself, with room to spare.
-const MEMORY_MIB: u64 = 8;
+const MEMORY_MIB: u64 = 16;
 const CPU: f64 = 2.0;
 /// The honest seed alone needs about a second; a liar may add this.
 const DELAY_MAX: Duration = Duration::from_secs(12);

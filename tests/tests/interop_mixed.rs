@@ -50,6 +50,11 @@ fn we_seed_for_libtorrent_2_0() {
     we_seed_for(Client::Libtorrent20, 45);
 }
 
+#[test]
+fn we_seed_for_qbittorrent() {
+    we_seed_for(Client::Qbittorrent, 46);
+}
+
 /// Two of ours and one of each other program begin with nothing; a seed and a web seed, each slower than one
 /// download, have all.
 #[test]
@@ -78,14 +83,13 @@ fn everybody_in_one_swarm_with_a_web_seed_alone() {
 
 /// The torrent we publish, our tracker and our seed: nobody is told of anybody by hand.
 #[test]
-fn both_libtorrents_find_our_seed_by_our_tracker() {
+fn every_program_finds_our_seed_by_our_tracker() {
     let release = Release::published(|build| {
         tree::grow(build, 49, 32 * 1024);
         tree::write(&build.join("large.bin"), 3 * MIB, &mut fastrand::Rng::with_seed(49));
     });
     let _origin = release.serve(&[]);
-    let torrent = release.variant("tracker.torrent", |m| m.url_list.clear());
-    release.downloaded_by(&[Client::Libtorrent20, Client::Libtorrent21], &torrent);
+    release.everybody_downloads(&release.variant("tracker.torrent", |m| m.url_list.clear()));
 }
 
 /// The torrent we publish, and no source but the plain files of its repository.
@@ -106,7 +110,7 @@ fn our_plain_folder_is_a_web_seed_for_every_program() {
     let _origin = release.serve(&["--no-seed", "--no-tracker"]);
     let torrent = release.variant("web.torrent", |m| m.announce.clear());
     assert!(!Metainfo::parse(&fs::read(&torrent).unwrap()).unwrap().url_list.is_empty());
-    release.downloaded_by(&CLIENTS, &torrent);
+    release.everybody_downloads(&torrent);
 }
 
 fn seeds_for_us(client: Client, seed: u64) {
@@ -228,14 +232,14 @@ impl Release {
         place
     }
 
-    /// Downloaded by these programs and by ours, who know nobody.
-    fn downloaded_by(&self, clients: &[Client], torrent: &Path) {
+    /// Downloaded by every program, and by ours, who know nobody.
+    fn everybody_downloads(&self, torrent: &Path) {
         let name = Metainfo::parse(&fs::read(torrent).unwrap()).unwrap().name;
         let start = |client: Client| {
             let place = self.place(&format!("{client:?}"));
             (Peer::start_as(client, torrent, &place, &[], &[]), place)
         };
-        let theirs: Vec<(Peer, PathBuf)> = clients.iter().rev().map(|client| start(*client)).collect();
+        let theirs: Vec<(Peer, PathBuf)> = CLIENTS.into_iter().rev().map(start).collect();
         let place = self.place("ours");
         let person = Person::at(&self.place("home"));
         TorrentPeer::start(&person, torrent, &place, &[], &[]).complete(LIMIT);

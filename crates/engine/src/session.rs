@@ -32,7 +32,7 @@ use release::hash::Hash32;
 use reqwest::Client;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     num::NonZeroU16,
@@ -49,7 +49,8 @@ use swarm::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, mpsc, watch},
+    sync::{mpsc, watch},
+    task::AbortHandle,
 };
 use tokio_util::sync::CancellationToken;
 use tracker::Trackers;
@@ -187,9 +188,8 @@ impl Session {
                 ended: CancellationToken::new(),
             }),
         };
-        let half_open = Arc::new(Semaphore::new(HALF_OPEN_MAX));
         for listener in listeners {
-            tokio::spawn(session.clone().accept(listener, Arc::clone(&half_open)));
+            tokio::spawn(session.clone().accept(listener));
         }
         if let Some(lan) = lan {
             tokio::spawn(lan::run(session.clone(), lan, listens));
@@ -329,9 +329,9 @@ impl Session {
         self.take_part_on_lan(infohash, false);
     }
 
-    async fn accept(self, listener: TcpListener, half_open: Arc<Semaphore>) {
+    async fn accept(self, listener: TcpListener) {
+        let mut half_open: VecDeque<AbortHandle> = VecDeque::new();
         loop {
-            let Ok(permit) = Arc::clone(&half_open).acquire_owned().await else { return };
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 () = self.ended() => return,
@@ -339,12 +339,19 @@ impl Session {
             match accepted {
                 Ok((socket, addr)) => {
                     let session = self.clone();
-                    tokio::spawn(async move {
+                    let greeting = tokio::spawn(async move {
                         if let Err(error) = session.welcome(socket, addr).await {
                             tracing::debug!(%addr, %error, "no handshake");
                         }
-                        drop(permit);
                     });
+                    half_open.retain(|greeting| !greeting.is_finished());
+                    half_open.push_back(greeting.abort_handle());
+                    // Who says nothing for longest makes room: silence must not keep others out.
+                    if half_open.len() > HALF_OPEN_MAX
+                        && let Some(oldest) = half_open.pop_front()
+                    {
+                        oldest.abort();
+                    }
                 }
                 Err(error) => {
                     // Out of files or memory: it passes, and until then nobody new comes in.

@@ -16,6 +16,8 @@ const KNOWN_MAX: usize = 2_000;
 const KNOWN_FROM_PEERS_MAX: usize = 500;
 /// A connection that gave and took nothing for so long gives its place to a newcomer.
 const USELESS_AFTER: Duration = Duration::from_secs(30);
+/// The same for one that has nothing and wants nothing.
+const MUTE_FOR: Duration = Duration::from_secs(10);
 /// Peers that left and whose blocks are not judged yet.
 const DEPARTED_MAX: usize = 4_096;
 const RETRY_MIN: Duration = Duration::from_secs(5);
@@ -250,8 +252,10 @@ impl Swarm {
 
     /// Whether a connection gave nothing, took nothing, and has nothing for us.
     fn is_useless(&self, peer: &Peer) -> bool {
+        let says_nothing = peer.pieces.is_empty() && !peer.interested;
+        let patience = if says_nothing { MUTE_FOR } else { USELESS_AFTER };
         let serves = peer.interesting > 0 && !peer.chokes_us && !peer.snubbed;
-        !serves && peer.sending.is_empty() && self.now.since(peer.useful_at()) >= USELESS_AFTER
+        !serves && peer.sending.is_empty() && self.now.since(peer.useful_at()) >= patience
     }
 
     fn objection(&self, peer: &Peer) -> Option<CloseReason> {
