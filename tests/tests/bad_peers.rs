@@ -27,7 +27,7 @@ const CPU: f64 = 2.0;
 /// The honest seed alone needs about a second; a liar may add this.
 const DELAY_MAX: Duration = Duration::from_secs(12);
 /// Four requests at a time go to somebody who has proved nothing, until the first piece is hashed.
-const FALSE_MAX: u32 = 64;
+const FALSE_MAX: u32 = 128;
 
 #[test]
 fn oversized_frames_are_refused_from_their_prefix() {
