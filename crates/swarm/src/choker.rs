@@ -1,8 +1,8 @@
 //! Whom do we serve? A swarm of players is no barter: nobody earns a slot by giving.
 //!
 //! Few slots, dealt in turn: a peer keeps its slot for a while, then goes to the end of the line if others wait. Those
-//! who have nothing yet come first, because what they get they can pass on. Slots are added while the given ones do
-//! not use up the upload.
+//! who have nothing yet come first, because what they get they can pass on, then those who have least. A slot is added
+//! as soon as the upload stands idle. The line's order stands in `policy`.
 
 use crate::peer::Peer;
 use crate::policy::{self, Applicant, SlotPlace, SlotUse};

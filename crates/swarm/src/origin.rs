@@ -1,9 +1,9 @@
 //! When the publisher's web server helps: only the starving, and only as much as they starve.
 //!
 //! A player starves if nobody gives or everybody together gives too little. Without any peer that has something for
-//! us the origin is asked at once and at full speed; with peers, after a delay, one piece at a time more. Pieces that
-//! no peer has are fetched one by one meanwhile, so that a crowd gets its first copy at the origin's speed. The last
-//! pieces never wait long for a slow peer.
+//! us the origin is asked at once and at full speed; with peers, after a delay, one piece at a time more. Of a crowd a
+//! few go first, by lot, and fetch the pieces that hardly any peer has, so that the crowd gets its first copy at the
+//! origin's speed. The last pieces never wait long for a slow peer. The rules stand in `policy`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
