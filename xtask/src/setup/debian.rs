@@ -39,7 +39,6 @@ const TEST: &[(&str, &str)] = &[
     ("gnome-keyring", "a secret store for the test"),
     ("libsecret-tools", "looks into the secret store"),
     ("qbittorrent-nox", "a client in the mixed swarms, without a window"),
-    ("iproute2", "network namespaces, for local networks of a test's own"),
     ("opentracker", "a tracker in place of ours"),
 ];
 const BENCH: &[(&str, &str)] = &[
