@@ -1,6 +1,5 @@
 //! The tokio driver around `swarm`: one listener, one bandwidth tree, an actor for each torrent.
 
-mod address;
 mod announcer;
 mod disk;
 mod handle;
@@ -15,7 +14,6 @@ mod tiers;
 mod torrent;
 mod tracker;
 
-pub use address::may_name;
 pub use handle::{Exchange, Torrent, TorrentEvent, TorrentHandle, TorrentStatus, TrackerStatus};
 pub use limiter::Caps;
 pub use origin::{OriginSource, OriginStatus, OriginUse};

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::address::{Reach, may_name, reach};
 use crate::partial::Source;
 use crate::peer::Peer;
 use crate::swarm::Swarm;
@@ -75,41 +76,10 @@ impl Identity {
     }
 
     fn ban(&self) -> Ban {
-        match address_class(self.addr.ip()) {
-            AddressClass::Global => Ban::Ip(self.addr.ip()),
+        match reach(self.addr.ip()) {
+            Reach::Global => Ban::Ip(self.addr.ip()),
             _ => Ban::Addr(self.addr),
         }
-    }
-}
-
-/// From where an address can be reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AddressClass {
-    Loopback,
-    Private,
-    Global,
-    /// Nowhere a peer can be: unspecified, multicast, broadcast.
-    Nowhere,
-}
-
-impl AddressClass {
-    /// Whether somebody reached over `source` can mean an address of this class.
-    pub(crate) fn is_reachable_from(self, source: Self) -> bool {
-        self == Self::Global || (self == source && self != Self::Nowhere)
-    }
-}
-
-pub(crate) fn address_class(ip: IpAddr) -> AddressClass {
-    let ip = ip.to_canonical();
-    let (private, nowhere) = match ip {
-        IpAddr::V4(ip) => (ip.is_private() || ip.is_link_local(), ip.is_broadcast() || ip.octets()[0] == 0),
-        IpAddr::V6(ip) => (ip.is_unique_local() || ip.is_unicast_link_local(), false),
-    };
-    match (ip.is_loopback(), private) {
-        _ if nowhere || ip.is_unspecified() || ip.is_multicast() => AddressClass::Nowhere,
-        (true, _) => AddressClass::Loopback,
-        (_, true) => AddressClass::Private,
-        _ => AddressClass::Global,
     }
 }
 
@@ -199,7 +169,7 @@ impl Connections {
 impl Swarm {
     pub(crate) fn on_peers_found(&mut self, addrs: &[SocketAddr], source: PeerSource) {
         for &addr in addrs {
-            let somewhere = address_class(addr.ip()) != AddressClass::Nowhere && addr.port() != 0;
+            let somewhere = reach(addr.ip()) != Reach::None && addr.port() != 0;
             if somewhere && self.connections.may_connect(addr) && self.connections.make_room(source) {
                 let known =
                     Known { source, failures: 0, not_before: self.now, is_ourselves: false, is_seed: false };
@@ -260,8 +230,7 @@ impl Swarm {
 
     fn objection(&self, peer: &Peer) -> Option<CloseReason> {
         let same_ip = |other: &&Peer| other.addr.ip() == peer.addr.ip();
-        let counted =
-            peer.class == crate::Class::Internet && address_class(peer.addr.ip()) == AddressClass::Global;
+        let counted = peer.class == crate::Class::Internet && reach(peer.addr.ip()) == Reach::Global;
         if peer.peer_id == self.config.peer_id {
             Some(CloseReason::Own)
         } else if self.connections.is_banned(&Identity::of(peer)) {
@@ -386,11 +355,8 @@ impl Swarm {
         let Some(peer) = self.peers.get_mut(&key) else { return };
         let Some(id) = peer.ut_pex else { return };
         peer.pex_at = Some(now);
-        let class = address_class(peer.addr.ip());
         let (own, listens) = (peer.addr, peer.listens);
-        let fits = |addr: &SocketAddr| {
-            address_class(addr.ip()).is_reachable_from(class) && *addr != own && Some(*addr) != listens
-        };
+        let fits = |addr: &SocketAddr| may_name(own.ip(), *addr) && *addr != own && Some(*addr) != listens;
         let new = reachable.difference(&peer.pex_told).filter(|addr| fits(addr));
         let added: Vec<_> = new.take(MAX_PEX_PEERS).copied().collect();
         let gone = peer.pex_told.iter().filter(|addr| !reachable.contains(addr) || !fits(addr));
@@ -413,19 +379,5 @@ fn rank(source: PeerSource) -> u8 {
         PeerSource::Manual => 1,
         PeerSource::Tracker => 2,
         PeerSource::Pex => 3,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_accepted_only_from_their_own_class_or_if_global() {
-        let class = |ip: &str| address_class(ip.parse().unwrap());
-        let (global, private, own) = (class("203.0.113.7"), class("192.168.1.2"), class("127.0.0.1"));
-        assert_eq!(class("fe80::1"), AddressClass::Private);
-        assert!(global.is_reachable_from(own) && private.is_reachable_from(private));
-        assert!(!private.is_reachable_from(global) && !own.is_reachable_from(private));
     }
 }

@@ -4,6 +4,7 @@
 //! Invariant: the same configuration, seed and inputs give the same outputs. The core has no clock, no sockets, no
 //! files and no threads; it never sees bytes of verified pieces, only their hashes.
 
+pub mod address;
 pub mod alias;
 pub mod bandwidth;
 mod bitfield;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::connections::address_class;
+use crate::address::may_name;
 use crate::peer::Peer;
 use crate::swarm::Swarm;
 use crate::wire::{self, ExtendedHandshake, Message, Pex};
@@ -217,10 +217,9 @@ impl Swarm {
 
     fn on_pex(&mut self, key: PeerKey, payload: &[u8]) {
         let (Ok(pex), Some(peer)) = (Pex::parse(payload), self.peers.get(&key)) else { return };
-        // An address of a class the sender was not reached over may be somebody else's machine.
-        let class = address_class(peer.addr.ip());
-        let addrs: Vec<_> =
-            pex.added.into_iter().filter(|addr| address_class(addr.ip()).is_reachable_from(class)).collect();
+        // An address nearer than the sender may be somebody else's machine.
+        let ip = peer.addr.ip();
+        let addrs: Vec<_> = pex.added.into_iter().filter(|addr| may_name(ip, *addr)).collect();
         self.on_peers_found(&addrs, PeerSource::Pex);
     }
 }

@@ -11,10 +11,7 @@ mod heard;
 mod message;
 mod networks;
 
-use super::{
-    Session,
-    address::{Reach, reach},
-};
+use super::Session;
 use heard::Heard;
 use message::{DATAGRAM_MAX, INFOHASHES_MAX, encode, parse};
 use networks::Network;
@@ -27,6 +24,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+use swarm::address::{Reach, reach};
 use tokio::{net::UdpSocket, sync::Notify, time::Instant};
 
 const GROUP_V4: Ipv4Addr = Ipv4Addr::new(239, 192, 152, 143);

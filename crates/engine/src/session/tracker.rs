@@ -6,7 +6,6 @@
 mod http;
 mod udp;
 
-use super::address::{Reach, may_name, reach};
 use crate::http::HttpError;
 use release::hash::Hash32;
 use reqwest::Client;
@@ -15,6 +14,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
+use swarm::address::{Reach, may_name, reach};
 use url::Url;
 
 /// Peers taken from one answer at most.

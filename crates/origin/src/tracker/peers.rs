@@ -6,12 +6,12 @@ use super::{
     Refusal,
     announce::{Announce, Event},
 };
-use engine::session::may_name;
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
+use swarm::address::may_name;
 
 /// Peers remembered of one torrent (about 100 bytes each). Past it a newcomer takes the place of somebody at random: a
 /// flood can push people out, but not keep them out.

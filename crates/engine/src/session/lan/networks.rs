@@ -3,13 +3,13 @@
 //! Private, link-local and unique local addresses of interfaces that run; never loopback, a tunnel, or an interface that
 //! has global addresses only.
 
-use super::super::address::{Reach, reach};
 use if_addrs::{IfAddr, IfOperStatus, Interface};
 use std::{
     collections::BTreeMap,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6},
 };
+use swarm::address::{Reach, reach};
 
 /// Networks that are used at most.
 const NETWORKS_MAX: usize = 32;

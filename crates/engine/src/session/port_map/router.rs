@@ -1,6 +1,5 @@
 //! The router of this network and one port of it: PCP or NAT-PMP (RFC 6887, RFC 6886), else UPnP.
 
-use super::super::address::{Reach, reach};
 use crab_nat::{
     GatewayAddress, InternetProtocol, MappingFailure, PortMapping, PortMappingOptions, PortMappingType,
     TimeoutConfig, natpmp,
@@ -18,6 +17,7 @@ use std::{
     num::NonZeroU16,
     time::Duration,
 };
+use swarm::address::{Reach, reach};
 use tokio::net::UdpSocket;
 
 /// How long a mapping is asked for; it is renewed at half of what it was given for.

@@ -1,25 +1,26 @@
-//! Which addresses a source may name.
+//! How far an address reaches, and with it which addresses a source may name.
 //!
-//! An address of a class is accepted only from a source reached over that class or a narrower one: a
-//! tracker on the internet cannot send us into our own network or to ourselves.
+//! An address is accepted only from a source that reaches no further: a tracker or a peer on the internet cannot send us
+//! into our own network or to ourselves. Addresses are judged by their number alone; nothing is looked up here.
 
 use std::net::{IpAddr, SocketAddr};
 
 /// How far an address reaches, from narrow to wide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Reach {
+pub enum Reach {
     /// This machine.
     Loopback,
-    /// This network.
+    /// This network: private (RFC 1918, RFC 4193) or link-local.
     Private,
     /// Everywhere.
     Global,
-    /// Nowhere a peer can be.
+    /// Nowhere a peer can be: unspecified, multicast, broadcast.
     None,
 }
 
-/// How far `ip` reaches.
-pub(crate) fn reach(ip: IpAddr) -> Reach {
+/// How far `ip` reaches; an IPv4 address within IPv6 (`::ffff:…`) counts as itself.
+#[must_use]
+pub fn reach(ip: IpAddr) -> Reach {
     match ip.to_canonical() {
         ip if ip.is_unspecified() || ip.is_multicast() => Reach::None,
         ip if ip.is_loopback() => Reach::Loopback,
@@ -56,9 +57,12 @@ mod tests {
             ("127.0.0.1", "255.255.255.255:1", false),
             ("127.0.0.1", "224.0.0.1:1", false),
             ("127.0.0.1", "0.0.0.0:1", false),
+            ("192.168.1.2", "[fe80::1]:1", true),
+            ("203.0.113.9", "[ff02::1]:1", false),
+            ("203.0.113.9", "[::ffff:203.0.113.7]:1", true),
         ];
         for (source, peer, allowed) in cases {
-            let (source, peer) = (source.parse().expect("an address"), peer.parse().expect("an address"));
+            let (source, peer) = (source.parse().unwrap(), peer.parse().unwrap());
             assert_eq!(may_name(source, peer), allowed, "{source} names {peer}");
         }
     }
