@@ -18,7 +18,7 @@ mod queue;
 
 use std::collections::BTreeMap;
 
-use crate::Time;
+use crate::{Class, Time};
 use bucket::{Bucket, Offer};
 
 pub use queue::{FlowKey, Queue};
@@ -37,6 +37,15 @@ pub enum Link {
     Lan,
     /// The publisher's web server.
     Origin,
+}
+
+impl From<Class> for Link {
+    fn from(class: Class) -> Self {
+        match class {
+            Class::Internet => Self::Internet,
+            Class::Lan => Self::Lan,
+        }
+    }
 }
 
 impl From<Link> for Node {
@@ -221,8 +230,15 @@ impl Tree {
     /// The tightest cap on a path in bytes per second, if there is any.
     #[must_use]
     pub fn cap(&self, path: Path, direction: Direction) -> Option<u64> {
+        self.tightest(path, direction).map(|(_, cap)| cap)
+    }
+
+    /// The node with the tightest cap on a path, and that cap in bytes per second.
+    #[must_use]
+    pub fn tightest(&self, path: Path, direction: Direction) -> Option<(Node, u64)> {
         let side = &self.sides[direction as usize];
-        self.nodes(path).filter_map(|node| side.cap(node)).min()
+        let capped = self.nodes(path).filter_map(|node| Some((node, side.cap(node)?)));
+        capped.min_by_key(|(_, cap)| *cap)
     }
 
     /// A node's own cap in bytes per second, if it has one.

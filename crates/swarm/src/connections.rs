@@ -1,59 +1,48 @@
 //! Whom to connect to, whom to let in, whom never again.
+//!
+//! What a peer says of itself (its id, its port) keeps nobody else out: who is refused, replaced or banned is decided by
+//! the address it was met at and by what it gives. Addresses stand in `book`, who tells whom of peers in `exchange`, two
+//! connections to one peer in `doubles`.
+
+mod book;
+mod doubles;
+mod exchange;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::address::{Reach, may_name, reach};
+use self::book::{Book, Teller};
+use crate::address::{Reach, reach};
 use crate::partial::Source;
 use crate::peer::Peer;
 use crate::swarm::Swarm;
-use crate::wire::{MAX_PEX_PEERS, Message, Pex};
+use crate::wire::Message;
 use crate::{CloseReason, Event, Input, Output, PeerKey, PeerSource, Stats, Time};
 
-/// Addresses that are remembered.
-const KNOWN_MAX: usize = 2_000;
-/// Of these, addresses that peers told us of (BEP 11).
-const KNOWN_FROM_PEERS_MAX: usize = 500;
 /// A connection that gave and took nothing for so long gives its place to a newcomer.
 const USELESS_AFTER: Duration = Duration::from_secs(30);
 /// The same for one that has nothing and wants nothing.
 const MUTE_FOR: Duration = Duration::from_secs(10);
 /// Peers that left and whose blocks are not judged yet.
 const DEPARTED_MAX: usize = 4_096;
-const RETRY_MIN: Duration = Duration::from_secs(5);
-const RETRY_MAX: Duration = Duration::from_secs(600);
-/// The retry delay of an address a person gave is doubled no further.
-const RETRY_MANUAL_MAX: Duration = Duration::from_secs(30);
-/// An address that failed so often is forgotten, unless a person gave it.
-const FAILURES_MAX: u32 = 6;
+/// For so long after a peer gave something its word for its port is good enough not to try that port ourselves.
+const CLAIM_BELIEVED: Duration = Duration::from_secs(30);
+/// No more than one such port is tried in this time.
+const CLAIM_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// A peer that says nothing at all for so long is gone; a keep-alive is due every two minutes (BEP 3).
 const SILENCE_MAX: Duration = Duration::from_secs(150);
 const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(100);
-/// BEP 11: no more than one peer exchange message a minute.
-const PEX_INTERVAL: Duration = Duration::from_secs(60);
-/// A peer that could not be told of anybody is thought of again after this.
-const PEX_RETRY: Duration = Duration::from_secs(1);
-/// Peers told of others in one tick, so that no tick takes long.
-const PEX_AT_ONCE: usize = 16;
-
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
-    known: BTreeMap<SocketAddr, Known>,
+    book: Book,
     connecting: BTreeSet<SocketAddr>,
     departed: BTreeMap<PeerKey, Identity>,
     banned: BTreeSet<Ban>,
     banned_keys: BTreeSet<PeerKey>,
     banned_count: usize,
-}
-
-#[derive(Debug)]
-struct Known {
-    source: PeerSource,
-    failures: u32,
-    not_before: Time,
-    is_ourselves: bool,
-    is_seed: bool,
+    /// When an address that a peer claims for itself was last tried all the same.
+    claim_checked_at: Option<Time>,
 }
 
 /// By what a banned peer is known again. An address of the internet is one household; on loopback and in private
@@ -85,12 +74,12 @@ impl Identity {
 
 impl Connections {
     pub(crate) fn is_empty(&self) -> bool {
-        self.known.is_empty()
+        self.book.len() == 0
     }
 
     /// Addresses that may be players.
     pub(crate) fn known_players(&self) -> usize {
-        self.known.len()
+        self.book.len()
     }
 
     pub(crate) fn connecting(&self) -> usize {
@@ -100,20 +89,12 @@ impl Connections {
     /// An attempt failed: the next one waits longer.
     pub(crate) fn failed(&mut self, addr: SocketAddr, now: Time) {
         self.connecting.remove(&addr);
-        let Some(known) = self.known.get_mut(&addr) else { return };
-        known.failures += 1;
-        let manual = known.source == PeerSource::Manual;
-        let longest = if manual { RETRY_MANUAL_MAX } else { RETRY_MAX };
-        let delay = RETRY_MIN * 2_u32.pow(known.failures.min(8) - 1);
-        known.not_before = now + delay.min(longest);
-        if known.failures >= FAILURES_MAX && !manual {
-            self.known.remove(&addr);
-        }
+        self.book.failed(addr, now);
     }
 
     pub(crate) fn is_seed(&mut self, addr: Option<SocketAddr>) {
-        if let Some(known) = addr.and_then(|addr| self.known.get_mut(&addr)) {
-            known.is_seed = true;
+        if let Some(addr) = addr {
+            self.book.is_seed(addr);
         }
     }
 
@@ -122,7 +103,7 @@ impl Connections {
     }
 
     pub(crate) fn report(&self, stats: &mut Stats) {
-        stats.peers_known = self.known.len();
+        stats.peers_known = self.book.len();
         stats.peers_connecting = self.connecting.len();
         stats.peers_banned = self.banned_count;
     }
@@ -131,49 +112,35 @@ impl Connections {
         self.banned.contains(&identity.ban())
     }
 
-    /// Whether one more address from this source is remembered. What peers tell takes up a part only, and gives way
-    /// to what a tracker or a person tells.
-    fn make_room(&mut self, source: PeerSource) -> bool {
-        if source == PeerSource::Pex {
-            let from_peers = self.known.values().filter(|known| known.source == PeerSource::Pex).count();
-            return from_peers < KNOWN_FROM_PEERS_MAX && self.known.len() < KNOWN_MAX;
-        }
-        if self.known.len() >= KNOWN_MAX {
-            let least = self.known.iter().max_by_key(|(_, known)| (rank(known.source), known.failures));
-            match least.filter(|(_, known)| rank(known.source) > rank(source)).map(|(addr, _)| *addr) {
-                Some(addr) => drop(self.known.remove(&addr)),
-                None => return false,
-            }
-        }
-        true
-    }
-
     fn may_connect(&self, addr: SocketAddr) -> bool {
         !self.banned.contains(&Ban::Addr(addr)) && !self.banned.contains(&Ban::Ip(addr.ip()))
     }
 
-    fn departed(&mut self, key: PeerKey, peer: &Peer, now: Time) {
+    fn departed(&mut self, key: PeerKey, peer: &Peer, is_double: bool, now: Time) {
+        self.book.gone(key, now);
         if peer.downloaded > 0 {
             self.departed.insert(key, Identity::of(peer));
         }
         if self.departed.len() > DEPARTED_MAX {
             self.departed.pop_first();
         }
-        if let Some(known) = peer.listens.and_then(|addr| self.known.get_mut(&addr)) {
-            known.failures = 0;
-            known.not_before = now + RETRY_MIN;
+        if peer.outgoing {
+            let of_use = peer.downloaded + peer.uploaded > 0;
+            self.book.ended(peer.addr, of_use, is_double, now);
         }
     }
 }
 
 impl Swarm {
     pub(crate) fn on_peers_found(&mut self, addrs: &[SocketAddr], source: PeerSource) {
+        self.told_of(addrs, source.into());
+    }
+
+    fn told_of(&mut self, addrs: &[SocketAddr], teller: Teller) {
         for &addr in addrs {
             let somewhere = reach(addr.ip()) != Reach::None && addr.port() != 0;
-            if somewhere && self.connections.may_connect(addr) && self.connections.make_room(source) {
-                let known =
-                    Known { source, failures: 0, not_before: self.now, is_ourselves: false, is_seed: false };
-                self.connections.known.entry(addr).or_insert(known);
+            if somewhere && self.connections.may_connect(addr) {
+                self.connections.book.tell(teller, addr, self.now);
             }
         }
         self.drive_connections();
@@ -185,38 +152,38 @@ impl Swarm {
             self.connections.connecting.remove(&peer.addr);
         }
         if let Some(reason) = self.objection(&peer) {
-            if let (CloseReason::Own, Some(known)) = (reason, self.connections.known.get_mut(&peer.addr)) {
-                known.is_ourselves = true;
+            if reason == CloseReason::Own {
+                self.connections.book.is_ourselves(peer.addr);
             }
             return self.put(Output::Close { peer: key, reason });
         }
-        // An id alone is a claim: the same one at another address is somebody else, unless it is of the other family,
-        // by which we know the same machine too.
-        let same = |other: &Peer| {
-            let alike = other.addr.ip() == peer.addr.ip() || other.addr.is_ipv4() != peer.addr.is_ipv4();
-            alike && other.peer_id == peer.peer_id
-        };
-        let double = self.peers.iter().find(|(_, other)| same(other));
-        if let Some((old, other)) = double.map(|(old, other)| (*old, other.outgoing)) {
-            // Both ends must keep the same connection: the one that the smaller peer id opened.
-            let we_are_smaller = self.config.peer_id < peer.peer_id;
-            if other == peer.outgoing || peer.outgoing != we_are_smaller {
-                return self.put(Output::Close { peer: key, reason: CloseReason::Duplicate });
-            }
-            self.close(old, CloseReason::Duplicate);
-        }
-        if self.peers.len() >= self.config.connections_max
-            && let Some(useless) = self.most_useless()
-        {
+        let full = self.is_full().then(|| self.most_useless(|_| true));
+        let crowded =
+            self.is_crowded(&peer).then(|| self.most_useless(|other| other.addr.ip() == peer.addr.ip()));
+        if let Some(useless) = crowded.or(full).flatten() {
             self.close(useless, CloseReason::Limit);
         }
         self.peers.insert(key, peer);
         self.greet(key);
+        self.settle_double(key);
     }
 
-    /// The connection that was of no use for longest, if any was for long.
-    fn most_useless(&self) -> Option<PeerKey> {
-        let idle = self.peers.iter().filter(|(_, peer)| self.is_useless(peer));
+    fn is_full(&self) -> bool {
+        self.peers.len() >= self.config.connections_max
+    }
+
+    /// Whether as many as may come from one address of the internet are here already.
+    fn is_crowded(&self, peer: &Peer) -> bool {
+        let ip = peer.addr.ip();
+        let counted = peer.class == crate::Class::Internet && reach(ip) == Reach::Global;
+        counted
+            && self.peers.values().filter(|other| other.addr.ip() == ip).count()
+                >= self.config.connections_per_ip
+    }
+
+    /// The connection among these that was of no use for longest, if any was for long.
+    fn most_useless(&self, among: impl Fn(&Peer) -> bool) -> Option<PeerKey> {
+        let idle = self.peers.iter().filter(|(_, peer)| among(peer) && self.is_useless(peer));
         idle.min_by_key(|(_, peer)| peer.useful_at()).map(|(key, _)| *key)
     }
 
@@ -229,15 +196,15 @@ impl Swarm {
     }
 
     fn objection(&self, peer: &Peer) -> Option<CloseReason> {
-        let same_ip = |other: &&Peer| other.addr.ip() == peer.addr.ip();
-        let counted = peer.class == crate::Class::Internet && reach(peer.addr.ip()) == Reach::Global;
+        let ip = peer.addr.ip();
+        let no_room = || self.is_full() && self.most_useless(|_| true).is_none();
+        let no_room_there =
+            || self.is_crowded(peer) && self.most_useless(|other| other.addr.ip() == ip).is_none();
         if peer.peer_id == self.config.peer_id {
             Some(CloseReason::Own)
         } else if self.connections.is_banned(&Identity::of(peer)) {
             Some(CloseReason::Banned)
-        } else if (self.peers.len() >= self.config.connections_max && self.most_useless().is_none())
-            || (counted && self.peers.values().filter(same_ip).count() >= self.config.connections_per_ip)
-        {
+        } else if no_room() || no_room_there() {
             Some(CloseReason::Limit)
         } else {
             None
@@ -256,22 +223,48 @@ impl Swarm {
         if room == 0 || idle || (done && !self.upload) {
             return;
         }
-        let connected: BTreeSet<SocketAddr> =
-            self.peers.values().flat_map(|peer| [Some(peer.addr), peer.listens]).flatten().collect();
-        let mut due: Vec<((u32, u8, u32), SocketAddr)> = Vec::new();
-        for (addr, known) in &self.connections.known {
-            let of_no_use = known.is_ourselves || (done && known.is_seed);
-            let useful = !of_no_use && known.not_before <= self.now;
-            let free = !connected.contains(addr) && !self.connections.connecting.contains(addr);
-            if useful && free && self.connections.may_connect(*addr) {
-                due.push(((known.failures, rank(known.source), self.rng.u32(..)), *addr));
-            }
+        let taken = self.addresses_taken(|_| true);
+        let tried = (0..room).take_while(|_| self.try_next(&taken)).count();
+        if tried == 0 && self.connections.connecting.is_empty() && !done {
+            self.check_a_claim();
         }
-        due.sort_unstable();
-        for (_, addr) in due.into_iter().take(room) {
-            self.connections.connecting.insert(addr);
-            self.put(Output::Connect { addr });
+    }
+
+    /// A peer may say that it listens where somebody else does. If it does not give us anything, that port is tried: one
+    /// now and then.
+    fn check_a_claim(&mut self) {
+        let now = self.now;
+        if self.connections.claim_checked_at.is_some_and(|at| now.since(at) < CLAIM_CHECK_INTERVAL) {
+            return;
         }
+        let believed = |peer: &Peer| {
+            let mute = peer.pieces.is_empty() && !peer.interested;
+            now.since(peer.gave_at()) < if mute { MUTE_FOR } else { CLAIM_BELIEVED }
+        };
+        let taken = self.addresses_taken(believed);
+        if self.try_next(&taken) {
+            self.connections.claim_checked_at = Some(now);
+        }
+    }
+
+    /// Addresses of our peers: those we met them at, and those they claim if they are `believed`.
+    fn addresses_taken(&self, believed: impl Fn(&Peer) -> bool) -> BTreeSet<SocketAddr> {
+        let of_peer = |peer: &Peer| [Some(peer.addr), peer.listens.filter(|_| believed(peer))];
+        self.peers.values().flat_map(of_peer).flatten().collect()
+    }
+
+    /// Tries the next address that is due, if there is any.
+    fn try_next(&mut self, taken: &BTreeSet<SocketAddr>) -> bool {
+        let (now, done) = (self.now, self.is_complete());
+        let Connections { book, connecting, banned, .. } = &mut self.connections;
+        let fits = |addr: &SocketAddr, is_seed: bool| {
+            let is_banned = banned.contains(&Ban::Addr(*addr)) || banned.contains(&Ban::Ip(addr.ip()));
+            !(done && is_seed) && !taken.contains(addr) && !connecting.contains(addr) && !is_banned
+        };
+        let Some(addr) = book.take_next(now, &mut self.rng, fits) else { return false };
+        connecting.insert(addr);
+        self.put(Output::Connect { addr });
+        true
     }
 
     pub(crate) fn close(&mut self, peer: PeerKey, reason: CloseReason) {
@@ -286,7 +279,8 @@ impl Swarm {
         let Some(mut peer) = self.peers.remove(&key) else { return };
         self.dry.remove(&key);
         self.suggest.withdraw(&mut peer);
-        self.connections.departed(key, &peer, self.now);
+        let is_double = self.peers.values().any(|other| other.listens == Some(peer.addr));
+        self.connections.departed(key, &peer, is_double, self.now);
         self.forget_pieces(&peer);
         self.forget_hash_questions(key);
         for (piece, block) in peer.out.keys() {
@@ -311,7 +305,7 @@ impl Swarm {
         }
         self.connections.banned.insert(identity.ban());
         self.connections.banned_count += 1;
-        self.connections.known.remove(&identity.addr);
+        self.connections.book.forget(identity.addr);
         self.event(Event::PeerBanned { addr: identity.addr });
         self.close(key, CloseReason::Banned);
         let alike: Vec<PeerKey> = self
@@ -331,53 +325,5 @@ impl Swarm {
         let quiet = |peer: &Peer| self.now.since(peer.said_at) >= KEEP_ALIVE_AFTER;
         let due: Vec<PeerKey> = self.peers.iter().filter(|(_, p)| quiet(p)).map(|(key, _)| *key).collect();
         due.into_iter().for_each(|key| self.send(key, Message::KeepAlive));
-    }
-
-    /// Tells peers of peers (BEP 11): a few in one go, those who wait longest first.
-    pub(crate) fn exchange_peers(&mut self) {
-        let now = self.now;
-        let wait = |peer: &Peer| if peer.pex_told.is_empty() { PEX_RETRY } else { PEX_INTERVAL };
-        let due = |peer: &Peer| peer.pex_at.is_none_or(|at| now.since(at) >= wait(peer));
-        let able = self.peers.iter().filter(|(_, peer)| peer.ut_pex.is_some() && due(peer));
-        let mut line: Vec<(Option<Time>, PeerKey)> = able.map(|(key, peer)| (peer.pex_at, *key)).collect();
-        if line.is_empty() {
-            return;
-        }
-        line.sort_unstable();
-        let reachable: BTreeSet<SocketAddr> = self.peers.values().filter_map(|peer| peer.listens).collect();
-        for (_, key) in line.into_iter().take(PEX_AT_ONCE) {
-            self.exchange_with(key, &reachable);
-        }
-    }
-
-    fn exchange_with(&mut self, key: PeerKey, reachable: &BTreeSet<SocketAddr>) {
-        let now = self.now;
-        let Some(peer) = self.peers.get_mut(&key) else { return };
-        let Some(id) = peer.ut_pex else { return };
-        peer.pex_at = Some(now);
-        let (own, listens) = (peer.addr, peer.listens);
-        let fits = |addr: &SocketAddr| may_name(own.ip(), *addr) && *addr != own && Some(*addr) != listens;
-        let new = reachable.difference(&peer.pex_told).filter(|addr| fits(addr));
-        let added: Vec<_> = new.take(MAX_PEX_PEERS).copied().collect();
-        let gone = peer.pex_told.iter().filter(|addr| !reachable.contains(addr) || !fits(addr));
-        let dropped: Vec<_> = gone.take(MAX_PEX_PEERS).copied().collect();
-        if added.is_empty() && dropped.is_empty() {
-            return;
-        }
-        peer.pex_told.extend(&added);
-        dropped.iter().for_each(|addr| {
-            peer.pex_told.remove(addr);
-        });
-        let payload = Pex { added, dropped }.encode();
-        self.send(key, Message::Extended { id, payload });
-    }
-}
-
-fn rank(source: PeerSource) -> u8 {
-    match source {
-        PeerSource::Lan => 0,
-        PeerSource::Manual => 1,
-        PeerSource::Tracker => 2,
-        PeerSource::Pex => 3,
     }
 }

@@ -15,7 +15,7 @@ use crate::Bitfield;
 use crate::wire::Message;
 
 /// A connection, by the driver's own number. A number is never used twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct PeerKey(pub u64);
 
 /// On which kind of network a peer is.
@@ -185,6 +185,14 @@ pub enum Input {
     SetDownload {
         /// We do.
         enabled: bool,
+    },
+    /// How much peers of a class may owe us together, whatever their own windows are, at least two blocks: for a driver
+    /// that lets blocks come only as fast as a cap allows. How long blocks then take is held against nobody.
+    SetAhead {
+        /// Of which peers.
+        class: Class,
+        /// Bytes; `None`: each peer's window decides alone.
+        bytes: Option<u64>,
     },
     /// Which pieces are not wanted, instead of those said before; may come at any time.
     ///

@@ -2,11 +2,10 @@
 
 use bytes::Bytes;
 
-use crate::address::may_name;
 use crate::peer::Peer;
 use crate::swarm::Swarm;
-use crate::wire::{self, ExtendedHandshake, Message, Pex};
-use crate::{Bitfield, CloseReason, PeerKey, PeerSource};
+use crate::wire::{self, ExtendedHandshake, Message};
+use crate::{Bitfield, CloseReason, PeerKey};
 
 impl Swarm {
     pub(crate) fn on_message(&mut self, key: PeerKey, message: Message) {
@@ -212,14 +211,7 @@ impl Swarm {
         if served {
             self.tell_all_early(key);
         }
+        self.settle_double(key);
         self.close_if_both_done(key);
-    }
-
-    fn on_pex(&mut self, key: PeerKey, payload: &[u8]) {
-        let (Ok(pex), Some(peer)) = (Pex::parse(payload), self.peers.get(&key)) else { return };
-        // An address nearer than the sender may be somebody else's machine.
-        let ip = peer.addr.ip();
-        let addrs: Vec<_> = pex.added.into_iter().filter(|addr| may_name(ip, *addr)).collect();
-        self.on_peers_found(&addrs, PeerSource::Pex);
     }
 }

@@ -114,6 +114,8 @@ pub(crate) struct Peer {
     /// When it was last told of others, or that could not be.
     pub(crate) pex_at: Option<Time>,
     pub(crate) pex_told: BTreeSet<SocketAddr>,
+    /// When it last told of others.
+    pub(crate) pex_heard_at: Option<Time>,
 }
 
 impl Peer {
@@ -190,6 +192,7 @@ impl Peer {
             said_at: now,
             pex_at: None,
             pex_told: BTreeSet::new(),
+            pex_heard_at: None,
         })
     }
 
@@ -242,6 +245,15 @@ impl Peer {
     /// When it last gave or took a block, or came.
     pub(crate) fn useful_at(&self) -> Time {
         self.connected_at.max(self.gave_at).max(self.took_at)
+    }
+
+    pub(crate) fn connected_at(&self) -> Time {
+        self.connected_at
+    }
+
+    /// When it last gave a block, or came.
+    pub(crate) fn gave_at(&self) -> Time {
+        self.gave_at
     }
 
     /// How many blocks for it may be at the driver.

@@ -10,8 +10,9 @@ use crate::partial::{Arrival, Only, Partial, Source, Stage};
 use crate::peer::Peer;
 use crate::swarm::Swarm;
 use crate::wire::{BLOCK_LENGTH, Message};
-use crate::{CloseReason, Output, PeerKey};
+use crate::{Class, CloseReason, Output, PeerKey};
 
+pub(crate) mod ahead;
 pub(crate) mod choose;
 mod endgame;
 
@@ -40,7 +41,7 @@ impl Swarm {
             if peer.dry_at == Some(self.generation) && !peer.out.is_empty() {
                 return true;
             }
-            let room = peer.room(&self.config);
+            let room = peer.room(&self.config).min(self.ahead_left(peer.class));
             if room == 0 {
                 return false;
             }
@@ -58,8 +59,7 @@ impl Swarm {
     }
 
     pub(crate) fn fill_all(&mut self) {
-        let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
-        for key in keys {
+        for key in self.in_turn() {
             if let Some(peer) = self.peers.get_mut(&key) {
                 peer.size_window(self.now, &self.config);
             }
@@ -85,11 +85,13 @@ impl Swarm {
         if self.peers.get(&key).is_none_or(|peer| !peer.out.is_empty()) {
             return false;
         }
+        let own = [Class::Internet, Class::Lan].map(|class| self.own_delay(class).as_millis() as u64);
         let wait = |peer: &Peer| {
             let rate = peer.down.per_second(self.now).max(1);
             let bytes = peer.out.len() as u64 * u64::from(BLOCK_LENGTH);
             let oldest = peer.out.values().min().map_or(0, |asked| self.now.since(*asked).as_millis() as u64);
-            oldest.min(bytes * 1000 / rate)
+            // What our own cap makes everybody wait is nobody's slowness.
+            oldest.min(bytes * 1000 / rate).saturating_sub(own[peer.class as usize])
         };
         let slowest = self.peers.iter().map(|(other, peer)| (wait(peer), *other)).max();
         let Some((_, victim)) = slowest.filter(|(wait, _)| *wait > STEAL_WAIT_MILLIS) else { return false };
@@ -194,7 +196,7 @@ impl Swarm {
                 return self.close(key, CloseReason::Protocol);
             }
         }
-        self.fill(key);
+        self.fill_after(key);
     }
 
     /// A block came that was asked for: it is stored, unless another was faster.

@@ -17,6 +17,7 @@ use crate::origin::Origin;
 use crate::partial::Partial;
 use crate::peer::Peer;
 use crate::picker::Picker;
+use crate::requests::ahead::Ahead;
 use crate::suggest::Suggest;
 use crate::totals::Totals;
 use crate::wire::Message;
@@ -54,6 +55,7 @@ pub struct Swarm {
     /// Peers with room for which nothing was found, and where to go on among them.
     pub(crate) dry: BTreeSet<PeerKey>,
     pub(crate) dry_from: PeerKey,
+    pub(crate) ahead: Ahead,
     pub(crate) choker: Choker,
     pub(crate) origin: Origin,
     pub(crate) connections: Connections,
@@ -100,6 +102,7 @@ impl Swarm {
             generation: 0,
             dry: BTreeSet::new(),
             dry_from: PeerKey(0),
+            ahead: Ahead::default(),
             connections: Connections::default(),
             totals: Totals::default(),
             download: true,
@@ -192,6 +195,7 @@ impl Swarm {
             Input::SetOrigin { available } => self.set_origin(available),
             Input::SetUpload { enabled } => self.set_upload(enabled),
             Input::SetDownload { enabled } => self.set_download(enabled),
+            Input::SetAhead { class, bytes } => self.set_ahead(class, bytes),
             Input::SetUnwanted { unwanted } => self.set_unwanted(unwanted),
             Input::Tick => {}
         }
@@ -199,6 +203,7 @@ impl Swarm {
 
     fn tick(&mut self) {
         self.check_silence();
+        self.settle_doubles();
         self.check_requests();
         self.check_hash_requests();
         self.check_choker();

@@ -10,7 +10,7 @@ use release::hash::Hash32;
 use release::layout::{FileEntry, Layout, PieceLayers};
 use release::merkle;
 use release::path::GamePath;
-use swarm::wire::{ExtendedHandshake, HashRange, Message, RESERVED};
+use swarm::wire::{ExtendedHandshake, HashRange, Message, Pex, RESERVED, UT_PEX};
 use swarm::{Bitfield, Class, CloseReason, Config, Event, Input, Output, PeerKey, PeerSource, Swarm, Time};
 
 const BLOCK: u32 = 16 * 1024;
@@ -262,28 +262,114 @@ fn an_unreadable_block_is_rejected_and_its_piece_is_lost_to_all() {
 }
 
 #[test]
-fn ourselves_and_doubles_are_not_kept() {
+fn we_are_no_peer_of_ours() {
     let mut driver = Driver::new(Bitfield::empty(PIECES));
     assert!(closed(&driver.connect_as(PEER, [5; 20], true, RESERVED), CloseReason::Own));
-    assert!(!closed(&driver.connect_as(PEER, [9; 20], false, RESERVED), CloseReason::Duplicate));
-    // Our id is the smaller one, so the connection that we opened stays.
-    let same_house = |port: u16| SocketAddr::from(([192, 0, 2, PEER.0 as u8], port));
-    let outputs = driver.connect_from(same_house(1), OTHER, [9; 20], true, RESERVED);
-    assert!(outputs.contains(&Output::Close { peer: PEER, reason: CloseReason::Duplicate }));
-    let outputs = driver.connect_from(same_house(2), PeerKey(3), [9; 20], false, RESERVED);
-    assert!(outputs.contains(&Output::Close { peer: PeerKey(3), reason: CloseReason::Duplicate }));
-    // By its other address of the other family it is the same peer.
-    let by_v6 = "[2001:db8::1]:6881".parse().unwrap();
-    let outputs = driver.connect_from(by_v6, PeerKey(4), [9; 20], false, RESERVED);
-    assert!(outputs.contains(&Output::Close { peer: PeerKey(4), reason: CloseReason::Duplicate }));
+}
+
+fn listens_at(port: u16) -> Message {
+    let said = ExtendedHandshake { port: Some(port), ..ExtendedHandshake::default() };
+    Message::Extended { id: 0, payload: said.encode() }
+}
+
+fn house(port: u16) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 1], port))
+}
+
+/// Of two connections that cross, the one that the greater id opened stays, and the other end lets go of none.
+#[test]
+fn of_crossing_connections_the_greater_ids_own_stays() {
+    for (id, is_ours_to_decide) in [([3; 20], true), ([9; 20], false)] {
+        for ours_first in [true, false] {
+            let mut driver = Driver::new(Bitfield::empty(PIECES));
+            let mut outputs = Vec::new();
+            let dial = |driver: &mut Driver, outputs: &mut Vec<Output>| {
+                outputs.extend(driver.connect_from(house(6881), OTHER, id, true, RESERVED));
+            };
+            if ours_first {
+                dial(&mut driver, &mut outputs);
+            }
+            outputs.extend(driver.connect_from(house(50_000), PEER, id, false, RESERVED));
+            outputs.extend(driver.hear(PEER, listens_at(6881)));
+            if !ours_first {
+                dial(&mut driver, &mut outputs);
+            }
+            let let_go = Output::Close { peer: PEER, reason: CloseReason::Duplicate };
+            assert_eq!(outputs.contains(&let_go), is_ours_to_decide, "{id:?} {ours_first}");
+            assert_eq!(driver.swarm.stats(driver.now).peers.len(), 2 - usize::from(is_ours_to_decide));
+        }
+    }
 }
 
 #[test]
 fn who_takes_anothers_id_does_not_keep_it_out() {
+    for id in [[3; 20], [9; 20]] {
+        let mut driver = Driver::new(Bitfield::empty(PIECES));
+        // Elsewhere, in the same house, and by another family's address.
+        let squatters = ["192.0.2.7:50000", "192.0.2.1:50000", "[2001:db8::1]:6881"];
+        for (number, squatter) in squatters.iter().enumerate() {
+            let key = PeerKey(10 + number as u64);
+            driver.connect_from(squatter.parse().unwrap(), key, id, false, RESERVED);
+            driver.hear(key, listens_at(7000));
+        }
+        let outputs = driver.connect_from(house(6881), PEER, id, true, RESERVED);
+        assert!(!closed(&outputs, CloseReason::Duplicate));
+        let outputs = driver.connect_from(house(50_001), OTHER, id, false, RESERVED);
+        assert!(!closed(&outputs, CloseReason::Duplicate));
+        assert!(!closed(&driver.later(60), CloseReason::Duplicate));
+        assert_eq!(driver.swarm.stats(driver.now).peers.len(), 5);
+    }
+}
+
+/// Somebody who came in says that it listens where the seed does: the seed's own port is tried soon all the same.
+#[test]
+fn who_claims_anothers_port_does_not_keep_us_from_it() {
     let mut driver = Driver::new(Bitfield::empty(PIECES));
-    assert!(!closed(&driver.connect_as(PEER, [9; 20], false, RESERVED), CloseReason::Duplicate));
-    assert!(!closed(&driver.connect_as(OTHER, [9; 20], false, RESERVED), CloseReason::Duplicate));
-    assert_eq!(driver.swarm.stats(driver.now).peers.len(), 2);
+    driver.connect_from(house(50_000), PEER, [3; 20], false, RESERVED);
+    driver.hear(PEER, listens_at(6881));
+    let found = Input::PeersFound { addrs: vec![house(6881)], source: PeerSource::Tracker };
+    let dial = Output::Connect { addr: house(6881) };
+    assert!(!driver.give(found).contains(&dial));
+    assert!(!driver.later(5).contains(&dial));
+    assert!(driver.later(6).contains(&dial));
+    let outputs = driver.connect_from(house(6881), OTHER, [3; 20], true, RESERVED);
+    assert!(!outputs.contains(&Output::Close { peer: OTHER, reason: CloseReason::Duplicate }));
+}
+
+/// One machine with an address of each family: the connection that serves stays, the other goes.
+#[test]
+fn of_two_connections_under_one_name_the_useful_one_stays() {
+    let by_v6: SocketAddr = "[2001:db8::1]:6881".parse().unwrap();
+    for (id, is_ours_to_decide) in [([3; 20], true), ([9; 20], false)] {
+        let mut driver = Driver::seeding();
+        driver.connect_from(house(50_000), PEER, id, false, RESERVED);
+        driver.connect_from(by_v6, OTHER, id, false, RESERVED);
+        driver.hear(OTHER, Message::Interested);
+        assert!(!closed(&driver.later(12), CloseReason::Duplicate), "neither was of use");
+        driver.hear(OTHER, request(0, 0, BLOCK));
+        driver.give(Input::BlockSent { peer: OTHER, piece: 0, begin: 0, length: BLOCK });
+        let outputs = driver.later(1);
+        let let_go = Output::Close { peer: PEER, reason: CloseReason::Duplicate };
+        assert_eq!(outputs.contains(&let_go), is_ours_to_decide, "{outputs:?}");
+    }
+}
+
+/// The first message of a teller is heard, those that follow too soon are not (BEP 11).
+#[test]
+fn peer_exchange_is_heard_now_and_then() {
+    let mut driver = Driver::new(Bitfield::empty(PIECES));
+    driver.connect_as(PEER, [3; 20], false, RESERVED);
+    let tell = |driver: &mut Driver, host: u8| {
+        let added = (1..=50).map(|port| SocketAddr::from(([198, 51, 100, host], port))).collect();
+        let payload = Pex { added, dropped: vec![] }.encode();
+        driver.hear(PEER, Message::Extended { id: UT_PEX, payload });
+        driver.swarm.stats(driver.now).peers_known
+    };
+    assert_eq!(tell(&mut driver, 1), 50);
+    assert_eq!(tell(&mut driver, 2), 50);
+    driver.later(31);
+    let known = tell(&mut driver, 3);
+    assert!(known <= 50, "{known} are known of one teller");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::partial::Source;
 use crate::swarm::Swarm;
-use crate::{PeerKey, Time};
+use crate::{Class, PeerKey, Time};
 
 /// A block asked for so long ago may be asked of another.
 const AGE: Duration = Duration::from_secs(1);
@@ -44,7 +44,8 @@ impl Swarm {
 
     /// The blocks that one source alone was asked for some time ago, those that wait longest first.
     fn waiting_blocks(&self) -> Vec<(Time, u32, u32)> {
-        let is_old = |since: Time| self.now.since(since) >= AGE;
+        let age = AGE + self.own_delay(Class::Internet).max(self.own_delay(Class::Lan));
+        let is_old = |since: Time| self.now.since(since) >= age;
         let mut waiting: Vec<(Time, u32, u32)> = Vec::new();
         // Who is asked has the piece; if nobody else has it, nobody else can be asked.
         let elsewhere = |piece: &u32| {
@@ -78,6 +79,7 @@ impl Swarm {
             };
             let useful = peer.has_block(piece, block)
                 && !peer.out.contains_key(&(piece, block))
+                && self.ahead_left(peer.class) > 0
                 && partial.admits(Source::Peer(key));
             if !useful {
                 ring.at += 1;
