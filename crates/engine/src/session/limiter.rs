@@ -3,9 +3,11 @@
 //! Blocks wait for a grant, in turn and in small portions; messages, headers and acknowledgements are charged. One task
 //! (the pump) hands out grants when their time comes. Caps change at any time and hold for whoever waits already.
 
+mod ahead;
 mod flow;
 mod socket;
 
+use ahead::Stretches;
 pub(crate) use flow::{Flow, Scope};
 
 use std::{
@@ -50,9 +52,6 @@ pub(crate) struct Limiter {
     epoch: AtomicU64,
     /// Connections that share the caps.
     flows: AtomicI64,
-    /// How many times as large receive windows are as a short line needs; grows while the download cap is not
-    /// reached, because the line is long.
-    stretch: AtomicU64,
     /// Bytes on the wire to peers on the internet so far.
     sent_abroad: AtomicU64,
     next_flow: AtomicU64,
@@ -66,10 +65,7 @@ struct Inner {
     waiters: HashMap<(Direction, FlowKey), oneshot::Sender<u32>>,
     /// When the pump wakes by itself.
     pump_at: Option<Time>,
-    /// When and at how many idle bytes the use of the download cap was looked at last.
-    looked: (Time, u64),
-    /// Looks since the cap was missed.
-    reached: u32,
+    stretches: Stretches,
 }
 
 /// What a flow wants to move.
@@ -82,14 +78,6 @@ struct Wish {
     want: u32,
 }
 
-/// How often the use of the download cap is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// So much of the cap left over, while peers send, means that windows are too small for the line.
-const MISSED_SHARE: f64 = 0.2;
-/// Looks without anything missed after which windows are halved again.
-const RELAX_AFTER: u32 = 30;
-/// The most that windows are stretched: to more than a second's worth.
-const STRETCH_MAX: u64 = 16;
 const DIRECTIONS: [Direction; 2] = [Direction::Up, Direction::Down];
 
 impl Limiter {
@@ -101,7 +89,6 @@ impl Limiter {
             capped: Default::default(),
             epoch: AtomicU64::new(1),
             flows: AtomicI64::new(0),
-            stretch: AtomicU64::new(1),
             sent_abroad: AtomicU64::new(0),
             next_flow: AtomicU64::new(0),
             next_game: AtomicU32::new(1),
@@ -152,6 +139,9 @@ impl Limiter {
             queue.tree.set_cap(Node::Game(game), Direction::Up, up);
             queue.tree.set_cap(Node::Game(game), Direction::Down, down);
         });
+        if down.is_none() {
+            self.lock().stretches.forget(Node::Game(game));
+        }
     }
 
     /// Changes the tree and serves whom that helps.
@@ -173,33 +163,6 @@ impl Limiter {
     fn count(&self, link: Link, more: i64) {
         if link != Link::Origin {
             self.flows.fetch_add(more, Ordering::Relaxed);
-            self.epoch.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// Looks how far the download cap is reached while peers send, and stretches or relaxes their windows.
-    fn look(&self) {
-        let mut inner = self.lock();
-        let (now, (at, before)) = (self.now(), inner.looked);
-        let elapsed = now.since(at);
-        let Some(cap) = inner.queue.tree.node_cap(Node::Root, Direction::Down) else { return };
-        if elapsed < LOOK_EVERY {
-            return;
-        }
-        let idle = inner.queue.tree.idle_bytes(now, Node::Root, Direction::Down);
-        inner.looked = (now, idle);
-        let missed = idle.saturating_sub(before) as f64 / (cap as f64 * elapsed.as_secs_f64()).max(1.0);
-        let stretch = self.stretch.load(Ordering::Relaxed);
-        let next = if missed > MISSED_SHARE && elapsed < LOOK_EVERY * 2 {
-            inner.reached = 0;
-            (stretch * 2).min(STRETCH_MAX)
-        } else {
-            inner.reached += 1;
-            if inner.reached.is_multiple_of(RELAX_AFTER) { (stretch / 2).max(1) } else { stretch }
-        };
-        drop(inner);
-        if next != stretch {
-            self.stretch.store(next, Ordering::Relaxed);
             self.epoch.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -94,6 +94,8 @@ struct Actor {
     failed: bool,
     have: Bitfield,
     excluded: Vec<u32>,
+    /// What peers may owe, as the core knows it, by class.
+    ahead: [Option<u64>; 2],
     /// Inputs that an output led to.
     next: VecDeque<Input>,
     exchange: Exchange,
@@ -173,6 +175,7 @@ impl Actor {
             failed: false,
             have,
             excluded: torrent.excluded,
+            ahead: [None; 2],
             next: VecDeque::new(),
             exchange: torrent.exchange,
             tiers: torrent.trackers,
@@ -198,6 +201,7 @@ impl Actor {
         let mut flush_timer = tokio::time::interval(FLUSH_INTERVAL);
         status_timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
         flush_timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.keep_pace();
         self.drain();
         if self.complete {
             let _ = self.events.send(TorrentEvent::Complete);
@@ -213,7 +217,7 @@ impl Actor {
             let first = tokio::select! {
                 biased;
                 Some(happening) = done.recv() => happening,
-                _ = status_timer.tick() => { self.tell_status(); continue }
+                _ = status_timer.tick() => { self.keep_pace(); self.tell_status(); continue }
                 _ = flush_timer.tick() => { self.flush(false); continue }
                 Some(happening) = wire.recv(), if self.writes < WRITES_MAX => happening,
                 () = tick => Happening::Command(Input::Tick),
@@ -302,6 +306,16 @@ impl Actor {
             Happening::Stop(_) => return,
         };
         self.input(input);
+    }
+
+    /// Tells the core what the caps allow to be asked for ahead, where that changed.
+    fn keep_pace(&mut self) {
+        for class in [Class::Internet, Class::Lan] {
+            let bytes = self.scope.ahead(class);
+            if std::mem::replace(&mut self.ahead[class as usize], bytes) != bytes {
+                self.input(Input::SetAhead { class, bytes });
+            }
+        }
     }
 
     /// Whoever asks the origin before a tracker told of the crowd asks together with all the others of it.

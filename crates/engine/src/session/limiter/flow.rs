@@ -22,6 +22,9 @@ const TLS_BYTES_PER_PACKET: u32 = 4;
 /// A connection's share of what may lie in receive buffers, in milliseconds at the download cap: what lies there has
 /// crossed the wire already.
 const WINDOW_MILLIS: u64 = 70;
+/// What all peers may owe together on a short line, in milliseconds at the cap: the way there and back, and some
+/// blocks.
+const OWED_MILLIS: u64 = 600;
 /// The smallest receive window asked for, in bytes: below two packets TCP stalls.
 const WINDOW_MIN: u64 = 4 * 1024;
 /// From here on the system chooses the window itself, in bytes.
@@ -60,13 +63,15 @@ impl Scope {
         self.limiter.epoch.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// What peers of a class may owe this torrent together under the caps, in bytes; `None`: as their windows say.
+    pub(crate) fn ahead(&self, class: Class) -> Option<u64> {
+        let background = self.background.load(Ordering::Relaxed);
+        self.limiter.ahead(path(class.into(), self.game, background), OWED_MILLIS)
+    }
+
     /// A peer's connection, whose handshakes are through.
     pub(crate) fn peer(&self, class: Class, connection: &TcpStream) -> Flow {
-        let link = match class {
-            Class::Internet => Link::Internet,
-            Class::Lan => Link::Lan,
-        };
-        let flow = self.flow(link, socket::framing(connection));
+        let flow = self.flow(class.into(), socket::framing(connection));
         let found = socket::receive_window(connection);
         flow.window.ours.store(found, Ordering::Relaxed);
         flow.window.capped.store(found < WINDOW_SYSTEM, Ordering::Relaxed);
@@ -93,16 +98,14 @@ impl Scope {
 impl Limiter {
     /// Connects to a peer, with a receive window that is small beside the download cap from the first packet on.
     pub(crate) async fn connect(&self, addr: SocketAddr) -> io::Result<TcpStream> {
-        let cap =
-            self.lock().queue.tree.cap(path(Link::Internet, GameKey::default(), false), Direction::Down);
-        socket::connect(addr, self.window(cap)).await
+        let window = self.window(path(Link::Internet, GameKey::default(), false));
+        socket::connect(addr, window).await
     }
 
     /// The receive window of one connection among all under a download cap; `None`: as the system likes.
-    fn window(&self, cap: Option<u64>) -> Option<u64> {
+    fn window(&self, path: Path) -> Option<u64> {
         let flows = self.flows.load(Ordering::Relaxed).max(1).unsigned_abs();
-        let stretch = self.stretch.load(Ordering::Relaxed);
-        let window = (cap? * WINDOW_MILLIS * stretch / 1_000 / flows).max(WINDOW_MIN);
+        let window = (self.ahead(path, WINDOW_MILLIS)? / flows).max(WINDOW_MIN);
         Some(window).filter(|window| *window < WINDOW_FREE)
     }
 }
@@ -241,23 +244,19 @@ impl Flow {
         let epoch = limiter.epoch.load(Ordering::Relaxed);
         if direction == Direction::Down && self.is_capped(direction) {
             self.window.shrink_in_time(connection);
-            limiter.look();
+            limiter.look(self.path());
         }
         if self.tuned[direction as usize].swap(epoch, Ordering::Relaxed) == epoch {
             return;
         }
-        let cap = if self.is_capped(direction) {
-            limiter.lock().queue.tree.cap(self.path(), direction)
-        } else {
-            None
-        };
         match direction {
             Direction::Up => {
+                let cap = limiter.lock().queue.tree.cap(self.path(), direction);
                 let backlog = cap.map(|cap| (cap * BACKLOG_MILLIS / 1_000).max(BACKLOG_MIN));
                 socket::set_unsent_max(connection, backlog);
             }
             Direction::Down => {
-                let window = limiter.window(cap);
+                let window = limiter.window(self.path());
                 // A window that was never capped is the system's to size.
                 if window.is_some() || self.window.capped.load(Ordering::Relaxed) {
                     self.window.set(connection, window);
