@@ -10,7 +10,7 @@ use crate::partial::{Arrival, Only, Partial, Source, Stage};
 use crate::peer::Peer;
 use crate::swarm::Swarm;
 use crate::wire::{BLOCK_LENGTH, Message};
-use crate::{Class, CloseReason, Output, PeerKey};
+use crate::{CloseReason, Output, PeerKey};
 
 pub(crate) mod ahead;
 pub(crate) mod choose;
@@ -85,13 +85,11 @@ impl Swarm {
         if self.peers.get(&key).is_none_or(|peer| !peer.out.is_empty()) {
             return false;
         }
-        let own = [Class::Internet, Class::Lan].map(|class| self.own_delay(class).as_millis() as u64);
         let wait = |peer: &Peer| {
             let rate = peer.down.per_second(self.now).max(1);
             let bytes = peer.out.len() as u64 * u64::from(BLOCK_LENGTH);
-            let oldest = peer.out.values().min().map_or(0, |asked| self.now.since(*asked).as_millis() as u64);
-            // What our own cap makes everybody wait is nobody's slowness.
-            oldest.min(bytes * 1000 / rate).saturating_sub(own[peer.class as usize])
+            let oldest = peer.out.values().min().map(|asked| self.waited(peer.class, *asked));
+            oldest.map_or(0, |oldest| oldest.as_millis() as u64).min(bytes * 1000 / rate)
         };
         let slowest = self.peers.iter().map(|(other, peer)| (wait(peer), *other)).max();
         let Some((_, victim)) = slowest.filter(|(wait, _)| *wait > STEAL_WAIT_MILLIS) else { return false };
@@ -187,6 +185,9 @@ impl Swarm {
         let late = peer.late.remove(&(piece, block));
         let waited = asked.map(|asked| self.now.since(asked));
         peer.block_came(self.now, bytes, waited, &self.config);
+        if let Some(asked) = asked {
+            self.ahead.reach(peer.class, asked, self.now);
+        }
         if waited.is_some() || late {
             self.take_block(Source::Peer(key), piece, block, data);
         } else {

@@ -38,14 +38,6 @@ impl Totals {
         self.down.players.per_second(now) + self.down.lan.per_second(now)
     }
 
-    /// Bytes per second that peers of a class give us.
-    pub(crate) fn rate_of(&self, class: Class, now: Time) -> u64 {
-        match class {
-            Class::Internet => self.down.players.per_second(now),
-            Class::Lan => self.down.lan.per_second(now),
-        }
-    }
-
     pub(crate) fn report(&self, now: Time, stats: &mut Stats) {
         (stats.downloaded, stats.download_rate) = (self.down.sum, self.down.rates(now));
         (stats.uploaded, stats.upload_rate) = (self.up.sum, self.up.rates(now));

@@ -9,18 +9,40 @@ use std::time::Duration;
 use crate::peer::Peer;
 use crate::swarm::Swarm;
 use crate::wire::BLOCK_LENGTH;
-use crate::{Class, PeerKey};
+use crate::{Class, PeerKey, Time};
 
 /// Blocks that may be owed however low the cap is: one that comes and one that is on its way.
 const BLOCKS_MIN: usize = 2;
+/// A longer time between two blocks was a pause.
+const GAP_MAX: Duration = Duration::from_secs(10);
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Ahead {
     /// Blocks that may be owed, by class of peer; `None`: as many as the windows take.
     blocks: [Option<usize>; 2],
+    /// How far the line has come, by class of peer.
+    reached: [Reached; 2],
     /// Who is asked next.
     next: PeerKey,
+}
+
+/// When the newest request was made that was answered, when a block came last, and how long it is from one to the next.
+#[derive(Debug, Clone, Copy, Default)]
+struct Reached {
+    asked: Time,
+    at: Time,
+    gap: Duration,
+}
+
+impl Ahead {
+    /// A block came that was asked for at this time.
+    pub(super) fn reach(&mut self, class: Class, asked: Time, now: Time) {
+        let reached = &mut self.reached[class as usize];
+        let gap = if reached.at == Time::ZERO { Duration::ZERO } else { now.since(reached.at).min(GAP_MAX) };
+        let gap = (reached.gap * 3 + gap) / 4;
+        *reached = Reached { asked: reached.asked.max(asked), at: now, gap };
+    }
 }
 
 impl Swarm {
@@ -38,15 +60,15 @@ impl Swarm {
         most.saturating_sub(self.owed(class))
     }
 
-    /// How long blocks wait because of our cap: as long as all that are owed take at the rate at which they come. Zero
-    /// where nothing bounds them.
-    pub(super) fn own_delay(&self, class: Class) -> Duration {
+    /// How long a block asked of a peer of this class at this time made us wait, without what our own cap explains: that
+    /// everybody's blocks come late, and that those who read in turn read each as late as a turn.
+    pub(super) fn waited(&self, class: Class, asked: Time) -> Duration {
         if self.ahead.blocks[class as usize].is_none() {
-            return Duration::ZERO;
+            return self.now.since(asked);
         }
-        let bytes = self.owed(class) as u64 * u64::from(BLOCK_LENGTH);
-        let rate = self.totals.rate_of(class, self.now).max(1);
-        Duration::from_millis(bytes.saturating_mul(1_000) / rate)
+        let Reached { asked: reached, at, gap } = self.ahead.reached[class as usize];
+        let turn = gap * u32::try_from(self.owed(class)).unwrap_or(u32::MAX);
+        (reached + self.now.since(at)).since(asked).saturating_sub(turn)
     }
 
     /// A block came from a peer: it is asked for more, or, under a bound, those whose turn it is are.

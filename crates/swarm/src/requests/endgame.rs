@@ -44,8 +44,8 @@ impl Swarm {
 
     /// The blocks that one source alone was asked for some time ago, those that wait longest first.
     fn waiting_blocks(&self) -> Vec<(Time, u32, u32)> {
-        let age = AGE + self.own_delay(Class::Internet).max(self.own_delay(Class::Lan));
-        let is_old = |since: Time| self.now.since(since) >= age;
+        let classes = [Class::Internet, Class::Lan];
+        let is_old = |since: Time| classes.iter().all(|class| self.waited(*class, since) >= AGE);
         let mut waiting: Vec<(Time, u32, u32)> = Vec::new();
         // Who is asked has the piece; if nobody else has it, nobody else can be asked.
         let elsewhere = |piece: &u32| {
