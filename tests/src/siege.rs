@@ -5,14 +5,27 @@ use crate::{
     hostile::{Hostile, Line},
     muster::TorrentPeer,
     share::Share,
+    tree,
 };
+use release::merkle;
 use std::{
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
-use swarm::wire::{Message, Pex, UT_PEX};
+use swarm::wire::{BLOCK_LENGTH, HashRange, Message, Pex, UT_PEX};
+
+/// The victim answers a word that needs no thought within this.
+pub const SOON: Duration = Duration::from_secs(2);
+/// What a download of these few MiB costs by itself, with room to spare: memory in MiB.
+pub const MEMORY_MIB: u64 = 16;
+/// The same, processor time in seconds.
+pub const CPU: f64 = 2.0;
+/// The honest seed alone needs about a second; an attack may add this.
+pub const DELAY_MAX: Duration = Duration::from_secs(12);
+/// Connections that say nothing: more than are let in at once, fewer than the system keeps waiting besides.
+pub const SILENT: usize = 150;
 
 /// Longest the whole download may take once the honest seed is there.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -52,7 +65,35 @@ impl Siege {
     /// A downloader of a small mixed tree.
     #[must_use]
     pub fn lay(seed: u64) -> Self {
-        Self::lay_for(Share::mixed(seed, 2 * MIB), |share| share.torrent.clone(), &[], &[])
+        Self::lay_with(seed, &[], &[])
+    }
+
+    /// The same with these peers and options.
+    #[must_use]
+    pub fn lay_with(seed: u64, peers: &[&str], options: &[&str]) -> Self {
+        Self::lay_for(Share::mixed(seed, 2 * MIB), |share| share.torrent.clone(), peers, options)
+    }
+
+    /// A downloader of two files with layers of 512.
+    #[must_use]
+    pub fn layered(seed: u64) -> Self {
+        let share = Share::filled(BLOCK_LENGTH as usize, |folder| {
+            let mut random = fastrand::Rng::with_seed(seed);
+            tree::write(&folder.join("a.bin"), 512 * BLOCK_LENGTH as usize, &mut random);
+            tree::write(&folder.join("b.bin"), 512 * BLOCK_LENGTH as usize, &mut random);
+        });
+        Self::lay_for(share, |share| share.torrent.clone(), &[], &[])
+    }
+
+    /// A question for the whole layer of each file: asked in turn, no answer can be kept for the next.
+    #[must_use]
+    pub fn layer_requests(&self) -> Vec<Message> {
+        let layout = &self.hostile.layout;
+        let base_layer = merkle::piece_height(layout.piece_length());
+        let whole =
+            |pieces_root| HashRange { pieces_root, base_layer, index: 0, length: 512, proof_layers: 0 };
+        let roots = layout.files().iter().filter_map(|file| file.pieces_root);
+        roots.map(|pieces_root| Message::HashRequest(whole(pieces_root))).collect()
     }
 
     /// A downloader of `share` with this torrent file, these peers and options.
@@ -127,7 +168,20 @@ impl Siege {
         self.lift_during(|_| ()).0
     }
 
-    /// The same, with all that the victim said on stderr.
+    /// The honest seed comes while those who were there before stay and say nothing more; everything must arrive.
+    #[must_use]
+    pub fn lift_beside<T: Send>(self, others: T) -> Toll {
+        let wait = |over: &AtomicBool| {
+            while !over.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        };
+        let toll = self.lift_during(wait).0;
+        drop(others);
+        toll
+    }
+
+    /// The same as [`Siege::lift`], with all that the victim said on stderr.
     #[must_use]
     pub fn lift_logged(mut self) -> (Toll, String) {
         let _honest = self.honest();
@@ -183,6 +237,18 @@ impl Toll {
         assert!(self.memory <= memory_mib << 20, "{} bytes of memory", self.memory);
         assert!(self.cpu <= cpu_seconds, "{} s of processor time", self.cpu);
         assert!(self.wasted <= wasted, "{} bytes in vain", self.wasted);
+    }
+}
+
+/// Tells the victim of fifty addresses of loopback in each of so many messages; nobody listens there.
+pub fn tell_of_nobody(line: &mut Line, messages: u32) {
+    let first = u32::from(Ipv4Addr::new(127, 1, 0, 0));
+    for message in 0..messages {
+        let host = |number| SocketAddr::new(Ipv4Addr::from(first + message * 50 + number).into(), 9);
+        let payload = Pex { added: (1..=50).map(host).collect(), dropped: vec![] }.encode();
+        if !line.say(&Message::Extended { id: UT_PEX, payload }) {
+            break;
+        }
     }
 }
 

@@ -17,15 +17,9 @@ use tests::{
     hostile::{self, Hostile, Line},
     muster::TorrentPeer,
     share::Share,
-    siege::Siege,
+    siege::{CPU, DELAY_MAX, MEMORY_MIB, SOON, Siege},
 };
 
-const SOON: Duration = Duration::from_secs(2);
-/// What a download of these few MiB costs by itself, with room to spare.
-const MEMORY_MIB: u64 = 16;
-const CPU: f64 = 2.0;
-/// The honest seed alone needs about a second; a liar may add this.
-const DELAY_MAX: Duration = Duration::from_secs(12);
 /// Four requests at a time go to somebody who has proved nothing, until the first piece is hashed.
 const FALSE_MAX: u32 = 128;
 
@@ -228,9 +222,8 @@ fn requests_beyond_the_piece_end_the_connection() {
 fn handshakes_of_another_torrent_are_refused() {
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     other.set_nonblocking(true).unwrap();
-    let share = Share::mixed(71, 2 << 20);
     let listens = other.local_addr().unwrap().to_string();
-    let siege = Siege::lay_for(share, |share| share.torrent.clone(), &[&listens], &[]);
+    let siege = Siege::lay_with(71, &[&listens], &[]);
     // To us: no word comes back.
     let mut stream = hostile::connect(&siege.victim.listen);
     stream.write_all(&Handshake::new([9; 20], *b"-XX0001-abcdefghijkl").encode()).unwrap();

@@ -2,7 +2,7 @@
 //! trust. Each costs a little that is said here, and the honest seed still brings everything.
 
 use bytes::Bytes;
-use release::{hash::Hash32, merkle};
+use release::hash::Hash32;
 use std::{net::TcpListener, sync::atomic::Ordering, time::Duration};
 use swarm::wire::{
     BLOCK_LENGTH, BlockRun, HashRange, LT_DONTHAVE, MAX_BLOCK_RUNS, MU_BLOCKS, Message, block_runs_payload,
@@ -10,16 +10,12 @@ use swarm::wire::{
 };
 use tests::{
     hostile::{self, Line},
+    muster::TorrentPeer,
     share::Share,
-    siege::Siege,
+    siege::{self, CPU, DELAY_MAX, MEMORY_MIB, SILENT, Siege},
     tree,
 };
 
-const MEMORY_MIB: u64 = 16;
-/// What a download of these few MiB costs by itself, with room to spare.
-const CPU: f64 = 2.0;
-/// More than are let in at once, fewer than the system keeps waiting besides.
-const SILENT: usize = 150;
 const FLOOD: Duration = Duration::from_secs(2);
 
 #[test]
@@ -34,47 +30,45 @@ fn a_flood_of_requests_without_listening_is_cut_off() {
     siege.lift().assert_cheap(MEMORY_MIB, CPU + 1.5 * FLOOD.as_secs_f64(), 0);
 }
 
-/// Two files with layers of 512, asked for in turn, so that no answer can be kept for the next.
-fn layered(seed: u64) -> Siege {
-    let share = Share::filled(BLOCK_LENGTH as usize, |folder| {
-        let mut random = fastrand::Rng::with_seed(seed);
-        tree::write(&folder.join("a.bin"), 512 * BLOCK_LENGTH as usize, &mut random);
-        tree::write(&folder.join("b.bin"), 512 * BLOCK_LENGTH as usize, &mut random);
-    });
-    Siege::lay_for(share, |share| share.torrent.clone(), &[], &[])
-}
-
-fn layer_requests(siege: &Siege) -> Vec<Message> {
-    let layout = &siege.hostile.layout;
-    let base_layer = merkle::piece_height(layout.piece_length());
-    let roots = layout.files().iter().filter_map(|file| file.pieces_root);
-    roots
-        .map(|pieces_root| {
-            Message::HashRequest(HashRange {
-                pieces_root,
-                base_layer,
-                index: 0,
-                length: 512,
-                proof_layers: 0,
-            })
-        })
-        .collect()
-}
-
 #[test]
 fn a_flood_of_hash_requests_without_listening_is_cut_off() {
-    let siege = layered(86);
+    let siege = Siege::layered(86);
     let mut flood = Vec::new();
-    layer_requests(&siege).iter().for_each(|ask| encode(ask, &mut flood));
+    siege.layer_requests().iter().for_each(|ask| encode(ask, &mut flood));
     let taken = siege.dial().flood(&flood.repeat(100), hostile::after(FLOOD));
     eprintln!("{taken} bytes of hash requests taken, memory {}", siege.memory());
     siege.lift().assert_cheap(MEMORY_MIB, CPU + 1.5 * FLOOD.as_secs_f64(), 0);
 }
 
+/// One tells of very many at which nobody is, another of one honest peer, later.
+#[test]
+fn peer_exchange_of_a_million_addresses_does_not_hide_an_honest_one() {
+    let siege = Siege::lay(88);
+    siege::tell_of_nobody(&mut siege.dial(), 20_000);
+    let honest = siege.honest_elsewhere();
+    let _friend = siege.introduce(&honest.listen);
+    let toll = siege.hold_out();
+    toll.assert_cheap(MEMORY_MIB, CPU + 4.0, 0);
+    assert!(toll.time < DELAY_MAX, "{toll:?}");
+}
+
+/// The same when twenty share the telling and go on being there.
+#[test]
+fn peer_exchange_of_twenty_liars_does_not_hide_an_honest_one() {
+    let siege = Siege::lay(99);
+    let mut liars: Vec<Line> = (0..20).map(|_| siege.dial()).collect();
+    liars.iter_mut().for_each(|line| siege::tell_of_nobody(line, 1_000));
+    let honest = siege.honest_elsewhere();
+    let _friend = siege.introduce(&honest.listen);
+    let toll = siege.hold_out();
+    toll.assert_cheap(MEMORY_MIB, CPU + 4.0, 0);
+    assert!(toll.time < DELAY_MAX, "{toll:?}");
+}
+
 /// Addresses at which no peer can be are not even tried. The unspecified one would reach this very machine.
 #[test]
 fn peer_exchange_of_addresses_that_are_no_peers_is_ignored() {
-    let siege = Siege::lay_for(Share::mixed(89, 2 << 20), |share| share.torrent.clone(), &[], &["-vv"]);
+    let siege = Siege::lay_with(89, &[], &["-vv"]);
     let trap = TcpListener::bind("127.0.0.1:0").unwrap();
     trap.set_nonblocking(true).unwrap();
     let port = trap.local_addr().unwrap().port();
@@ -93,12 +87,7 @@ fn a_crowd_of_idle_peers_makes_room_for_an_honest_one() {
     let siege = Siege::lay(90);
     let crowd: Vec<Line> =
         (0..100).filter_map(|n| siege.hostile.dial_as(&siege.victim.listen, crowd_id(n))).collect();
-    let (toll, ()) = siege.lift_during(|over| {
-        while !over.load(Ordering::Relaxed) {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    });
-    drop(crowd);
+    let toll = siege.lift_beside(crowd);
     toll.assert_cheap(MEMORY_MIB, CPU, 0);
 }
 
@@ -121,19 +110,50 @@ fn a_liar_under_the_honest_seeds_name_does_not_get_it_banned() {
     assert_eq!(toll.banned.len(), 1);
 }
 
+/// Somebody is there first under the honest seed's peer id.
+#[test]
+fn a_squatter_under_the_honest_seeds_name_does_not_keep_it_out() {
+    let siege = Siege::lay(92);
+    let honest = siege.honest_elsewhere();
+    let name = siege.hostile.dial(&honest.listen).peer_id;
+    let _line = siege.hostile.dial_as(&siege.victim.listen, name).unwrap();
+    let _friend = siege.introduce(&honest.listen);
+    let toll = siege.hold_out();
+    toll.assert_cheap(MEMORY_MIB, CPU, 0);
+    assert!(toll.time < DELAY_MAX, "{toll:?}");
+}
+
+/// It also says that it listens where the honest seed does.
+#[test]
+fn a_squatter_that_claims_the_honest_seeds_port_does_not_keep_it_out() {
+    let siege = Siege::lay(94);
+    let honest = siege.honest_elsewhere();
+    let name = siege.hostile.dial(&honest.listen).peer_id;
+    let mut line = siege.hostile.dial_as(&siege.victim.listen, name).unwrap();
+    line.say(&claim_port_of(&honest));
+    let _friend = siege.introduce(&honest.listen);
+    let toll = siege.hold_out();
+    toll.assert_cheap(MEMORY_MIB, CPU, 0);
+    // Its word is believed for ten seconds.
+    assert!(toll.time < DELAY_MAX + Duration::from_secs(10), "{toll:?}");
+}
+
 /// The liar says in its extended handshake that it listens where the honest seed does.
 #[test]
 fn a_liar_that_claims_the_honest_seeds_port_does_not_get_it_banned() {
     let siege = Siege::lay(93);
     let honest = siege.honest_elsewhere();
-    let port = honest.listen.rsplit_once(':').unwrap().1;
     let mut line = siege.dial();
-    let payload = Bytes::from(format!("d1:mde1:pi{port}ee"));
-    line.say(&Message::Extended { id: 0, payload });
+    line.say(&claim_port_of(&honest));
     lie(&mut line);
     let _friend = siege.introduce(&honest.listen);
     let toll = siege.hold_out();
     assert_eq!(toll.banned.len(), 1);
+}
+
+fn claim_port_of(peer: &TorrentPeer) -> Message {
+    let port = peer.listen.rsplit_once(':').unwrap().1;
+    Message::Extended { id: 0, payload: Bytes::from(format!("d1:mde1:pi{port}ee")) }
 }
 
 fn lie(line: &mut Line) {
@@ -153,9 +173,8 @@ fn lie(line: &mut Line) {
 fn connections_that_say_nothing_do_not_keep_others_out() {
     let siege = Siege::lay(95);
     let silent: Vec<_> = (0..SILENT).map(|_| hostile::connect(&siege.victim.listen)).collect();
-    let (toll, ()) = siege.lift_during(|_| ());
-    drop(silent);
-    assert!(toll.time < Duration::from_secs(12), "{toll:?}");
+    let toll = siege.lift_beside(silent);
+    assert!(toll.time < DELAY_MAX, "{toll:?}");
 }
 
 /// Each pair makes the victim say that it is interested, and that it is not: answers that nobody reads.

@@ -1,27 +1,12 @@
 //! Peers that flood: what they say is answered within bounds that are said here, and an honest seed beside them still
 //! brings everything and is not banned. Lies are in `bad_peers`.
 
-use release::merkle;
-use std::{
-    io::Write,
-    net::{Ipv4Addr, SocketAddr},
-    sync::atomic::Ordering,
-    time::Duration,
-};
-use swarm::wire::{BLOCK_LENGTH, HashRange, Message, Pex, UT_PEX, encode};
+use std::{io::Write, sync::atomic::Ordering, time::Duration};
+use swarm::wire::{BLOCK_LENGTH, Message, encode};
 use tests::{
     hostile::{self, Heard, Line},
-    share::Share,
-    siege::Siege,
-    tree,
+    siege::{self, CPU, DELAY_MAX, MEMORY_MIB, SILENT, SOON, Siege},
 };
-
-const SOON: Duration = Duration::from_secs(2);
-const MEMORY_MIB: u64 = 16;
-/// What a download of these few MiB costs by itself, with room to spare.
-const CPU: f64 = 2.0;
-/// More than are let in at once, fewer than the system keeps waiting besides.
-const SILENT: usize = 150;
 
 #[test]
 fn garbage_instead_of_handshakes_two_hundred_times() {
@@ -47,8 +32,7 @@ fn garbage_instead_of_handshakes_two_hundred_times() {
 
 #[test]
 fn connections_that_say_nothing_do_not_hinder_those_we_open() {
-    let share = Share::mixed(81, 2 << 20);
-    let siege = Siege::lay_for(share, |share| share.torrent.clone(), &[], &[]);
+    let siege = Siege::lay(81);
     let honest = siege.honest_elsewhere();
     let mut friend = siege.introduce(&honest.listen);
     let silent: Vec<_> = (0..SILENT).map(|_| hostile::connect(&siege.victim.listen)).collect();
@@ -91,38 +75,11 @@ fn a_flood_of_requests_is_answered_shortly() {
     toll.assert_cheap(MEMORY_MIB, CPU + toll.time.as_secs_f64(), 0);
 }
 
-/// Two files with layers of 512, asked for in turn, so that no answer can be kept for the next.
-fn layered(seed: u64) -> Siege {
-    let share = Share::filled(BLOCK_LENGTH as usize, |folder| {
-        let mut random = fastrand::Rng::with_seed(seed);
-        tree::write(&folder.join("a.bin"), 512 * BLOCK_LENGTH as usize, &mut random);
-        tree::write(&folder.join("b.bin"), 512 * BLOCK_LENGTH as usize, &mut random);
-    });
-    Siege::lay_for(share, |share| share.torrent.clone(), &[], &[])
-}
-
-fn layer_requests(siege: &Siege) -> Vec<Message> {
-    let layout = &siege.hostile.layout;
-    let base_layer = merkle::piece_height(layout.piece_length());
-    let roots = layout.files().iter().filter_map(|file| file.pieces_root);
-    roots
-        .map(|pieces_root| {
-            Message::HashRequest(HashRange {
-                pieces_root,
-                base_layer,
-                index: 0,
-                length: 512,
-                proof_layers: 0,
-            })
-        })
-        .collect()
-}
-
 #[test]
 fn a_flood_of_hash_requests_is_answered_cheaply() {
     const REQUESTS: usize = 2000;
-    let siege = layered(85);
-    let asks = layer_requests(&siege);
+    let siege = Siege::layered(85);
+    let asks = siege.layer_requests();
     let mut line = siege.dial();
     let before = siege.cpu();
     let mut answers = 0;
@@ -142,25 +99,9 @@ fn a_flood_of_hash_requests_is_answered_cheaply() {
 #[test]
 fn peer_exchange_of_a_million_addresses_is_bounded() {
     let siege = Siege::lay(87);
-    pex_flood(&mut siege.dial(), 20_000);
+    siege::tell_of_nobody(&mut siege.dial(), 20_000);
     eprintln!("memory {}", siege.memory());
     siege.lift().assert_cheap(MEMORY_MIB, CPU + 4.0, 0);
-}
-
-fn pex_flood(line: &mut Line, messages: u32) {
-    let mut host = u32::from(Ipv4Addr::new(127, 1, 0, 0));
-    for _ in 0..messages {
-        let added: Vec<SocketAddr> = (0..50)
-            .map(|_| {
-                host += 1;
-                SocketAddr::new(Ipv4Addr::from(host).into(), 9)
-            })
-            .collect();
-        let payload = Pex { added, dropped: vec![] }.encode();
-        if !line.say(&Message::Extended { id: UT_PEX, payload }) {
-            break;
-        }
-    }
 }
 
 #[test]
@@ -168,11 +109,7 @@ fn twenty_that_claim_all_and_never_answer_are_not_waited_for() {
     let siege = Siege::lay(94);
     let mut lines: Vec<Line> = (0..20).map(|_| siege.dial()).collect();
     lines.iter_mut().for_each(|line| assert!(line.pose_as_seed()));
-    let (toll, ()) = siege.lift_after(Duration::from_millis(500), |over| {
-        while !over.load(Ordering::Relaxed) {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    });
-    drop(lines);
-    assert!(toll.time < Duration::from_secs(12), "{toll:?}");
+    std::thread::sleep(Duration::from_millis(500));
+    let toll = siege.lift_beside(lines);
+    assert!(toll.time < DELAY_MAX, "{toll:?}");
 }
