@@ -5,6 +5,7 @@
 //! ([`log`]). Unverified bytes may lie in the files, but nobody gets to read them. The engine says
 //! what is verified; the whole file is read back and hashed again before it is applied.
 
+mod flush;
 pub(crate) mod log;
 
 use crate::{
@@ -37,11 +38,12 @@ pub struct Staging {
     dir: PathBuf,
     sizes: BTreeMap<Hash32, u64>,
     inner: Mutex<Inner>,
+    /// Held by whoever flushes, and taken before `inner`.
+    log: Mutex<Log>,
 }
 
 #[derive(Debug)]
 struct Inner {
-    log: Log,
     /// Verified bytes by content.
     have: BTreeMap<Hash32, Ranges>,
     /// The part of `have` that a kill would lose.
@@ -78,7 +80,6 @@ impl Staging {
         remove_others(&disk, &dir, &sizes)?;
         let log = Log::rewrite(&disk, &dir, &have)?;
         let inner = Inner {
-            log,
             have,
             unflushed: BTreeMap::new(),
             lost: Vec::new(),
@@ -87,7 +88,7 @@ impl Staging {
             open: BTreeMap::new(),
             clock: 0,
         };
-        Ok(Self { disk, dir, sizes, inner: Mutex::new(inner) })
+        Ok(Self { disk, dir, sizes, inner: Mutex::new(inner), log: Mutex::new(log) })
     }
 
     /// Writes bytes of the content with this pieces root; they count for nothing until
@@ -157,34 +158,6 @@ impl Staging {
         inner.lost.push((*root, offset, offset + length));
     }
 
-    /// Makes everything verified so far survive a power cut: syncs the files written since the
-    /// last flush, then writes down what they hold. The driver calls it often enough to lose no
-    /// more than 16 MiB or 2 s of work.
-    ///
-    /// # Errors
-    /// As the disk says. What could not be synced is no longer had: bytes that a failed sync
-    /// dropped look written to every later call.
-    pub fn flush(&self) -> Result<()> {
-        let mut inner = self.lock();
-        let dirty = std::mem::take(&mut inner.dirty);
-        for root in &dirty {
-            if let Err(error) = self.sync(&mut inner, root) {
-                inner.dirty.extend(dirty.iter().filter(|other| *other > root));
-                inner.distrust(root);
-                return Err(error);
-            }
-        }
-        if inner.names_dirty {
-            self.disk.sync_dir(&self.dir)?;
-            inner.names_dirty = false;
-        }
-        let Inner { log, lost, unflushed, .. } = &mut *inner;
-        log.append(lost, unflushed)?;
-        lost.clear();
-        unflushed.clear();
-        Ok(())
-    }
-
     /// Whether these bytes are verified.
     #[must_use]
     pub fn has(&self, root: &Hash32, offset: u64, length: u64) -> bool {
@@ -235,6 +208,8 @@ impl Staging {
 
     /// Nothing is staged any more: an apply takes the files away. Later calls find nothing had.
     pub(crate) fn retire(&self) {
+        // A flush holds files open too.
+        let _flushed = self.log();
         let mut guard = self.lock();
         let inner = &mut *guard;
         // Open files could not be renamed on every system.
@@ -245,15 +220,15 @@ impl Staging {
         inner.lost.clear();
     }
 
-    fn sync(&self, inner: &mut Inner, root: &Hash32) -> Result<()> {
-        let path = self.path(root);
-        inner.open(*root, || self.disk.open_write(&path), false)?.sync().at(&path)
-    }
-
     fn check_range(&self, root: &Hash32, offset: u64, length: u64) -> Result<()> {
         let end = offset.checked_add(length);
         let inside = self.sizes.get(root).is_some_and(|size| end.is_some_and(|end| end <= *size));
         if inside { Ok(()) } else { Err(not_verified(root, offset, length)) }
+    }
+
+    fn log(&self) -> MutexGuard<'_, Log> {
+        // What an append left half done lies behind the log's end.
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -282,15 +257,6 @@ impl Inner {
         self.names_dirty |= may_create;
         self.open.insert(root, (Arc::clone(&file), self.clock));
         Ok(file)
-    }
-
-    /// Forgets what a failed sync may have dropped.
-    fn distrust(&mut self, root: &Hash32) {
-        self.open.remove(root);
-        let doubtful = self.unflushed.remove(root).unwrap_or_default();
-        if let Some(have) = self.have.get_mut(root) {
-            doubtful.iter().for_each(|(start, end)| have.remove(start, end));
-        }
     }
 }
 

@@ -32,8 +32,19 @@ pub enum Fault {
 #[derive(Debug, Clone)]
 pub struct FaultFs {
     state: Arc<Mutex<State>>,
+    at_sync: Arc<Mutex<Option<Hook>>>,
     /// Where removed and replaced files wait for a power cut to bring them back.
     stash: PathBuf,
+}
+
+/// Done at a sync.
+#[derive(Clone)]
+struct Hook(Arc<dyn Fn() + Send + Sync>);
+
+impl std::fmt::Debug for Hook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hook")
+    }
 }
 
 #[derive(Debug, Default)]
@@ -69,13 +80,18 @@ impl FaultFs {
     /// Without a fault. `stash` is an existing folder on the volume of the tested files, outside them.
     #[must_use]
     pub fn new(stash: &Path) -> Self {
-        Self { state: Arc::default(), stash: stash.to_owned() }
+        Self { state: Arc::default(), at_sync: Arc::default(), stash: stash.to_owned() }
     }
 
     /// Breaks the call number `at` from now, counted from 1.
     pub fn arm(&self, at: u64, fault: Fault) {
         let mut state = self.state.lock().unwrap();
         state.plan = Some((state.calls + at, fault));
+    }
+
+    /// Lets every sync of a file take as long as `hook` does, from now on.
+    pub fn at_sync(&self, hook: impl Fn() + Send + Sync + 'static) {
+        *self.at_sync.lock().unwrap() = Some(Hook(Arc::new(hook)));
     }
 
     /// Works again, as after a restart; takes the armed fault away.
@@ -304,6 +320,8 @@ impl File for FaultFile {
     }
 
     fn sync(&self) -> io::Result<()> {
+        let hook = self.fs.at_sync.lock().unwrap().clone();
+        hook.iter().for_each(|Hook(hook)| hook());
         self.fs.step()?;
         let inode = File::meta(&*self.file)?.stamp.inode;
         self.fs.state.lock().unwrap().unsynced.retain(|entry| entry.inode != inode);

@@ -2,7 +2,11 @@
 
 use crate::world::*;
 use release::hash::Hash32;
-use std::fs;
+use std::{
+    fs,
+    sync::{Arc, Mutex, mpsc},
+    time::Duration,
+};
 use store::{Staging, fs::fault::Fault};
 
 fn content(release: &Release, path: &str) -> Hash32 {
@@ -125,6 +129,81 @@ fn a_failed_sync_is_not_believed() {
     fetch(&staging, &root, &old.contents[&root]).unwrap();
     staging.flush().unwrap();
     assert!(staging.is_complete(&root));
+}
+
+/// A disk that takes long to sync stops neither writers nor readers, and what they do meanwhile is the next flush's.
+#[test]
+fn others_write_and_read_while_the_disk_syncs_and_only_what_was_verified_before_is_written_down() {
+    let (old, _) = two_releases();
+    let root = content(&old, "data/pack");
+    let (piece, length) = (noise(3, PIECE as usize), u64::from(PIECE));
+    let world = World::new();
+    let folder = world.create();
+    let staging = Arc::new(Staging::open(&folder, &old.manifest).unwrap());
+    for index in 0..2 {
+        staging.write_at(&root, index * length, &piece).unwrap();
+        staging.verified(&root, index * length, length);
+    }
+    let (syncing, syncs) = mpsc::channel();
+    let (done, met) = mpsc::channel();
+    let met = Mutex::new(met);
+    world.fs.at_sync(move || {
+        syncing.send(()).unwrap();
+        met.lock().unwrap().recv_timeout(Duration::from_secs(10)).expect("somebody waits for the sync");
+    });
+    let other = {
+        let (staging, piece) = (Arc::clone(&staging), piece.clone());
+        std::thread::spawn(move || {
+            syncs.recv().unwrap();
+            staging.write_at(&root, 2 * length, &piece).unwrap();
+            staging.verified(&root, 2 * length, length);
+            assert_eq!(staging.read_at(&root, 0, PIECE).unwrap(), piece);
+            staging.lost(&root, length, length);
+            done.send(()).unwrap();
+            // The log's own sync.
+            syncs.recv().unwrap();
+            done.send(()).unwrap();
+        })
+    };
+    staging.flush().unwrap();
+    other.join().unwrap();
+    let had = |staging: &Staging| [0, 1, 2].map(|index| staging.has(&root, index * length, length));
+    assert_eq!(had(&staging), [true, false, true]);
+    drop((staging, folder));
+    world.fs.at_sync(|| ());
+    let folder = world.open().unwrap();
+    let staging = Staging::open(&folder, &old.manifest).unwrap();
+    assert_eq!(had(&staging), [true, false, false], "what was lost or came while the disk synced");
+}
+
+/// What a flush that failed had not come to is made durable by the next.
+#[test]
+fn a_flush_goes_on_where_the_last_one_failed() {
+    let (old, _) = two_releases();
+    let (first, second) = (content(&old, "same"), content(&old, "data/pack"));
+    for broken in 1..12 {
+        let world = World::new();
+        let folder = world.create();
+        let staging = Staging::open(&folder, &old.manifest).unwrap();
+        for root in [first, second] {
+            fetch(&staging, &root, &old.contents[&root]).unwrap();
+        }
+        world.fs.arm(broken, Fault::Error(std::io::ErrorKind::Other));
+        let failed = staging.flush().is_err();
+        staging.flush().unwrap();
+        let had = [first, second].map(|root| staging.is_complete(&root));
+        assert!(failed || had == [true, true], "call {broken}");
+        drop((staging, folder));
+        world.fs.revive();
+        let folder = world.open().unwrap();
+        let staging = Staging::open(&folder, &old.manifest).unwrap();
+        assert_eq!([first, second].map(|root| staging.is_complete(&root)), had, "call {broken}");
+        if !failed {
+            assert!(broken > 4, "nothing was broken");
+            return;
+        }
+    }
+    panic!("a flush makes more calls than were broken");
 }
 
 #[test]
