@@ -307,10 +307,13 @@ pub enum Event {
         /// Its address.
         addr: SocketAddr,
     },
-    /// The origin sent false bytes for a piece and is not asked for it again.
+    /// The origin sent false bytes for a piece. It is asked again: which of its servers may still serve the piece is
+    /// the driver's to know, and [`Input::OriginFailed`] says that none may.
     OriginFalse {
         /// The piece.
         piece: u32,
+        /// The block that is false, where that is known; else some of the piece is.
+        block: Option<u32>,
     },
     /// A file's piece layer was fetched from peers and verified; [`crate::Swarm::layers`] has it.
     LayerVerified {

@@ -23,6 +23,8 @@ const BACKOFF_DOUBLINGS_MAX: u32 = 6;
 const WINDOW_FIRST: usize = 2;
 /// An origin that says so often in a row that it does not have a piece has none.
 const REFUSALS_MAX: u32 = 8;
+/// A piece that came false is asked of the origin so often again, in the hope of another of its servers.
+const FALSE_AGAIN_MAX: u32 = 8;
 
 #[derive(Debug, Default)]
 pub(crate) struct Origin {
@@ -34,6 +36,8 @@ pub(crate) struct Origin {
     not_before: Time,
     /// Pieces the origin does not have or has wrong.
     refused: BTreeSet<u32>,
+    /// Pieces the origin once had wrong, and how often it was asked again.
+    false_once: BTreeMap<u32, u32>,
     starving_since: Option<Time>,
     /// How many are fetching, if a tracker told.
     pub(crate) crowd: u32,
@@ -172,6 +176,12 @@ impl Swarm {
         self.origin
             .fetches
             .insert(fetch, Fetch { piece, began_at: self.now, left, bytes, heard_at: self.now });
+        if let Some(again) = self.origin.false_once.get_mut(&piece) {
+            *again += 1;
+            if *again >= FALSE_AGAIN_MAX {
+                self.origin.refused.insert(piece);
+            }
+        }
         self.settle(piece);
         self.put(Output::FetchOrigin { fetch, piece, blocks });
     }
@@ -239,10 +249,9 @@ impl Swarm {
     }
 
     /// The origin gave false bytes for a piece.
-    pub(crate) fn origin_was_false(&mut self, piece: u32) {
-        if self.origin.refused.insert(piece) {
-            self.event(Event::OriginFalse { piece });
-        }
+    pub(crate) fn origin_was_false(&mut self, piece: u32, block: Option<u32>) {
+        self.origin.false_once.entry(piece).or_default();
+        self.event(Event::OriginFalse { piece, block });
     }
 
     /// A peer was faster with a block; a fetch that brings nothing else is not needed.

@@ -28,7 +28,7 @@ impl Swarm {
             partial.discard(block);
             self.totals.wasted_bytes += u64::from(self.layout.block_length(piece, block));
             self.after_discard(piece);
-            self.condemn(source, piece);
+            self.condemn(source, piece, Some(block));
             return;
         }
         if truth.is_some() {
@@ -100,7 +100,7 @@ impl Swarm {
         partial.only = Only::Anyone;
         self.totals.wasted_bytes += u64::from(self.layout.piece_bytes(piece));
         self.after_discard(piece);
-        self.condemn(source, piece);
+        self.condemn(source, piece, None);
     }
 
     /// The true leaves of a false piece are known: keep what is right, ban who gave the rest.
@@ -136,13 +136,14 @@ impl Swarm {
     /// Bans whoever gave a block that differs from the truth.
     fn judge(&mut self, piece: u32, suspects: &[Suspect], leaves: &[Hash32]) {
         let false_block = |s: &&Suspect| leaves.get(s.block as usize) != Some(&s.leaf);
-        let liars: BTreeSet<Source> = suspects.iter().filter(false_block).map(|s| s.source).collect();
-        liars.into_iter().for_each(|source| self.condemn(source, piece));
+        let liars: BTreeSet<(Source, u32)> =
+            suspects.iter().filter(false_block).map(|s| (s.source, s.block)).collect();
+        liars.into_iter().for_each(|(source, block)| self.condemn(source, piece, Some(block)));
     }
 
-    fn condemn(&mut self, source: Source, piece: u32) {
+    fn condemn(&mut self, source: Source, piece: u32, block: Option<u32>) {
         match source {
-            Source::Origin => self.origin_was_false(piece),
+            Source::Origin => self.origin_was_false(piece, block),
             Source::Peer(key) => self.ban(key),
         }
     }

@@ -542,6 +542,41 @@ fn the_origin_is_left_after_a_refusal_and_asked_again_after_a_pause() {
     assert!(!fetches(&driver.later(2)).is_empty());
 }
 
+/// Another of the origin's servers may have it right: a few times, then the piece is left to the players.
+#[test]
+fn a_piece_that_the_origin_had_wrong_is_asked_of_it_again_within_bounds() {
+    let mut driver = Driver::new(Bitfield::empty(PIECES));
+    let mut todo = driver.give(Input::SetOrigin { available: true });
+    let (mut asked, mut told, mut ticks) = (Vec::new(), 0, 0);
+    while ticks < 100 {
+        let Some(output) = todo.pop() else {
+            ticks += 1;
+            todo = driver.later(1);
+            continue;
+        };
+        match output {
+            Output::FetchOrigin { fetch, piece, blocks } => {
+                asked.push(piece);
+                for block in blocks {
+                    let wrong = Bytes::from(vec![99; BLOCK as usize]);
+                    let data = if piece == 0 { wrong } else { block_data(piece, block) };
+                    let leaf = merkle::leaf(&data);
+                    todo.extend(driver.give(Input::OriginBlock { fetch, block, data }));
+                    todo.extend(driver.give(Input::BlockStored { piece, block, leaf }));
+                }
+            }
+            Output::Event(Event::OriginFalse { piece, block }) => {
+                assert_eq!((piece, block), (0, None));
+                told += 1;
+            }
+            _ => {}
+        }
+    }
+    let of_false = asked.iter().filter(|piece| **piece == 0).count();
+    assert_eq!((of_false, told), (9, 9), "{asked:?}");
+    assert_eq!(driver.swarm.have().count(), PIECES - 1);
+}
+
 /// One file is the player's own: nobody fetches it, and the rest is all.
 #[test]
 fn pieces_that_are_not_wanted_are_not_asked_for_and_not_awaited() {

@@ -7,6 +7,7 @@
 //! ranked by what they give; one that fails rests while the others go on.
 
 mod answer;
+mod blame;
 mod body;
 mod dispatch;
 mod error;
@@ -90,7 +91,7 @@ enum Order {
     Fetch(Vec<Fetch>),
     Cancel(u64),
     Verified(u32),
-    False(u32),
+    False(u32, Option<u32>),
 }
 
 /// What it takes to fetch from the sources of one torrent.
@@ -148,9 +149,9 @@ impl Origin {
         }
     }
 
-    /// The piece came false from here.
-    pub(crate) fn was_false(&self, piece: u32) {
-        self.order(Order::False(piece));
+    /// The piece came false from here: this block of it, or some. Whoever gave it is not asked for the piece again.
+    pub(crate) fn was_false(&self, piece: u32, block: Option<u32>) {
+        self.order(Order::False(piece, block));
     }
 
     /// Ends what is under way; nothing is delivered any more.

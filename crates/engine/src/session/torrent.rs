@@ -456,10 +456,7 @@ impl Actor {
             Event::Complete => self.flush(true),
             Event::PieceFailed { piece } => tracing::info!(piece, "a piece came false"),
             Event::PeerBanned { addr } => tracing::info!(%addr, "a peer sent false bytes and is banned"),
-            Event::OriginFalse { piece } => {
-                tracing::warn!(piece, "the origin sent false bytes");
-                self.origin.was_false(piece);
-            }
+            Event::OriginFalse { piece, block } => self.origin.was_false(piece, block),
             Event::LayerVerified { file } => tracing::debug!(file, "piece layer verified"),
         }
     }

@@ -1,10 +1,12 @@
 //! The dispatcher: takes what the core asks for, deals it to the sources, and puts what a source did not give back.
 //!
 //! One task owns queue, ranks and refusals; each request is a lane of its own. The core hears of a failure only when
-//! no source is left (for good), or when all that are left rest (until the first one does no more).
+//! no source is left (for good), or when all that are left rest (until the first one does no more). A piece that came
+//! false is the fault of the source that gave it, which `blame` finds; the others go on serving it.
 
 use super::{
     Figures, Order,
+    blame::Blame,
     error::Consequence,
     error::OriginError,
     lane::{Ground, Lane},
@@ -41,6 +43,8 @@ enum Refusal {
 struct Running {
     mirror: usize,
     run: Arc<Run>,
+    /// Pieces of it that were verified meanwhile.
+    verified: BTreeSet<u32>,
 }
 
 type LaneEnd = (u64, Result<(), OriginError>);
@@ -56,8 +60,7 @@ pub(super) struct Dispatch {
     /// By source: what its gauge said last.
     counted: Vec<(u64, u64, u64)>,
     refusals: BTreeSet<Refusal>,
-    /// Who gave blocks of pieces that are not verified yet.
-    givers: BTreeMap<u32, BTreeSet<usize>>,
+    blame: Blame,
     wire: mpsc::Sender<Happening>,
     figures: watch::Sender<Vec<Figures>>,
 }
@@ -79,7 +82,7 @@ impl Dispatch {
             last_lane: 0,
             counted: vec![(0, 0, 0); count],
             refusals: BTreeSet::new(),
-            givers: BTreeMap::new(),
+            blame: Blame::default(),
             wire,
             figures,
         }
@@ -118,8 +121,8 @@ impl Dispatch {
                 let waiting = self.queue.remove(fetch).is_some();
                 let _known = waiting || self.running.values().any(|running| running.run.call_off(fetch));
             }
-            Order::Verified(piece) => drop(self.givers.remove(&piece)),
-            Order::False(piece) => self.was_false(piece),
+            Order::Verified(piece) => self.was_verified(piece),
+            Order::False(piece, block) => self.was_false(piece, block),
         }
     }
 
@@ -130,26 +133,32 @@ impl Dispatch {
         }
     }
 
-    /// Whoever gave of the piece is not asked for it again; the only one to have given is known to lie.
-    fn was_false(&mut self, piece: u32) {
-        let givers = self.givers.remove(&piece).unwrap_or_default();
-        for mirror in &givers {
-            self.refusals.insert(Refusal::Piece(*mirror, piece));
-            if givers.len() == 1 {
-                self.warn(*mirror, "sent false bytes");
-                self.mirrors.lied(*mirror, "sent false bytes".to_owned());
-            }
+    fn was_verified(&mut self, piece: u32) {
+        self.blame.verified(piece);
+        for running in self.running.values_mut().filter(|running| running.run.has(piece)) {
+            running.verified.insert(piece);
+        }
+    }
+
+    /// Whoever gave it is not asked for the piece again.
+    fn was_false(&mut self, piece: u32, block: Option<u32>) {
+        for Running { mirror, run, .. } in self.running.values() {
+            self.blame.gave(*mirror, run.given().filter(|(given, _)| *given == piece));
+        }
+        let is_known = |mirror| self.refusals.contains(&Refusal::Piece(mirror, piece));
+        if let Some(mirror) = self.blame.was_false(piece, block, is_known) {
+            self.refusals.insert(Refusal::Piece(mirror, piece));
+            self.warn(mirror, "sent false bytes");
+            self.mirrors.lied(mirror, "sent false bytes".to_owned());
         }
     }
 
     fn lane_ended(&mut self, lane: u64, outcome: Result<(), OriginError>) {
-        let Some(Running { mirror, run }) = self.running.remove(&lane) else { return };
+        let Some(Running { mirror, run, verified }) = self.running.remove(&lane) else { return };
         let now = Instant::now();
         self.look();
         self.mirrors.ended(mirror, run.bytes(), now);
-        for piece in run.given() {
-            self.givers.entry(piece).or_default().insert(mirror);
-        }
+        self.blame.gave(mirror, run.given().filter(|(piece, _)| !verified.contains(piece)));
         match outcome {
             Ok(()) => self.mirrors.succeeded(mirror),
             Err(error) => self.blame(mirror, run.file, &error, now),
@@ -202,9 +211,8 @@ impl Dispatch {
     async fn deal(&mut self) {
         for fetch in self.queue.by_age() {
             let now = Instant::now();
-            let Some(part) = self.queue.get(fetch) else { continue };
-            let refusals = &self.refusals;
-            let chosen = self.mirrors.choose(now, |mirror| may(refusals, mirror, part));
+            let Some(part) = self.queue.get(fetch).cloned() else { continue };
+            let chosen = self.choose(&part, now);
             let (retry_after, permanent) = match chosen {
                 Ok(choice) => {
                     self.begin(choice, fetch, now);
@@ -223,21 +231,31 @@ impl Dispatch {
         }
     }
 
+    /// Who fetches a part. Who had to do it alone and cannot makes room for the next.
+    fn choose(&mut self, part: &Part, now: Instant) -> Result<Choice, NoChoice> {
+        loop {
+            let (refusals, alone) = (&self.refusals, self.blame.alone(part.piece));
+            let chosen = self.mirrors.choose(now, |mirror| may(refusals, alone, mirror, part));
+            if !matches!(chosen, Err(NoChoice::Nobody)) || alone.is_none() {
+                return chosen;
+            }
+            self.blame.skip(part.piece);
+        }
+    }
+
     fn begin(&mut self, choice: Choice, fetch: u64, now: Instant) {
         let Choice { mirror, probe } = choice;
         let share = self.queue.bytes() / self.mirrors.free_lanes() as u64;
         let limit = if probe { PROBE_BYTES } else { self.mirrors.portion(mirror, PORTION).min(share) };
-        let refusals = &self.refusals;
-        let Some(run) = Run::new(self.queue.take_run(fetch, limit, |part| may(refusals, mirror, part)))
-        else {
-            return;
-        };
+        let (refusals, blame) = (&self.refusals, &self.blame);
+        let may_come = |part: &Part| may(refusals, blame.alone(part.piece), mirror, part);
+        let Some(run) = Run::new(self.queue.take_run(fetch, limit, may_come)) else { return };
         let run = Arc::new(run);
         self.mirrors.started(mirror, run.bytes(), now);
         self.last_lane += 1;
         let lane = self.last_lane;
         let (ground, wire, order) = (Arc::clone(&self.ground), self.wire.clone(), Arc::clone(&run));
-        self.running.insert(lane, Running { mirror, run });
+        self.running.insert(lane, Running { mirror, run, verified: BTreeSet::new() });
         self.lanes.spawn(async move {
             let outcome = Lane { ground: &ground, mirror, run: &order, wire: &wire }.fetch().await;
             (lane, outcome)
@@ -256,7 +274,8 @@ impl Dispatch {
     }
 }
 
-fn may(refusals: &BTreeSet<Refusal>, mirror: usize, part: &Part) -> bool {
-    !refusals.contains(&Refusal::File(mirror, part.file))
+fn may(refusals: &BTreeSet<Refusal>, alone: Option<usize>, mirror: usize, part: &Part) -> bool {
+    alone.is_none_or(|alone| alone == mirror)
+        && !refusals.contains(&Refusal::File(mirror, part.file))
         && !refusals.contains(&Refusal::Piece(mirror, part.piece))
 }

@@ -60,6 +60,10 @@ impl Run {
         true
     }
 
+    pub(super) fn has(&self, piece: u32) -> bool {
+        self.parts.iter().any(|part| part.part.piece == piece)
+    }
+
     /// Resolves when something was called off.
     pub(super) async fn changed(&self) {
         self.called_off.notified().await;
@@ -81,10 +85,13 @@ impl Run {
             .collect()
     }
 
-    /// Pieces of which blocks were handed on.
-    pub(super) fn given(&self) -> impl Iterator<Item = u32> + '_ {
-        let given = |part: &&RunPart| part.reached.load(Ordering::Relaxed) > part.part.range.start;
-        self.parts.iter().filter(given).map(|part| part.part.piece)
+    /// Pieces of which blocks were handed on, and which blocks.
+    pub(super) fn given(&self) -> impl Iterator<Item = (u32, Range<u32>)> + '_ {
+        self.parts.iter().filter_map(|RunPart { part, reached, .. }| {
+            let block = |offset: u64| ((offset - part.piece_start).div_ceil(u64::from(BLOCK))) as u32;
+            let given = block(part.range.start)..block(reached.load(Ordering::Relaxed));
+            (!given.is_empty()).then_some((part.piece, given))
+        })
     }
 }
 

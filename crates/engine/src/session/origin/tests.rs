@@ -220,6 +220,40 @@ async fn false_bytes() {
     assert!(good.sent() >= u64::from(PIECES - 1) * u64::from(PIECE));
 }
 
+/// Two sources that are right but for a piece each, or the same piece: the outcome.
+async fn wrong_at(first: u32, second: u32) -> (Scene, Server, Server) {
+    let release = Release::new(PIECES);
+    let at = |piece: u32| (piece * PIECE + 7) as usize;
+    let one = Server::start(Manner::LiesAt(at(first)), release.plain()).await;
+    let other = Server::start(Manner::LiesAt(at(second)), release.plain()).await;
+    let mut scene = Scene::new(release, vec![web_seed(&one), web_seed(&other)], hasty());
+    let pieces: Vec<u32> = scene.missing.iter().copied().collect();
+    for some in pieces.chunks(16) {
+        scene.ask(some.iter().copied());
+        scene.step().await;
+    }
+    scene.finish().await;
+    (scene, one, other)
+}
+
+#[tokio::test]
+async fn a_piece_that_one_source_has_wrong_comes_from_another() {
+    let (scene, one, other) = wrong_at(5, 60).await;
+    assert!(scene.missing.is_empty() && scene.refused.is_empty(), "{:?}", scene.refused);
+    assert!((1..=4).contains(&scene.false_pieces), "{} false pieces", scene.false_pieces);
+    assert!(scene.statuses()[0].detail.contains("false bytes"), "{:?}", scene.statuses()[0]);
+    // One wrong piece does not end a source.
+    let (one, other) = (one.sent(), other.sent());
+    assert!(one > 1_000_000 && other >= u64::from(PIECE), "{one} and {other} bytes");
+}
+
+#[tokio::test]
+async fn a_piece_that_every_source_has_wrong_is_given_up_and_no_other() {
+    let (scene, ..) = wrong_at(5, 5).await;
+    assert!(scene.missing.iter().eq(&[5]) && scene.refused.iter().eq(&[5]), "{:?}", scene.refused);
+    assert!((2..=4).contains(&scene.false_pieces), "{} false pieces", scene.false_pieces);
+}
+
 #[tokio::test]
 async fn content_store_with_a_false_seek_table() {
     let release = Release::new(PIECES);

@@ -200,7 +200,7 @@ impl Scene {
             self.origin.verified(piece);
         } else {
             self.false_pieces += 1;
-            self.origin.was_false(piece);
+            self.origin.was_false(piece, None);
             self.ask([piece]);
         }
     }

@@ -45,6 +45,8 @@ pub(super) enum Manner {
     Empty,
     /// Right lengths, wrong bytes.
     Lies,
+    /// Right lengths, and one wrong byte at this offset of the large file.
+    LiesAt(usize),
     /// So many bytes a millisecond.
     Slow(usize),
 }
@@ -133,7 +135,13 @@ async fn serve(
             socket.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await?;
             continue;
         };
-        let (head, body) = answer(manner, data, range, began);
+        let mut data = data.clone();
+        if let Manner::LiesAt(at) = manner
+            && let Some(byte) = data.get_mut(at)
+        {
+            *byte ^= 1;
+        }
+        let (head, body) = answer(manner, &data, range, began);
         socket.write_all(head.as_bytes()).await?;
         let portion = match manner {
             Manner::Trickles => 1,
