@@ -1,10 +1,12 @@
 //! HTTP as this crate uses it: bounded, never redirected to another host, web pages told from content.
+//!
+//! Content, which is believed by its hash, may come from elsewhere: `session::origin::redirect`.
 
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
-use reqwest::{Client, ClientBuilder, Response, StatusCode, header, redirect};
-use std::{net::IpAddr, time::Duration};
+use reqwest::{Client, ClientBuilder, Response, StatusCode, dns::Resolve, header, redirect};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 use url::Url;
 
 /// Time to a connection.
@@ -96,6 +98,14 @@ pub(crate) fn client_of(local: IpAddr) -> Result<Client, reqwest::Error> {
     builder().local_address(local).build()
 }
 
+/// A client that follows no redirect by itself and knows only the addresses that `resolver` finds.
+///
+/// # Errors
+/// When the system's certificates cannot be read.
+pub(crate) fn client_that_looks_up<R: Resolve + 'static>(resolver: Arc<R>) -> Result<Client, reqwest::Error> {
+    builder().redirect(redirect::Policy::none()).dns_resolver(resolver).build()
+}
+
 fn builder() -> ClientBuilder {
     let same_host = redirect::Policy::custom(|attempt| {
         let may = attempt.previous().len() <= REDIRECTS_MAX
@@ -110,7 +120,7 @@ fn builder() -> ClientBuilder {
 }
 
 /// A redirect stays with its host and port, or goes from http to https where both are the usual ports; never back.
-fn may_redirect(from: &Url, to: &Url) -> bool {
+pub(crate) fn may_redirect(from: &Url, to: &Url) -> bool {
     let ports = (from.port_or_known_default(), to.port_or_known_default());
     let upgrade = from.scheme() == "http" && to.scheme() == "https" && ports == (Some(80), Some(443));
     from.host() == to.host() && (upgrade || (from.scheme() == to.scheme() && ports.0 == ports.1))

@@ -15,6 +15,7 @@ mod frames;
 mod lane;
 mod mirrors;
 mod queue;
+mod redirect;
 mod run;
 mod spread;
 #[cfg(test)]
@@ -122,7 +123,8 @@ impl Origin {
         let well = vec![Figures { ok: true, ..Figures::default() }; sources.len()];
         let gauges = sources.iter().map(|_| Gauge::default()).collect();
         let tables = frames::Tables::default();
-        let ground = Arc::new(Ground { client, layout, scope, sources, gauges, tables, patience });
+        let redirects = redirect::Redirects::default();
+        let ground = Arc::new(Ground { client, redirects, layout, scope, sources, gauges, tables, patience });
         let (orders, receiver) = mpsc::unbounded_channel();
         let (sender, figures) = watch::channel(well);
         let dispatch = Dispatch::new(Arc::clone(&ground), seed, wire, sender);

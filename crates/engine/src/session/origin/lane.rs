@@ -6,12 +6,10 @@ use super::{
     body::{Body, Patience},
     error::OriginError,
     frames::{self, Tables},
+    redirect::Redirects,
     run::{Delivery, Run},
 };
-use crate::{
-    http::HttpError,
-    session::{happening::Happening, limiter::Scope},
-};
+use crate::session::{happening::Happening, limiter::Scope};
 use bytes::{Bytes, BytesMut};
 use release::layout::Layout;
 use reqwest::{Client, header};
@@ -36,6 +34,7 @@ const HEAD_BYTES: usize = 300;
 #[derive(Debug)]
 pub(super) struct Ground {
     pub(super) client: Client,
+    pub(super) redirects: Redirects,
     pub(super) layout: Arc<Layout>,
     pub(super) scope: Scope,
     pub(super) sources: Vec<OriginSource>,
@@ -147,19 +146,20 @@ impl Lane<'_> {
     }
 
     async fn request(&self, url: &Url, asked: &Asked) -> Result<Body, OriginError> {
-        let mut request = self.ground.client.get(url.clone()).header(header::ACCEPT_ENCODING, "identity");
-        if let Some(range) = asked.header() {
-            request = request.header(header::RANGE, range);
-        }
+        let range = asked.header();
+        let ask = |client: &Client, url: Url| {
+            let request = client.get(url).header(header::ACCEPT_ENCODING, "identity");
+            range.iter().fold(request, |request, range| request.header(header::RANGE, range))
+        };
         let asked_at = Instant::now();
-        let response = tokio::time::timeout(self.ground.patience.answer, request.send()).await;
-        let response = response.map_err(|_| OriginError::Stalled)?;
-        let response = response.map_err(|error| HttpError::from_reqwest(url, &error))?;
+        let answer = self.ground.redirects.send(&self.ground.client, url, ask);
+        let response = tokio::time::timeout(self.ground.patience.answer, answer).await;
+        let response = response.map_err(|_| OriginError::Stalled)??;
         let admitted: Admitted = answer::admit(response.status(), response.headers(), asked)?;
         self.gauge().note_first_byte(asked_at.elapsed());
         self.gauge().waste_bytes.fetch_add(admitted.waste, Ordering::Relaxed);
         let server = response.remote_addr().map(|server| server.ip());
-        let flow = self.ground.scope.origin(server, url.scheme() == "https");
+        let flow = self.ground.scope.origin(server, response.url().scheme() == "https");
         flow.message(Direction::Up, HEAD_BYTES);
         flow.message(Direction::Down, HEAD_BYTES);
         Ok(Body::new(url, flow, response, &admitted, self.ground.patience))

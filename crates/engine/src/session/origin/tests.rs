@@ -7,7 +7,7 @@ mod server;
 use super::Patience;
 use scene::{PIECE, Release, Scene, content, web_seed};
 use server::{Manner, Server};
-use std::time::Duration;
+use std::{net::Ipv4Addr, time::Duration};
 
 const PIECES: u32 = 96;
 
@@ -146,6 +146,42 @@ async fn redirects_in_a_circle_and_to_elsewhere() {
     let forbidden = Server::start(Manner::Honest, vec![("f".to_owned(), release.files[0].clone())]).await;
     check(Manner::RedirectsAway(forbidden.port), "answered 302", 0).await;
     assert!(forbidden.seen().is_empty(), "a source may not send us to another service of this machine");
+}
+
+const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
+#[tokio::test]
+async fn source_that_sends_us_to_a_content_network() {
+    for store in [false, true] {
+        let release = Release::new(PIECES);
+        let files = if store { release.content() } else { release.plain() };
+        let publisher = Server::start(Manner::RedirectsTo(ELSEWHERE), files.clone()).await;
+        let network = Server::start_at((ELSEWHERE, publisher.port), Manner::Honest, files).await;
+        let source = if store { content(&publisher) } else { web_seed(&publisher) };
+        let mut scene = Scene::new(release, vec![source], Patience::default());
+        scene.ask(0..=PIECES);
+        scene.finish().await;
+        assert!(scene.missing.is_empty() && scene.false_pieces == 0);
+        assert_eq!(publisher.seen().len(), network.seen().len());
+        assert_eq!((publisher.sent(), scene.statuses()[0].wire_bytes), (0, network.sent()));
+    }
+}
+
+#[tokio::test]
+async fn sources_that_send_us_to_each_other() {
+    let release = Release::new(PIECES);
+    let one = Server::start(Manner::RedirectsTo(ELSEWHERE), release.plain()).await;
+    let back = Manner::RedirectsTo(Ipv4Addr::LOCALHOST);
+    let other = Server::start_at((ELSEWHERE, one.port), back, release.plain()).await;
+    let good = Server::start(Manner::Honest, release.plain()).await;
+    let mut scene = Scene::new(release, vec![web_seed(&one), web_seed(&good)], hasty());
+    scene.ask(0..8);
+    scene.missing.retain(|piece| *piece < 8);
+    scene.finish().await;
+    assert!(scene.statuses()[0].detail.contains("answered 302"), "{:?}", scene.statuses()[0]);
+    // Six answers a request, and a source that fails is asked ever more seldom.
+    let asked = one.seen().len() + other.seen().len();
+    assert!((6..=48).contains(&asked), "{asked} requests");
 }
 
 #[tokio::test]

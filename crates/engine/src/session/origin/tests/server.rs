@@ -1,6 +1,7 @@
 //! A web server in the test's own process, honest or with one bad manner.
 
 use std::{
+    net::Ipv4Addr,
     ops::Range,
     sync::{
         Arc, Mutex,
@@ -33,6 +34,8 @@ pub(super) enum Manner {
     RedirectsToItself,
     /// Sends everybody to another port of this machine.
     RedirectsAway(u16),
+    /// Sends everybody for the same path to another address, at its own port.
+    RedirectsTo(Ipv4Addr),
     /// The head, then a byte now and then.
     Trickles,
     /// Closes in the middle of every body.
@@ -77,7 +80,16 @@ pub(super) struct Server {
 impl Server {
     /// Serves files by their path, without the slash before it.
     pub(super) async fn start(manner: Manner, files: Vec<(String, Vec<u8>)>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        Self::start_at((Ipv4Addr::LOCALHOST, 0), manner, files).await
+    }
+
+    /// The same at an address of this machine.
+    pub(super) async fn start_at(
+        address: (Ipv4Addr, u16),
+        manner: Manner,
+        files: Vec<(String, Vec<u8>)>,
+    ) -> Self {
+        let listener = TcpListener::bind(address).await.expect("a port");
         let port = listener.local_addr().expect("bound").port();
         let shared = Arc::new(Shared { files, ..Shared::default() });
         let serving = Arc::clone(&shared);
@@ -141,7 +153,13 @@ async fn serve(
         {
             *byte ^= 1;
         }
-        let (head, body) = answer(manner, &data, range, began);
+        let (head, body) = match manner {
+            Manner::RedirectsTo(ip) => {
+                let to = format!("http://{ip}:{}/{path}", socket.local_addr()?.port());
+                (format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n"), Vec::new())
+            }
+            _ => answer(manner, &data, range, began),
+        };
         socket.write_all(head.as_bytes()).await?;
         let portion = match manner {
             Manner::Trickles => 1,
