@@ -67,6 +67,8 @@ pub(crate) struct Peer {
 
     /// Blocks asked of it, and when.
     pub(crate) out: BTreeMap<(u32, u32), Time>,
+    /// Blocks asked of it since it last owed none.
+    pub(crate) stint: usize,
     /// Blocks asked of it that were given to others since, but may still come.
     pub(crate) late: BTreeSet<(u32, u32)>,
     pub(crate) unsolicited: u32,
@@ -158,6 +160,7 @@ impl Peer {
             interested: false,
             interests_us: false,
             out: BTreeMap::new(),
+            stint: 0,
             late: BTreeSet::new(),
             unsolicited: 0,
             last_block_at: now,

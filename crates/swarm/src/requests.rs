@@ -120,6 +120,7 @@ impl Swarm {
             peer.last_block_at = self.now;
         }
         peer.out.insert((piece, block), self.now);
+        peer.stint += 1;
         peer.current_piece = Some(piece);
         let length = self.layout.block_length(piece, block);
         self.send(key, Message::Request { index: piece, begin: block * BLOCK_LENGTH, length });

@@ -13,6 +13,10 @@ use crate::{Class, PeerKey, Time};
 
 /// Blocks that may be owed however low the cap is: one that comes and one that is on its way.
 const BLOCKS_MIN: usize = 2;
+/// Blocks that a peer is asked for in one go before it is another's turn.
+const STINT: usize = 8;
+/// So many blocks are asked of one peer before the next is.
+const OWED_AT_ONCE: usize = 4;
 /// A longer time between two blocks was a pause.
 const GAP_MAX: Duration = Duration::from_secs(10);
 
@@ -71,23 +75,35 @@ impl Swarm {
         (reached + self.now.since(at)).since(asked).saturating_sub(turn)
     }
 
-    /// A block came from a peer: it is asked for more, or, under a bound, those whose turn it is are.
+    /// A block came from a peer: it is asked for more, or, under a bound and once it gave its share, the next in turn.
     pub(super) fn fill_after(&mut self, key: PeerKey) {
-        let bound = |peer: &Peer| self.ahead.blocks[peer.class as usize].is_some();
-        if !self.peers.get(&key).is_some_and(bound) {
-            return self.fill(key);
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        let (class, goes_on) = (peer.class, peer.stint < STINT);
+        if peer.out.is_empty() {
+            peer.stint = 0;
         }
+        if goes_on || self.ahead.blocks[class as usize].is_none() || !self.fill_next(class) {
+            self.fill(key);
+        }
+    }
+
+    /// Asks whose turn it is; false if nobody takes anything.
+    fn fill_next(&mut self, class: Class) -> bool {
+        let left = self.ahead_left(class);
         for key in self.in_turn() {
-            let Some(class) = self.peers.get(&key).map(|peer| peer.class) else { continue };
-            let before = self.ahead_left(class);
-            if before > 0 {
-                self.fill(key);
+            let fresh = |peer: &&Peer| peer.class == class && peer.stint < STINT;
+            if left == 0 || self.peers.get(&key).filter(fresh).is_none() {
+                continue;
             }
-            if self.ahead_left(class) < before {
-                self.ahead.next = PeerKey(key.0.saturating_add(1));
-                return;
+            self.fill(key);
+            if self.ahead_left(class) < left {
+                // Few who owe much cross the line more evenly than many who owe a block each.
+                let owes = self.peers.get(&key).map_or(0, |peer| peer.out.len());
+                self.ahead.next = PeerKey(key.0.saturating_add(u64::from(owes >= OWED_AT_ONCE)));
+                return true;
             }
         }
+        false
     }
 
     /// All peers, from the one whose turn it is.
