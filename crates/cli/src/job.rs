@@ -2,6 +2,7 @@
 
 use crate::{
     Context, Done,
+    connections::{ConnectionWords, warn_of_few_files},
     error::CliError,
     output::{self, Bar, Output, PROGRESS_INTERVAL},
     places, rate,
@@ -9,7 +10,7 @@ use crate::{
 use clap::{Args, ValueEnum};
 use engine::{
     game::{Game, GameConfig, GameLink, Ledger, Outcome, Policy, Urgency},
-    session::{Caps, Session, SessionConfig},
+    session::{Caps, Connections, Session, SessionConfig},
     snapshot::{Action, Limits, Phase, SharingMode, Snapshot},
 };
 use serde_json::{Map, Value, json};
@@ -44,6 +45,8 @@ pub(crate) struct Transfer {
     /// Ask the router for a port that players outside reach (PCP, NAT-PMP or UPnP)
     #[arg(long)]
     map_port: bool,
+    #[command(flatten)]
+    connections: ConnectionWords,
 }
 
 /// Who to exchange with.
@@ -91,13 +94,15 @@ pub(crate) fn open(
     let sharing = transfer.sharing(stay);
     // Who exchanges with nobody listens to nobody.
     let listen = (sharing == SharingMode::Off).then_some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    let net = Net { listen, lan: !transfer.no_lan, map_port: transfer.map_port };
+    let connections = transfer.connections.get();
+    let net = Net { listen, lan: !transfer.no_lan, map_port: transfer.map_port, connections };
     open_with(dir, link, transfer.limits(), sharing, transfer.urgency(), net)
 }
 
 /// Opens a folder for jobs that stay on this machine, but for the repository's own documents.
 pub(crate) fn open_alone(dir: &Path) -> Result<Opened, CliError> {
-    let net = Net { listen: Some((Ipv4Addr::LOCALHOST, 0).into()), lan: false, map_port: false };
+    let listen = Some((Ipv4Addr::LOCALHOST, 0).into());
+    let net = Net { listen, lan: false, map_port: false, connections: Connections::default() };
     open_with(dir, None, Limits::default(), SharingMode::Off, Urgency::Foreground, net)
 }
 
@@ -106,6 +111,7 @@ struct Net {
     listen: Option<SocketAddr>,
     lan: bool,
     map_port: bool,
+    connections: Connections,
 }
 
 fn open_with(
@@ -121,6 +127,7 @@ fn open_with(
         listen: net.listen,
         lan: net.lan,
         port_mapping: net.map_port,
+        connections: net.connections,
         caps: Caps { up: limits.up, down: limits.down, ..Caps::default() },
     })?;
     let config = GameConfig {
@@ -156,6 +163,7 @@ impl Opened {
 
     /// Says what stops nothing but should be known, such as a wrong clock.
     fn warn(&self, context: &Context) {
+        warn_of_few_files(context, &self.session);
         for code in &self.game.snapshot().borrow().warnings {
             context.output.event("warning", json!({ "code": code }));
             context.output.say(format!("warning: {}", warning(code)));

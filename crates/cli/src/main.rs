@@ -3,6 +3,7 @@
 //! Each verb is a file of its own below `verb`. With `--json`, stdout carries JSON Lines for programs and nothing else;
 //! everything for people goes to stderr.
 
+mod connections;
 mod error;
 mod exit;
 mod job;

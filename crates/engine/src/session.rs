@@ -1,6 +1,7 @@
 //! The tokio driver around `swarm`: one listener, one bandwidth tree, an actor for each torrent.
 
 mod announcer;
+mod connections;
 mod disk;
 mod handle;
 mod happening;
@@ -14,6 +15,7 @@ mod tiers;
 mod torrent;
 mod tracker;
 
+pub use connections::Connections;
 pub use handle::{Exchange, Torrent, TorrentEvent, TorrentHandle, TorrentStatus, TrackerStatus};
 pub use limiter::Caps;
 pub use origin::{OriginSource, OriginStatus, OriginUse};
@@ -21,6 +23,7 @@ pub use port_map::Reachability;
 pub use tracker::is_tracker;
 
 use crate::http;
+use connections::Places;
 use futures_util::future::OptionFuture;
 use happening::Happening;
 use lan::Lan;
@@ -71,12 +74,20 @@ pub struct SessionConfig {
     pub lan: bool,
     /// Ask the router for a port that leads here (PCP, NAT-PMP or UPnP); never while listening on loopback.
     pub port_mapping: bool,
+    /// Peers of each torrent at once; all torrents together have at most four times as many, or as open files allow.
+    pub connections: Connections,
 }
 
 impl Default for SessionConfig {
     /// Every interface, no caps, discovery on; no router is asked.
     fn default() -> Self {
-        Self { listen: None, caps: Caps::default(), lan: true, port_mapping: false }
+        Self {
+            listen: None,
+            caps: Caps::default(),
+            lan: true,
+            port_mapping: false,
+            connections: Connections::default(),
+        }
     }
 }
 
@@ -123,6 +134,8 @@ pub struct Session {
 #[derive(Debug)]
 struct Shared {
     limiter: Arc<Limiter>,
+    connections: Connections,
+    places: Arc<Places>,
     pool: disk::Pool,
     buffers: Arc<peer::Buffers>,
     client: Client,
@@ -170,6 +183,8 @@ impl Session {
         let session = Self {
             shared: Arc::new(Shared {
                 limiter: Limiter::new(config.caps),
+                connections: config.connections,
+                places: Places::new(config.connections),
                 pool: disk::Pool::new(),
                 buffers: Arc::default(),
                 trackers: Arc::new(Trackers::new(client.clone(), &listens)),
@@ -237,6 +252,12 @@ impl Session {
         self.shared.local
     }
 
+    /// Whether the system allows too few open files for as many peers as a torrent may have.
+    #[must_use]
+    pub fn open_files_are_few(&self) -> bool {
+        self.shared.places.files_are_few()
+    }
+
     /// The HTTP client that everything of this session shares.
     #[must_use]
     pub fn http(&self) -> &Client {
@@ -258,6 +279,10 @@ impl Session {
 
     fn buffers(&self) -> &Arc<peer::Buffers> {
         &self.shared.buffers
+    }
+
+    fn places(&self) -> &Arc<Places> {
+        &self.shared.places
     }
 
     fn limiter(&self) -> &Arc<Limiter> {
@@ -307,11 +332,12 @@ impl Session {
     }
 
     fn swarm_config(&self) -> swarm::Config {
-        swarm::Config {
+        let config = swarm::Config {
             peer_id: self.peer_id(),
             listen_port: Some(*self.shared.port.borrow()),
             ..swarm::Config::default()
-        }
+        };
+        self.shared.connections.applied_to(config, &self.shared.places)
     }
 
     async fn ended(&self) {

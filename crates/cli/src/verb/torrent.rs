@@ -4,6 +4,7 @@
 
 use crate::{
     Context, Done,
+    connections::{ConnectionWords, warn_of_few_files},
     error::CliError,
     origin::OriginWords,
     output::{self, Bar, PROGRESS_INTERVAL},
@@ -79,6 +80,8 @@ pub(crate) struct Get {
     /// Ask the router for a port that peers outside reach (PCP, NAT-PMP or UPnP)
     #[arg(long)]
     map_port: bool,
+    #[command(flatten)]
+    connections: ConnectionWords,
     /// Believe that all data is there and right, and check nothing
     #[arg(long)]
     trust: bool,
@@ -131,7 +134,9 @@ impl Get {
             caps,
             lan: !self.no_lan,
             port_mapping: self.map_port,
+            connections: self.connections.get(),
         })?;
+        warn_of_few_files(context, &session);
         let folder = Arc::new(TorrentFolder::new(Arc::new(RealFs), &dir, &metainfo));
         let have = if self.trust {
             Bitfield::full(metainfo.layout.piece_count())

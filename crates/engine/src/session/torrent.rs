@@ -7,6 +7,7 @@ mod exchange;
 
 use super::{
     Session, announcer,
+    connections::Place,
     disk::{Block, Stored, Writes},
     handle::{Exchange, Torrent, TorrentEvent, TorrentHandle, TorrentStatus, TrackerStatus},
     happening::{BlockRange, Happening},
@@ -71,6 +72,7 @@ struct PeerTasks {
     orders: mpsc::UnboundedSender<Order>,
     backlog: Arc<Backlog>,
     tasks: [AbortHandle; 2],
+    _place: Place,
 }
 
 struct Actor {
@@ -338,9 +340,8 @@ impl Actor {
         addr: SocketAddr,
         outgoing: bool,
     ) -> Option<Input> {
-        if !self.may_meet(addr.ip()) {
-            return outgoing.then_some(Input::ConnectFailed { addr });
-        }
+        let place = self.session.places().take().filter(|_| self.may_meet(addr.ip()));
+        let Some(place) = place else { return outgoing.then_some(Input::ConnectFailed { addr }) };
         let class = self.session.class_of(addr.ip());
         let peer = self.session.next_peer();
         let (orders, orders_receiver) = mpsc::unbounded_channel();
@@ -361,7 +362,7 @@ impl Actor {
         let read = tokio::spawn(peer::read(link.clone(), reader, piece_count));
         let write = tokio::spawn(peer::write(link, writer, orders_receiver));
         let tasks = [read.abort_handle(), write.abort_handle()];
-        self.peers.insert(peer, PeerTasks { class, orders, backlog, tasks });
+        self.peers.insert(peer, PeerTasks { class, orders, backlog, tasks, _place: place });
         let (peer_id, reserved) = (handshake.peer_id, handshake.reserved);
         Some(Input::PeerConnected { peer, addr, outgoing, class, peer_id, reserved })
     }

@@ -98,7 +98,7 @@ pub(super) struct Job {
     /// Caps in bytes a second.
     pub(super) limit_up: Option<u64>,
     pub(super) limit_down: Option<u64>,
-    /// More connections than libtorrent opens by itself; ours has no word for it.
+    /// More connections than they open by themselves.
     pub(super) connections: Option<u64>,
     /// Further words for `muster`.
     pub(super) our_words: &'static [&'static str],
@@ -112,6 +112,9 @@ impl Job {
             Some(profile) => self.libtorrent(node, &listen, profile),
             None => self.muster(node, &listen, &context.muster),
         };
+        if let Some(connections) = self.connections {
+            command.args(["--connections", &connections.to_string()]);
+        }
         for (word, value) in [("--tracker", &self.tracker), ("--web-seed", &self.web_seed)] {
             if let Some(value) = value {
                 command.args([word, value]);
@@ -143,9 +146,6 @@ impl Job {
         let mut command = node.command(place::from_venv("python"));
         command.args(["-W", "ignore"]).arg(place::root().join("tests/interop/bench_peer.py"));
         command.arg(&self.torrent).arg(&self.folder).args(["--listen", listen, "--profile", profile]);
-        if let Some(connections) = self.connections {
-            command.args(["--connections", &connections.to_string()]);
-        }
         command
     }
 }
