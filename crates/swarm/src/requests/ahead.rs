@@ -75,14 +75,21 @@ impl Swarm {
         (reached + self.now.since(at)).since(asked).saturating_sub(turn)
     }
 
-    /// A block came from a peer: it is asked for more, or, under a bound and once it gave its share, the next in turn.
+    /// A block came from a peer: it is asked for more, or, under a bound and once it gave its share or has no more, the
+    /// next in turn.
     pub(super) fn fill_after(&mut self, key: PeerKey) {
         let Some(peer) = self.peers.get_mut(&key) else { return };
-        let (class, goes_on) = (peer.class, peer.stint < STINT);
+        let (class, stint) = (peer.class, peer.stint);
         if peer.out.is_empty() {
             peer.stint = 0;
         }
-        if goes_on || self.ahead.blocks[class as usize].is_none() || !self.fill_next(class) {
+        let Some(most) = self.ahead.blocks[class as usize] else { return self.fill(key) };
+        let left = self.ahead_left(class);
+        // Who begins fills its window at once: of a very low cap that alone is a good part of a second.
+        if stint < STINT || most < OWED_AT_ONCE {
+            self.fill(key);
+        }
+        if self.ahead_left(class) == left && !self.fill_next(class) {
             self.fill(key);
         }
     }
