@@ -44,6 +44,9 @@ const AT_ONCE_FIRST: usize = 4;
 const AT_ONCE_MAX: usize = 16;
 const BRISK: Duration = Duration::from_millis(10);
 const SLOW: Duration = Duration::from_millis(100);
+/// When a reader that waits for its turn acknowledges what came, each after the one before: with the first packets of a
+/// line that is short, and of longer ones. Later the system does it by itself.
+const ACKNOWLEDGED_AFTER_MILLIS: [u64; 4] = [2, 4, 8, 16];
 /// Buffers for blocks to be sent that are kept for the next who sends: 2 MiB.
 const FRAMES_KEPT_MAX: usize = 8;
 
@@ -105,7 +108,7 @@ async fn read_messages(link: &Link, socket: &mut OwnedReadHalf, decoder: &mut De
         link.flow.tune(Direction::Down, socket.as_ref());
         socket.readable().await?;
         let room = link.buffers.slabs.make_room(decoder.buffer());
-        let granted = link.flow.acquire(Direction::Down, room).await;
+        let granted = turn(link, socket, room).await;
         let mut space = decoder.buffer().limit(granted as usize);
         let read = socket.try_read_buf(&mut space);
         let bytes = *read.as_ref().unwrap_or(&0) as u32;
@@ -123,6 +126,21 @@ async fn read_messages(link: &Link, socket: &mut OwnedReadHalf, decoder: &mut De
             return Ok(());
         }
     }
+}
+
+/// Waits for a grant. What comes meanwhile is acknowledged: the system would wait until it is read, and the other end
+/// would take it for lost and send it again (RFC 8985, after twice the way there and back).
+async fn turn(link: &Link, socket: &OwnedReadHalf, room: u32) -> u32 {
+    let granted = link.flow.acquire(Direction::Down, room);
+    tokio::pin!(granted);
+    for wait in ACKNOWLEDGED_AFTER_MILLIS.map(Duration::from_millis) {
+        tokio::select! {
+            biased;
+            granted = &mut granted => return granted,
+            () = tokio::time::sleep(wait) => Flow::acknowledge(socket.as_ref()),
+        }
+    }
+    granted.await
 }
 
 /// Passes on what came, many messages in one go: waking the actor for each would cost more than they do. False when

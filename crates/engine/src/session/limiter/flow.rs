@@ -26,7 +26,7 @@ const WINDOW_MILLIS: u64 = 70;
 /// blocks.
 const OWED_MILLIS: u64 = 600;
 /// The smallest receive window asked for, in bytes: below two packets TCP stalls.
-const WINDOW_MIN: u64 = 4 * 1024;
+const WINDOW_MIN: u64 = 3 * 1024;
 /// From here on the system chooses the window itself, in bytes.
 const WINDOW_FREE: u64 = 256 * 1024;
 /// No system starts with less, in bytes: a smaller window was set by us before the connection stood.
@@ -235,6 +235,11 @@ impl Flow {
             let limiter = &self.scope.limiter;
             limiter.lock().queue.tree.charge(limiter.now(), self.path(), direction, wire_bytes);
         }
+    }
+
+    /// Acknowledges what came and was not read yet.
+    pub(crate) fn acknowledge(connection: &TcpStream) {
+        socket::acknowledge(connection);
     }
 
     /// Keeps the system's own buffers small beside the caps, so that what is granted evenly also travels evenly. Costs

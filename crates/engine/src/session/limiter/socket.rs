@@ -57,6 +57,17 @@ pub(super) fn set_unsent_max(connection: &TcpStream, bytes: Option<u64>) {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) fn set_unsent_max(_connection: &TcpStream, _bytes: Option<u64>) {}
 
+/// Acknowledges what came by now.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn acknowledge(connection: &TcpStream) {
+    if let Err(error) = SockRef::from(connection).set_tcp_quickack(true) {
+        tracing::debug!(%error, "the system acknowledges when it likes");
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn acknowledge(_connection: &TcpStream) {}
+
 /// Lets the other end send about so many bytes ahead of what is read. A system that sizes windows by itself stops
 /// doing so for this connection.
 pub(super) fn set_receive_window(connection: &TcpStream, bytes: u64) {
