@@ -1,5 +1,5 @@
 //! What stands between sockets and disks: a slow disk slows the line and memory stays bounded; blocks
-//! that lie side by side are read at once; what a read cannot give is not sent.
+//! that lie side by side are read at once; what a read cannot give is not sent; a disk that garbles condemns nobody.
 #![expect(clippy::unwrap_used, reason = "a test says what must be")]
 
 use engine::{
@@ -30,6 +30,8 @@ const BLOCK: usize = 16 * 1024;
 struct Memory {
     bytes: Mutex<Vec<u8>>,
     reads: AtomicUsize,
+    /// Every byte it takes comes back changed.
+    garbles: bool,
     open: Mutex<bool>,
     opened: Condvar,
 }
@@ -37,7 +39,12 @@ struct Memory {
 impl Memory {
     fn new(bytes: Vec<u8>, open: bool) -> Arc<Self> {
         let (bytes, open) = (Mutex::new(bytes), Mutex::new(open));
-        Arc::new(Self { bytes, reads: AtomicUsize::new(0), open, opened: Condvar::new() })
+        Arc::new(Self { bytes, reads: AtomicUsize::new(0), garbles: false, open, opened: Condvar::new() })
+    }
+
+    fn garbling(length: usize) -> Arc<Self> {
+        let (bytes, open) = (Mutex::new(vec![0; length]), Mutex::new(true));
+        Arc::new(Self { bytes, reads: AtomicUsize::new(0), garbles: true, open, opened: Condvar::new() })
     }
 
     fn open(&self) {
@@ -60,7 +67,12 @@ impl PieceStore for Memory {
     fn write(&self, piece: u32, begin: u32, data: &[u8]) -> Result<(), PieceStoreError> {
         drop(self.opened.wait_while(self.open.lock().unwrap(), |open| !*open).unwrap());
         let at = place(piece, begin);
-        self.bytes.lock().unwrap()[at..at + data.len()].copy_from_slice(data);
+        let mut bytes = self.bytes.lock().unwrap();
+        let place = &mut bytes[at..at + data.len()];
+        place.copy_from_slice(data);
+        if self.garbles {
+            place.iter_mut().for_each(|byte| *byte = !*byte);
+        }
         Ok(())
     }
 
@@ -153,4 +165,29 @@ async fn blocks_side_by_side_are_read_at_once() {
     assert!(*taken.bytes.lock().unwrap() == bytes);
     let (reads, blocks) = (disk.reads.load(Ordering::Relaxed), bytes.len() / BLOCK);
     assert!(reads <= blocks / 2, "{reads} reads for {blocks} blocks");
+}
+
+/// What came is judged as it came: a disk that keeps it wrong is not the fault of who sent it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_garbles_bans_no_honest_peer() {
+    let (bytes, metainfo) = content(8 << 20);
+    let (seed, _, _events) = add(&metainfo, &Memory::new(bytes.clone(), true), None);
+    let disk = Memory::garbling(bytes.len());
+    let (leech, handle, mut events) = add(&metainfo, &disk, Some(seed.local_addr()));
+    complete(&mut events).await;
+    assert!(disk.bytes.lock().unwrap().iter().zip(&bytes).all(|(kept, sent)| *kept == !sent));
+    let stats = handle.status().borrow().stats.clone();
+    assert_eq!((stats.failed_pieces, stats.wasted_bytes), (0, 0));
+    // And who fetches from it bans what it sends, as it must: to the receiver nothing else can be seen.
+    let (other, taken, _events) =
+        add(&metainfo, &Memory::new(vec![0; bytes.len()], true), Some(leech.local_addr()));
+    let status = taken.status();
+    let judged = async {
+        while status.borrow().stats.failed_pieces == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), judged).await.unwrap();
+    assert_eq!(status.borrow().stats.pieces_have, 0);
+    drop(other);
 }

@@ -75,7 +75,8 @@ pub enum Input {
         /// Which.
         addr: SocketAddr,
     },
-    /// A block is written; `leaf` is the SHA-256 of the bytes written.
+    /// A block is written; `leaf` is the SHA-256 of the bytes as they came, never of what the disk gives back: whoever
+    /// sent a false leaf is banned, and a disk that garbles must condemn nobody.
     BlockStored {
         /// The piece.
         piece: u32,
@@ -164,7 +165,8 @@ pub enum Input {
         /// Which.
         piece: u32,
     },
-    /// Answer to [`Output::ReadLeaves`]: the leaves of a piece, or none if it cannot be read.
+    /// Answer to [`Output::ReadLeaves`]: the leaves of a piece, or none if it cannot be read. Leaves that do not lead to
+    /// the piece's hash are a disk's that garbles: the piece counts as lost.
     PieceLeaves {
         /// The piece.
         piece: u32,

@@ -524,6 +524,26 @@ fn a_false_piece_from_one_peer_alone_bans_its_house_and_not_its_name() {
     assert!(!closed(&driver.connect_as(OTHER, [1; 20], false, RESERVED), CloseReason::Banned));
 }
 
+/// A disk garbled what we have: as soon as that shows we stop offering it, before others ban us for it.
+#[test]
+fn a_piece_that_the_disk_garbled_is_withdrawn_and_fetched_again() {
+    let mut driver = Driver::seeding();
+    driver.served(PEER);
+    let pieces_root = content().root;
+    let asked = HashRange { pieces_root, base_layer: 0, index: 4, length: 4, proof_layers: 0 };
+    assert!(driver.hear(PEER, Message::HashRequest(asked)).contains(&Output::ReadLeaves { piece: 1 }));
+    let leaves = Some(vec![Hash32([9; 32]); 4]);
+    let outputs = driver.give(Input::PieceLeaves { piece: 1, leaves });
+    assert_eq!(messages(&outputs, PEER).first(), Some(&Message::HashReject(asked)));
+    assert!(outputs.contains(&Output::Event(Event::PieceLost { piece: 1 })));
+    let outputs = driver.hear(PEER, request(1, 0, BLOCK));
+    assert!(!outputs.iter().any(|output| matches!(output, Output::SendBlock { .. })), "{outputs:?}");
+    driver.connect(OTHER, RESERVED);
+    driver.hear(OTHER, Message::HaveAll);
+    let asked = driver.hear(OTHER, Message::Unchoke);
+    assert!(deliver(&mut driver, asked, None).contains(&Output::Event(Event::Complete)));
+}
+
 #[test]
 fn the_origin_is_left_after_a_refusal_and_asked_again_after_a_pause() {
     let mut driver = Driver::new(Bitfield::empty(PIECES));

@@ -51,6 +51,7 @@ impl Swarm {
             leaves.len() == self.layout.block_count(piece) as usize
                 && self.layers.piece_hash(&self.layout, piece) == Some(merkle::root(leaves, width))
         };
+        let is_garbled = leaves.as_ref().is_some_and(|leaves| !right(leaves));
         if let Some(leaves) = leaves.filter(right) {
             self.hashes.remember_leaves(piece, leaves);
         }
@@ -62,6 +63,10 @@ impl Swarm {
             let file = self.layout.piece(piece).file;
             let answer = self.leaf_answer(file, piece, &range);
             self.answer(key, range, answer);
+        }
+        if is_garbled {
+            // The disk does not give back what was verified: who got it from us would take us for a liar.
+            self.lose_piece(piece);
         }
     }
 
