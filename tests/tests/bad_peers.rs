@@ -145,11 +145,7 @@ fn a_peer_that_claims_all_and_never_answers_is_not_waited_for() {
     let siege = Siege::lay(67);
     let mut line = siege.dial();
     line.pose_as_seed();
-    let alone = Duration::from_millis(500);
-    let (toll, requests) = siege.lift_after(alone, |over| count_requests(&mut line, over, |_, _| true));
-    assert!((1..=16).contains(&requests), "{requests} requests to somebody who never answered one");
-    assert!(toll.time < DELAY_MAX, "{toll:?}");
-    toll.assert_cheap(MEMORY_MIB, CPU, 0);
+    lift_beside_one_that_never_answers(siege, line);
 }
 
 #[test]
@@ -285,13 +281,8 @@ fn extended_handshakes_that_are_bencode_bombs_are_survived() {
 fn false_blocks_ban_the_liar_and_nobody_else() {
     let siege = Siege::lay(73);
     let mut line = siege.dial();
-    let address = line.local();
     line.pose_as_seed();
-    let (toll, sent) = siege.lift_during(|over| count_requests(&mut line, over, give_false));
-    assert_eq!(toll.banned, [address]);
-    assert!(sent <= FALSE_MAX, "{sent} false blocks were taken");
-    assert!(toll.wasted <= u64::from(FALSE_MAX * BLOCK_LENGTH), "{} bytes in vain", toll.wasted);
-    assert!(toll.time < DELAY_MAX, "{toll:?}");
+    lift_beside_a_liar(siege, line);
 }
 
 /// Offers of single blocks (`mu_blocks`) that the torrent has no room for.
@@ -324,24 +315,15 @@ fn blocks_that_are_offered_and_never_given_are_not_waited_for() {
     let siege = Siege::lay(76);
     let mut line = siege.dial();
     offer_every_block(&siege, &mut line);
-    let alone = Duration::from_millis(500);
-    let (toll, requests) = siege.lift_after(alone, |over| count_requests(&mut line, over, |_, _| true));
-    assert!((1..=16).contains(&requests), "{requests} requests to somebody who never answered one");
-    assert!(toll.time < DELAY_MAX, "{toll:?}");
-    toll.assert_cheap(MEMORY_MIB, CPU, 0);
+    lift_beside_one_that_never_answers(siege, line);
 }
 
 #[test]
 fn blocks_that_are_offered_and_given_false_ban_the_liar_and_nobody_else() {
     let siege = Siege::lay(77);
     let mut line = siege.dial();
-    let address = line.local();
     offer_every_block(&siege, &mut line);
-    let (toll, sent) = siege.lift_during(|over| count_requests(&mut line, over, give_false));
-    assert_eq!(toll.banned, [address]);
-    assert!(sent <= FALSE_MAX, "{sent} false blocks were taken");
-    assert!(toll.wasted <= u64::from(FALSE_MAX * BLOCK_LENGTH), "{} bytes in vain", toll.wasted);
-    assert!(toll.time < DELAY_MAX, "{toll:?}");
+    lift_beside_a_liar(siege, line);
 }
 
 #[test]
@@ -365,6 +347,25 @@ fn a_storm_of_connections_that_come_and_go_is_weathered() {
     assert!(storms > 50, "{storms} connections are no storm");
     assert!(toll.time < DELAY_MAX, "{toll:?}");
     toll.assert_cheap(MEMORY_MIB, CPU + storms as f64 / 2000.0, 0);
+}
+
+/// It is asked for a little and not waited for.
+fn lift_beside_one_that_never_answers(siege: Siege, mut line: Line) {
+    let alone = Duration::from_millis(500);
+    let (toll, requests) = siege.lift_after(alone, |over| count_requests(&mut line, over, |_, _| true));
+    assert!((1..=16).contains(&requests), "{requests} requests to somebody who never answered one");
+    assert!(toll.time < DELAY_MAX, "{toll:?}");
+    toll.assert_cheap(MEMORY_MIB, CPU, 0);
+}
+
+/// It gives false blocks until it is banned, and nobody else is.
+fn lift_beside_a_liar(siege: Siege, mut line: Line) {
+    let address = line.local();
+    let (toll, sent) = siege.lift_during(|over| count_requests(&mut line, over, give_false));
+    assert_eq!(toll.banned, [address]);
+    assert!(sent <= FALSE_MAX, "{sent} false blocks were taken");
+    assert!(toll.wasted <= u64::from(FALSE_MAX * BLOCK_LENGTH), "{} bytes in vain", toll.wasted);
+    assert!(toll.time < DELAY_MAX, "{toll:?}");
 }
 
 fn give_false(line: &mut Line, (index, begin, length): (u32, u32, u32)) -> bool {

@@ -12,7 +12,7 @@ use tests::{
     hostile::{self, Line},
     muster::TorrentPeer,
     share::Share,
-    siege::{self, CPU, DELAY_MAX, MEMORY_MIB, SILENT, Siege},
+    siege::{self, CPU, DELAY_MAX, MEMORY_MIB, SILENT, SOON, Siege},
     tree,
 };
 
@@ -89,6 +89,40 @@ fn a_crowd_of_idle_peers_makes_room_for_an_honest_one() {
         (0..100).filter_map(|n| siege.hostile.dial_as(&siege.victim.listen, crowd_id(n))).collect();
     let toll = siege.lift_beside(crowd);
     toll.assert_cheap(MEMORY_MIB, CPU, 0);
+}
+
+/// Three may come in, and one of them has to go for the honest seed once it was of no use for a while.
+#[test]
+fn no_more_peers_come_in_than_were_allowed() {
+    let siege = Siege::lay_with(101, &[], &["--connections", "3"]);
+    let mut lines: Vec<Line> = (0..8)
+        .map(|_| {
+            let line = siege.dial();
+            std::thread::sleep(Duration::from_millis(50));
+            line
+        })
+        .collect();
+    let ended = lines.iter_mut().filter_map(|line| line.ends_within(SOON).then_some(())).count();
+    assert_eq!(ended, 5, "of eight");
+    let toll = siege.lift_beside(lines);
+    toll.assert_cheap(MEMORY_MIB, CPU, 0);
+    assert!(toll.time < DELAY_MAX + Duration::from_secs(10), "{toll:?}");
+}
+
+/// Two hundred in one moment, more than greetings that may be under way: nobody is turned away for that.
+#[test]
+fn a_crowd_that_comes_at_once_is_let_in() {
+    let siege = Siege::lay_with(102, &[], &["--connections", "300"]);
+    let let_in = std::thread::scope(|scope| {
+        let dial = |number| {
+            let (hostile, victim) = (&siege.hostile, &siege.victim.listen);
+            scope.spawn(move || hostile.dial_as(victim, crowd_id(number)))
+        };
+        let dialling: Vec<_> = (0..200).map(dial).collect();
+        dialling.into_iter().filter_map(|line| line.join().unwrap()).collect::<Vec<Line>>()
+    });
+    assert_eq!(let_in.len(), 200);
+    siege.lift_beside(let_in).assert_cheap(MEMORY_MIB, CPU + 1.0, 0);
 }
 
 fn crowd_id(number: u8) -> [u8; 20] {

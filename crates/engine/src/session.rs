@@ -7,6 +7,7 @@ mod handle;
 mod happening;
 mod lan;
 mod limiter;
+mod listen;
 mod origin;
 mod peer;
 mod port_map;
@@ -31,11 +32,10 @@ use limiter::Limiter;
 use port_map::PortMap;
 use release::hash::Hash32;
 use reqwest::Client;
-use socket2::{Domain, Protocol, Socket, Type};
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     num::NonZeroU16,
     sync::{
         Arc, Mutex, PoisonError,
@@ -51,15 +51,12 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::{mpsc, watch},
-    task::AbortHandle,
 };
 use tokio_util::sync::CancellationToken;
 use tracker::Trackers;
 
 /// Time to a connection, and to a whole handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Incoming connections whose handshake is under way.
-const HALF_OPEN_MAX: usize = 64;
 /// Peer id prefix: `MU`, version 0.1.0.0.
 const PEER_ID_PREFIX: &[u8; 8] = b"-MU0100-";
 
@@ -162,7 +159,7 @@ impl Session {
     /// # Errors
     /// [`SessionError`].
     pub fn start(config: &SessionConfig) -> Result<Self, SessionError> {
-        let listeners = listen(config.listen)?;
+        let listeners = listen::listen(config.listen)?;
         let addr = config.listen.unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, 0).into());
         let listens: Result<Vec<SocketAddr>, io::Error> =
             listeners.iter().map(TcpListener::local_addr).collect();
@@ -353,56 +350,6 @@ impl Session {
         self.take_part_on_lan(infohash, false);
     }
 
-    async fn accept(self, listener: TcpListener) {
-        let mut half_open: VecDeque<AbortHandle> = VecDeque::new();
-        loop {
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
-                () = self.ended() => return,
-            };
-            match accepted {
-                Ok((socket, addr)) => {
-                    let session = self.clone();
-                    let greeting = tokio::spawn(async move {
-                        if let Err(error) = session.welcome(socket, addr).await {
-                            tracing::debug!(%addr, %error, "no handshake");
-                        }
-                    });
-                    half_open.retain(|greeting| !greeting.is_finished());
-                    half_open.push_back(greeting.abort_handle());
-                    // Who says nothing for longest makes room: silence must not keep others out.
-                    if half_open.len() > HALF_OPEN_MAX
-                        && let Some(oldest) = half_open.pop_front()
-                    {
-                        oldest.abort();
-                    }
-                }
-                Err(error) => {
-                    // Out of files or memory: it passes, and until then nobody new comes in.
-                    tracing::warn!(%error, "accept");
-                    tokio::time::sleep(Duration::from_millis(200)).await;
-                }
-            }
-        }
-    }
-
-    async fn welcome(&self, mut socket: TcpStream, addr: SocketAddr) -> io::Result<()> {
-        let theirs = read_handshake(&mut socket).await?;
-        if port_map::is_public(addr.ip().to_canonical()) {
-            self.shared.reached.store(true, Ordering::Relaxed);
-        }
-        let handle = self.torrents().get(&theirs.infohash).cloned();
-        let handle = handle.ok_or_else(|| io::Error::other("not a torrent of ours"))?;
-        socket.set_nodelay(true)?;
-        socket.write_all(&Handshake::new(theirs.infohash, self.peer_id()).encode()).await?;
-        let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
-        if let Some(lan) = &self.shared.lan {
-            lan.settle(addr.ip()).await;
-        }
-        handle.deliver(Happening::Connected { socket, handshake: theirs, addr, outgoing: false });
-        Ok(())
-    }
-
     fn connect(&self, addr: SocketAddr, infohash: Hash32, done: mpsc::UnboundedSender<Happening>) {
         let session = self.clone();
         tokio::spawn(async move {
@@ -437,38 +384,4 @@ async fn read_handshake(socket: &mut TcpStream) -> io::Result<Handshake> {
     let mut bytes = [0; HANDSHAKE_LEN];
     tokio::time::timeout(CONNECT_TIMEOUT, socket.read_exact(&mut bytes)).await??;
     Handshake::decode(&bytes).map_err(io::Error::other)
-}
-
-/// One listener for an address given, else one for each family on the same port.
-fn listen(addr: Option<SocketAddr>) -> Result<Vec<TcpListener>, SessionError> {
-    if let Some(addr) = addr {
-        return Ok(vec![listen_on(addr)?]);
-    }
-    let v4 = listen_on((Ipv4Addr::UNSPECIFIED, 0).into())?;
-    let port = v4.local_addr().map(|addr| addr.port()).unwrap_or(0);
-    let mut listeners = vec![v4];
-    match listen_on((Ipv6Addr::UNSPECIFIED, port).into()) {
-        Ok(v6) => listeners.push(v6),
-        Err(error) => tracing::info!(%error, "IPv4 only"),
-    }
-    Ok(listeners)
-}
-
-fn listen_on(addr: SocketAddr) -> Result<TcpListener, SessionError> {
-    let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::AddrInUse => SessionError::AddressInUse { addr },
-        _ => SessionError::Listen { addr, source },
-    };
-    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP)).map_err(failed)?;
-    if addr.is_ipv6() {
-        socket.set_only_v6(true).map_err(failed)?;
-    }
-    // On Unix this lets a port be taken again right after its last owner ended; on Windows it would
-    // let two programs share one.
-    #[cfg(unix)]
-    socket.set_reuse_address(true).map_err(failed)?;
-    socket.set_nonblocking(true).map_err(failed)?;
-    socket.bind(&addr.into()).map_err(failed)?;
-    socket.listen(128).map_err(failed)?;
-    TcpListener::from_std(socket.into()).map_err(failed)
 }

@@ -14,8 +14,8 @@ use std::{
 
 /// Torrents that may all be at their bound at the same time.
 const FULL_TORRENTS: usize = 4;
-/// Files that are open besides peers: a game's, the disk threads', listeners, HTTP, attempts to connect.
-const OTHER_FILES: usize = 128;
+/// Files that are open besides peers: a game's, the disk threads', HTTP, attempts to connect, greetings under way.
+const OTHER_FILES: usize = 256;
 /// What every system allows without being asked.
 const FILES_ANYWHERE: u64 = 256;
 
@@ -132,8 +132,8 @@ mod tests {
             (80, 1_024, 320, false),
             (80, 256, 128, false),
             (200, 256, 128, true),
-            (500, 1_024, 896, false),
-            (2_000, 1_024, 896, true),
+            (500, 1_024, 768, false),
+            (2_000, 1_024, 768, true),
             (1, 1, 1, false),
         ] {
             let places = Places::within(of(peers), files);
