@@ -9,29 +9,17 @@ standard input ends. FOLDER is where the torrent's own folder lies or shall lie.
 """
 
 import argparse
-import json
-import select
 import sys
 import time
 
 import libtorrent as lt
 
-PROGRESS_SECONDS = 0.5
+from lt_common import ALONE, TCP_ONLY, add, input_waits, say, session_of, tell_errors, wish_for
 
-# What a measurement must not depend on: nobody is searched for but through the tracker given.
-COMMON = {
-    "enable_dht": False,
-    "enable_lsd": False,
-    "enable_upnp": False,
-    "enable_natpmp": False,
-    "stop_tracker_timeout": 1,
-    "alert_mask": lt.alert.category_t.error_notification | lt.alert.category_t.status_notification,
-}
+PROGRESS_SECONDS = 0.5
 
 # A million pieces fit.
 LIMITS = {"max_buffer_size": 100_000_000, "max_pieces": 0x200000}
-
-TCP_ONLY = {"enable_incoming_utp": False, "enable_outgoing_utp": False}
 
 # The best settings we know for a flash crowd.
 TUNED = {
@@ -47,39 +35,23 @@ TUNED = {
 }
 
 
-def say(kind, **fields):
-    print(json.dumps({"t": kind, **fields}), flush=True)
-
-
 def start_session(options):
-    settings = {**COMMON, **{"default": {}, "tcp": TCP_ONLY, "tuned": TUNED}[options.profile]}
+    settings = {**ALONE, "stop_tracker_timeout": 1, **{"default": {}, "tcp": TCP_ONLY, "tuned": TUNED}[options.profile]}
     settings["listen_interfaces"] = options.listen
     if options.connections:
         settings["connections_limit"] = options.connections
     settings["upload_rate_limit"] = options.limit_up
     settings["download_rate_limit"] = options.limit_down
-    session = lt.session(settings)
-    # By default private addresses are in a class of their own, without caps and choking: here all
-    # addresses are in the common class.
-    everyone = lt.ip_filter()
-    everyone.add_rule("0.0.0.0", "255.255.255.255", 1 << session.global_peer_class_id)
-    session.set_peer_class_filter(everyone)
-    return session
+    return session_of(settings)
 
 
 def wish(options):
-    params = lt.add_torrent_params()
-    params.ti = lt.torrent_info(options.torrent, LIMITS)
-    params.save_path = options.folder
+    params = wish_for(lt.torrent_info(options.torrent, LIMITS), options.folder, options.trust)
     params.trackers = options.tracker
     params.url_seeds = options.web_seed
-    params.flags &= ~lt.torrent_flags.auto_managed
-    params.flags &= ~lt.torrent_flags.paused
     # Whoever is given peers by name knows these and no others.
     if options.peer:
         params.flags |= lt.torrent_flags.disable_pex
-    if options.trust:
-        params.flags |= lt.torrent_flags.seed_mode
     return params
 
 
@@ -92,20 +64,12 @@ def figures(status):
     }
 
 
-def input_waits():
-    ready, _, _ = select.select([sys.stdin], [], [], 0)
-    return bool(ready)
-
-
 def follow(session, handle):
     """Says how it goes until the input ends."""
     complete = ready = False
     told = 0.0
     while True:
-        session.wait_for_alert(50)
-        for alert in session.pop_alerts():
-            if alert.category() & lt.alert.category_t.error_notification:
-                print(alert.message(), file=sys.stderr, flush=True)
+        tell_errors(session)
         status = handle.status()
         if not ready and status.state not in (
             lt.torrent_status.checking_files,
@@ -142,11 +106,7 @@ def main():
     say("prepared", version=lt.version)
     if not sys.stdin.readline():
         return
-    handle = session.add_torrent(params)
-    for peer in options.peer:
-        ip, port = peer.rsplit(":", 1)
-        handle.connect_peer((ip, int(port)))
-    follow(session, handle)
+    follow(session, add(session, params, options.peer))
 
 
 main()

@@ -7,15 +7,10 @@ FOLDER is where the torrent's own folder lies or shall lie. Listens on every int
 """
 
 import argparse
-import json
-import select
-import sys
 
 import libtorrent as lt
 
-
-def say(kind, **fields):
-    print(json.dumps({"t": kind, **fields}), flush=True)
+from lt_common import ALONE, TCP_ONLY, add, input_waits, say, session_of, tell_errors, wish_for
 
 
 def main():
@@ -24,38 +19,23 @@ def main():
     parser.add_argument("folder")
     parser.add_argument("--trust", action="store_true")
     options = parser.parse_args()
-    session = lt.session(
-        {
-            "listen_interfaces": "0.0.0.0:0",
-            "enable_dht": False,
-            "enable_lsd": True,
-            "enable_upnp": False,
-            "enable_natpmp": False,
-            "enable_incoming_utp": False,
-            "enable_outgoing_utp": False,
-            "alert_mask": lt.alert.category_t.error_notification,
-        }
-    )
-    wish = lt.add_torrent_params()
-    wish.ti = lt.torrent_info(options.torrent)
-    wish.save_path = options.folder
-    wish.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
-    if options.trust:
-        wish.flags |= lt.torrent_flags.seed_mode
-    handle = session.add_torrent(wish)
+    settings = {**ALONE, **TCP_ONLY, "listen_interfaces": "0.0.0.0:0", "enable_lsd": True}
+    settings["alert_mask"] |= lt.alert.category_t.storage_notification
+    session = session_of(settings)
+    wish = wish_for(lt.torrent_info(options.torrent), options.folder, options.trust)
+    handle = add(session, wish, [])
     ready = complete = False
-    while not select.select([sys.stdin], [], [], 0)[0]:
-        session.wait_for_alert(50)
-        for alert in session.pop_alerts():
-            print(alert.message(), file=sys.stderr, flush=True)
+    while not input_waits():
+        if any(isinstance(alert, lt.cache_flushed_alert) for alert in tell_errors(session)):
+            say("complete")
         status = handle.status()
         if not ready and session.listen_port() and status.state != lt.torrent_status.checking_files:
             ready = True
             say("ready")
         if not complete and status.is_seeding:
             complete = True
+            # Complete is what lies on the disk.
             handle.flush_cache()
-            say("complete")
 
 
 main()
