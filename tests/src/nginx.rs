@@ -42,6 +42,21 @@ impl Nginx {
     /// Serves the folder `root`; its own files lie in `dir`.
     #[must_use]
     pub fn serve(root: &Path, dir: &Path) -> Self {
+        Self::serve_with(root, dir, "")
+    }
+
+    /// The same, but for what lies below `content/` it sends everybody to another host that has it, as a publisher does
+    /// who uses a content network: 127.0.0.2, at the same port.
+    #[must_use]
+    pub fn serve_redirected(root: &Path, dir: &Path) -> Self {
+        Self::serve_with(
+            root,
+            dir,
+            "location /content/ { return 302 http://127.0.0.2:$server_port$request_uri; }",
+        )
+    }
+
+    fn serve_with(root: &Path, dir: &Path, more: &str) -> Self {
         assert!(
             Path::new(PROGRAM).exists(),
             "{PROGRAM} is missing: `cargo xtask setup` brings it (Debian package nginx-light)"
@@ -49,7 +64,7 @@ impl Nginx {
         fs::create_dir_all(dir).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (config, log) = (dir.join("nginx.conf"), dir.join("access.log"));
-        fs::write(&config, configuration(root, dir, port)).unwrap();
+        fs::write(&config, configuration(root, dir, port, more)).unwrap();
         let mut command = Command::new(PROGRAM);
         command.arg("-e").arg(dir.join("error.log")).arg("-p").arg(dir).arg("-c").arg(&config);
         let mut program = Running::start("nginx", &mut command);
@@ -70,11 +85,17 @@ impl Nginx {
     /// Every request answered so far.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
-        fs::read_to_string(&self.log).unwrap_or_default().lines().map(parse).collect()
+        requests(&self.log)
+    }
+
+    /// The same at the other host, see [`Nginx::serve_redirected`].
+    #[must_use]
+    pub fn requests_elsewhere(&self) -> Vec<Request> {
+        requests(&self.log.with_file_name("elsewhere.log"))
     }
 }
 
-fn configuration(root: &Path, dir: &Path, port: u16) -> String {
+fn configuration(root: &Path, dir: &Path, port: u16, more: &str) -> String {
     let (root, dir) = (root.display(), dir.display());
     // One process, so that ending it ends all of it; as root it must stay root to read a test's folders.
     format!(
@@ -96,10 +117,20 @@ http {{
     server {{
         listen 127.0.0.1:{port};
         root "{root}";
+        {more}
+    }}
+    server {{
+        listen 127.0.0.2:{port};
+        root "{root}";
+        access_log "{dir}/elsewhere.log" plain;
     }}
 }}
 "#
     )
+}
+
+fn requests(log: &Path) -> Vec<Request> {
+    fs::read_to_string(log).unwrap_or_default().lines().map(parse).collect()
 }
 
 fn parse(line: &str) -> Request {

@@ -114,6 +114,25 @@ fn install_update_and_web_seed_from_nginx_alone() {
 }
 
 #[test]
+fn content_that_the_publishers_host_sends_us_elsewhere_for() {
+    let base = tempfile::tempdir().unwrap();
+    let [build, _] = builds(base.path());
+    let repository = Repository::init(base.path());
+    repository.publish(&build, GAME, "1.0", &[]);
+    let nginx = Nginx::serve_redirected(&repository.dir, &base.path().join("nginx"));
+    let player = Person::at(&base.path().join("player"));
+    let (game, root, url) = (base.path().join("game"), repository.root(), nginx.url());
+    let words = ["install", &url, "--game", GAME, "--dir", text(&game), "--root", text(&root), "--no-lan"];
+    player.done(&words);
+    tree::assert_same(&build, &game);
+    let (asked, given) = (nginx.requests(), nginx.requests_elsewhere());
+    let is_content = |request: &&Request| request.path.starts_with("/content/");
+    assert!(asked.iter().filter(is_content).all(|request| request.status == 302), "{asked:?}");
+    assert!(given.iter().all(|request| is_content(&request) && request.status < 300), "{given:?}");
+    assert_eq!(asked.iter().filter(is_content).count(), given.len(), "one answer for each that was sent on");
+}
+
+#[test]
 fn mirrors_that_are_empty_or_gone_do_not_stop_an_install() {
     let base = tempfile::tempdir().unwrap();
     let [build, _] = builds(base.path());
