@@ -186,7 +186,7 @@ fn a_liar_that_claims_the_honest_seeds_port_does_not_get_it_banned() {
 }
 
 fn claim_port_of(peer: &TorrentPeer) -> Message {
-    let port = peer.listen.rsplit_once(':').unwrap().1;
+    let port = peer.listen.rsplit_once(':').expect("an address with a port").1;
     Message::Extended { id: 0, payload: Bytes::from(format!("d1:mde1:pi{port}ee")) }
 }
 

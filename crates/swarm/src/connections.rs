@@ -259,7 +259,9 @@ impl Swarm {
         let Connections { book, connecting, banned, .. } = &mut self.connections;
         let fits = |addr: &SocketAddr, is_seed: bool| {
             let is_banned = banned.contains(&Ban::Addr(*addr)) || banned.contains(&Ban::Ip(addr.ip()));
-            !(done && is_seed) && !taken.contains(addr) && !connecting.contains(addr) && !is_banned
+            let of_no_use = is_banned || (done && is_seed);
+            let is_ours = taken.contains(addr) || connecting.contains(addr);
+            !of_no_use && !is_ours
         };
         let Some(addr) = book.take_next(now, &mut self.rng, fits) else { return false };
         connecting.insert(addr);
