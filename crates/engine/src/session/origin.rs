@@ -18,6 +18,7 @@ mod queue;
 mod redirect;
 mod run;
 mod spread;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod usage;

@@ -25,6 +25,9 @@ const WINDOW_MILLIS: u64 = 70;
 /// What all peers may owe together on a short line, in milliseconds at the cap: the way there and back, and some
 /// blocks.
 const OWED_MILLIS: u64 = 600;
+/// What is asked of a server at once on a short line, in milliseconds at the cap, and in bytes at least.
+const STEP_MILLIS: u64 = 250;
+const STEP_MIN: u64 = 16 * 1024;
 /// The smallest receive window asked for, in bytes: below two packets TCP stalls.
 const WINDOW_MIN: u64 = 3 * 1024;
 /// From here on the system chooses the window itself, in bytes.
@@ -67,6 +70,13 @@ impl Scope {
     pub(crate) fn ahead(&self, class: Class) -> Option<u64> {
         let background = self.background.load(Ordering::Relaxed);
         self.limiter.ahead(path(class.into(), self.game, background), OWED_MILLIS)
+    }
+
+    /// How much is asked of a server at once under a cap so low that what it sends ahead would show, in bytes.
+    pub(crate) fn origin_step(&self) -> Option<u64> {
+        let background = self.background.load(Ordering::Relaxed);
+        let step = self.limiter.ahead(path(Link::Origin, self.game, background), STEP_MILLIS)?;
+        Some(step.max(STEP_MIN)).filter(|step| *step < WINDOW_FREE)
     }
 
     /// A peer's connection, whose handshakes are through.
@@ -237,6 +247,13 @@ impl Flow {
         }
     }
 
+    /// Looks how far the download cap is reached, now and then.
+    pub(crate) fn look(&self) {
+        if self.is_capped(Direction::Down) {
+            self.scope.limiter.look(self.path());
+        }
+    }
+
     /// Acknowledges what came and was not read yet.
     pub(crate) fn acknowledge(connection: &TcpStream) {
         socket::acknowledge(connection);
@@ -249,7 +266,7 @@ impl Flow {
         let epoch = limiter.epoch.load(Ordering::Relaxed);
         if direction == Direction::Down && self.is_capped(direction) {
             self.window.shrink_in_time(connection);
-            limiter.look(self.path());
+            self.look();
         }
         if self.tuned[direction as usize].swap(epoch, Ordering::Relaxed) == epoch {
             return;

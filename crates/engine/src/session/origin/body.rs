@@ -125,6 +125,7 @@ impl Body {
             let passed = self.flow.acquire(Direction::Down, want).await.min(want);
             self.flow.settle(Direction::Down, passed, passed);
             *granted += passed;
+            self.flow.look();
         }
         let Some((mut data, _)) = self.held.take() else { return Ok(None) };
         let wire = data.len() as u64;

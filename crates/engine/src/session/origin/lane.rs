@@ -8,11 +8,12 @@ use super::{
     frames::{self, Tables},
     redirect::Redirects,
     run::{Delivery, Run},
+    steps::Steps,
 };
 use crate::session::{happening::Happening, limiter::Scope};
 use bytes::{Bytes, BytesMut};
 use release::layout::Layout;
-use reqwest::{Client, header};
+use reqwest::{Client, StatusCode, header};
 use std::{
     sync::{
         Arc,
@@ -77,14 +78,8 @@ impl Lane<'_> {
     }
 
     async fn plain(&self, url: &Url, delivery: &mut Delivery<'_>) -> Result<(), OriginError> {
-        let (range, length) = (self.run.range.clone(), self.length());
-        let asked = if range == (0..length) {
-            Asked::Whole { length: Some(length) }
-        } else {
-            Asked::Range { range, length: Some(length) }
-        };
-        let mut body = self.request(url, &asked).await?;
-        while let Some(data) = self.next(&mut body).await? {
+        let mut steps = Steps::new(self, url, self.run.range.clone(), Some(self.length()));
+        while let Some(data) = steps.next().await? {
             delivery.push(data).await;
         }
         Ok(())
@@ -106,10 +101,9 @@ impl Lane<'_> {
         let table = self.ground.tables.table(self, &url, root).await?;
         let covering = table.covering(self.run.range.start, self.run.bytes()).ok_or(OriginError::Content)?;
         let start = covering.compressed_start;
-        let asked = Asked::Range { range: start..start + covering.compressed_length, length: None };
-        let mut body = self.request(&url, &asked).await?;
+        let mut steps = Steps::new(self, &url, start..start + covering.compressed_length, None);
         let mut frames = frames::Frames::new(covering);
-        while let Some(data) = self.next(&mut body).await? {
+        while let Some(data) = steps.next().await? {
             frames.push(&data);
             while let Some(plain) = frames.next().await? {
                 delivery.push(plain).await;
@@ -146,6 +140,11 @@ impl Lane<'_> {
     }
 
     async fn request(&self, url: &Url, asked: &Asked) -> Result<Body, OriginError> {
+        self.ask(url, asked).await.map(|(body, _)| body)
+    }
+
+    /// The answer, and whether it is just the range that was asked for.
+    pub(super) async fn ask(&self, url: &Url, asked: &Asked) -> Result<(Body, bool), OriginError> {
         let range = asked.header();
         let ask = |client: &Client, url: Url| {
             let request = client.get(url).header(header::ACCEPT_ENCODING, "identity");
@@ -162,11 +161,12 @@ impl Lane<'_> {
         let flow = self.ground.scope.origin(server, response.url().scheme() == "https");
         flow.message(Direction::Up, HEAD_BYTES);
         flow.message(Direction::Down, HEAD_BYTES);
-        Ok(Body::new(url, flow, response, &admitted, self.ground.patience))
+        let ranged = response.status() == StatusCode::PARTIAL_CONTENT;
+        Ok((Body::new(url, flow, response, &admitted, self.ground.patience), ranged))
     }
 
     /// The next bytes; `None` at the end, and when nobody wants the rest.
-    async fn next(&self, body: &mut Body) -> Result<Option<Bytes>, OriginError> {
+    pub(super) async fn next(&self, body: &mut Body) -> Result<Option<Bytes>, OriginError> {
         loop {
             if self.run.is_idle(body.left()) {
                 return Ok(None);

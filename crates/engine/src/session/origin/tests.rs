@@ -5,6 +5,7 @@ mod scene;
 mod server;
 
 use super::Patience;
+use crate::session::limiter::Caps;
 use scene::{PIECE, Release, Scene, content, web_seed};
 use server::{Manner, Server};
 use std::{net::Ipv4Addr, time::Duration};
@@ -67,6 +68,42 @@ async fn neighbours_travel_as_one_range_over_kept_connections() {
                 .any(|seen| seen.range.as_ref().is_some_and(|range| range.end - range.start > 300_000))
         );
     }
+}
+
+/// What a server sends ahead of what is read has crossed the wire, so little is asked for at once.
+#[tokio::test]
+async fn under_a_low_cap_ranges_are_short_and_nothing_comes_twice() {
+    const CAP: u64 = 400_000;
+    let caps = Caps { down: Some(CAP), ..Caps::default() };
+    for store in [false, true] {
+        let release = Release::new(24);
+        let files = if store { release.content() } else { release.plain() };
+        let server = Server::start(Manner::Honest, files).await;
+        let source = if store { content(&server) } else { web_seed(&server) };
+        let mut scene = Scene::capped(release, vec![source], Patience::default(), caps);
+        scene.ask(scene.missing.clone());
+        scene.finish().await;
+        assert_eq!((scene.false_pieces, scene.duplicates), (0, 0));
+        let ranges: Vec<u64> = server
+            .seen()
+            .iter()
+            .filter_map(|seen| Some(seen.range.as_ref()?.end - seen.range.as_ref()?.start))
+            .collect();
+        assert!(ranges.len() >= 4 && ranges.iter().all(|length| *length <= CAP / 4), "{ranges:?}");
+        assert!(server.connections() <= 6, "{} connections", server.connections());
+    }
+}
+
+#[tokio::test]
+async fn proxy_that_answers_200_to_a_range_is_not_asked_in_steps_under_a_low_cap() {
+    let caps = Caps { down: Some(400_000), ..Caps::default() };
+    let release = Release::new(24);
+    let server = Server::start(Manner::IgnoresRanges, release.plain()).await;
+    let mut scene = Scene::capped(release, vec![web_seed(&server)], Patience::default(), caps);
+    scene.ask(scene.missing.clone());
+    scene.finish().await;
+    assert!(scene.missing.is_empty() && scene.false_pieces == 0);
+    assert!(server.seen().len() <= 12, "{} answers", server.seen().len());
 }
 
 #[tokio::test]

@@ -103,8 +103,17 @@ pub(super) struct Scene {
 
 impl Scene {
     pub(super) fn new(release: Release, sources: Vec<OriginSource>, patience: Patience) -> Self {
+        Self::capped(release, sources, patience, Caps::default())
+    }
+
+    pub(super) fn capped(
+        release: Release,
+        sources: Vec<OriginSource>,
+        patience: Patience,
+        caps: Caps,
+    ) -> Self {
         let (sender, wire) = mpsc::channel(256);
-        let limiter = Limiter::new(Caps::default());
+        let limiter = Limiter::new(caps);
         let setup = Setup {
             client: http::client().expect("a client"),
             layout: Arc::clone(&release.layout),
