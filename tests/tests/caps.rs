@@ -39,6 +39,16 @@ fn a_download_cap_holds_every_second_needs_root() {
     assert!(figures.second_most <= 1.12, "{figures:?}");
 }
 
+/// Twenty send at once what one line may carry in a moment: without a bound on what they owe together, their windows
+/// alone are more than a second's worth.
+#[test]
+fn a_low_download_cap_holds_every_second_with_twenty_peers_needs_root() {
+    let share = Share::large(36, 16 << 20);
+    let figures = caps::measure(&share, "down20", Way::Down, 64 * KIB, 20, 8);
+    assert!((0.90..=1.05).contains(&figures.mean), "{figures:?}");
+    assert!(figures.second_most <= 1.12, "{figures:?}");
+}
+
 #[test]
 fn a_stop_is_heard_on_the_wire_within_a_tenth_of_a_second_needs_root() {
     let share = Share::large(34, 256 << 20);
