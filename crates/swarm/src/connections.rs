@@ -33,6 +33,7 @@ const CLAIM_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// A peer that says nothing at all for so long is gone; a keep-alive is due every two minutes (BEP 3).
 const SILENCE_MAX: Duration = Duration::from_secs(150);
 const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(100);
+
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
     book: Book,
