@@ -372,7 +372,7 @@ impl World {
         self.nodes[node.0].past.wasted_bytes + self.stats(node).wasted_bytes
     }
 
-    /// Bytes of verified pieces a node lost by failing.
+    /// Bytes that a node had received, and not thrown away, when it failed: what it has to fetch again.
     #[must_use]
     pub fn lost(&self, node: NodeId) -> u64 {
         self.nodes[node.0].past.lost_bytes

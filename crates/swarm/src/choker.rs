@@ -45,6 +45,9 @@ impl Swarm {
         let idle = !self.peers.values().any(busy);
         self.choker.ticks += 1;
         self.choker.idle_ticks += u32::from(idle);
+        if idle {
+            self.widen_if_idle();
+        }
         if self.now < self.choker.next_deal {
             return;
         }
@@ -60,20 +63,23 @@ impl Swarm {
         self.deal();
     }
 
-    /// The upload stands idle: one more of those who wait is served at once.
+    /// The upload stands idle: one more of those who wait is served at once, or one instead of who asks for nothing.
     pub(crate) fn widen_if_idle(&mut self) {
-        if !self.upload || self.choker.slots >= self.config.upload_slots_max {
+        if !self.upload {
             return;
         }
-        let mut somebody_waits = false;
+        let (now, slot_idle) = (self.now, self.config.slot_idle);
+        let (mut somebody_waits, mut somebody_idles) = (false, false);
         for peer in self.peers.values() {
             if !peer.choked && peer.queue.len() + peer.sending.len() > 0 {
                 return;
             }
             somebody_waits |= peer.choked && peer.interested;
+            somebody_idles |= peer.slot_idle_since().is_some_and(|since| now.since(since) >= slot_idle);
         }
-        if somebody_waits {
-            self.choker.slots += 1;
+        let room = self.choker.slots < self.config.upload_slots_max;
+        if somebody_waits && (room || somebody_idles) {
+            self.choker.slots += usize::from(room);
             self.deal();
         }
     }
@@ -82,14 +88,20 @@ impl Swarm {
     pub(crate) fn deal(&mut self) {
         let slots = if self.upload { self.choker.slots } else { 0 };
         let mut line: Vec<(SlotPlace, PeerKey)> = Vec::new();
+        let near = |peer: &Peer| policy::nearly_done(peer.pieces.count(), self.have.len());
+        let interested = self.peers.iter().filter(|(_, peer)| peer.interested && near(peer));
+        let nearest = interested.max_by_key(|(_, peer)| peer.pieces.count()).map(|(key, _)| *key);
         for (key, peer) in &self.peers {
             if peer.interested || !peer.choked {
                 let applicant = Applicant {
                     choked: peer.choked,
                     interested: peer.interested,
                     pieces: peer.pieces.count(),
+                    nearest: nearest == Some(*key),
                     slot_since: peer.slot_since,
                     slot_ended: peer.slot_ended,
+                    idle_since: peer.slot_idle_since(),
+                    passed_at: peer.passed_at,
                 };
                 let lot = self.rng.u32(..);
                 let place = policy::slot_place(&applicant, self.now, &self.config, lot);
@@ -103,9 +115,12 @@ impl Swarm {
     }
 
     fn choke(&mut self, key: PeerKey) {
-        let now = self.now;
+        let (now, slot_idle) = (self.now, self.config.slot_idle);
         let Some(peer) = self.peers.get_mut(&key) else { return };
         if !peer.choked {
+            if peer.slot_idle_since().is_some_and(|since| now.since(since) >= slot_idle) {
+                peer.passed_at = Some(now);
+            }
             peer.choked = true;
             peer.slot_ended = Some(now);
             self.suggest.withdraw(peer);

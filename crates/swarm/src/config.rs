@@ -27,6 +27,8 @@ pub struct Config {
     pub rechoke_interval: Duration,
     /// How long a peer keeps its slot while others wait.
     pub slot_time: Duration,
+    /// A peer that has a slot and asks for nothing for so long makes room, if the upload stands idle and others wait.
+    pub slot_idle: Duration,
     /// Blocks the driver is asked to send to one peer at a time, at most; bounds its memory.
     pub sending_max: usize,
     /// How much time's worth of a peer's rate the driver is asked to send at a time, at least two blocks. What is at
@@ -111,6 +113,7 @@ impl Default for Config {
             upload_slots_max: 8,
             rechoke_interval: Duration::from_secs(5),
             slot_time: Duration::from_secs(5),
+            slot_idle: Duration::from_secs(1),
             sending_max: 16,
             sending_queue: Duration::from_millis(100),
             requests_kept_max: 250,

@@ -204,6 +204,7 @@ impl Swarm {
             let lacked = !self.have.get(run.piece) && !self.unwanted.get(run.piece);
             if lacked && !peer.pieces.get(run.piece) {
                 peer.early.add(run);
+                self.spreading.set(run.piece);
             }
         }
         peer.dry_at = None;

@@ -119,6 +119,8 @@ pub(crate) enum Arrival {
 #[derive(Debug)]
 pub(crate) struct Partial {
     blocks: Vec<Block>,
+    /// The block that is asked for first.
+    first: u32,
     free: u32,
     stored: u32,
     pub(crate) progress_at: Time,
@@ -132,8 +134,9 @@ pub(crate) struct Partial {
 }
 
 impl Partial {
-    pub(crate) fn new(blocks: u32, now: Time) -> Self {
+    pub(crate) fn new(blocks: u32, first: u32, now: Time) -> Self {
         Self {
+            first: first.min(blocks),
             blocks: vec![Block::Free; blocks as usize],
             free: blocks,
             stored: 0,
@@ -230,12 +233,13 @@ impl Partial {
         self.free
     }
 
-    /// The first free block that fits.
+    /// The first free block that fits, from where this piece begins on.
     pub(crate) fn next_free(&self, fits: impl Fn(u32) -> bool) -> Option<u32> {
         if self.free == 0 {
             return None;
         }
-        let mut blocks = (0u32..).zip(&self.blocks);
+        let (before, after) = self.blocks.split_at(self.first as usize);
+        let mut blocks = (self.first..).zip(after).chain((0u32..).zip(before));
         blocks.find(|(at, block)| **block == Block::Free && fits(*at)).map(|(at, _)| at)
     }
 
@@ -326,7 +330,7 @@ mod tests {
 
     #[test]
     fn a_block_goes_from_free_to_stored_and_back() {
-        let mut partial = Partial::new(3, Time::ZERO);
+        let mut partial = Partial::new(3, 0, Time::ZERO);
         assert!(partial.ask(1, A, Time::ZERO) && !partial.ask(1, A, Time::ZERO));
         assert!(partial.ask(1, B, Time::ZERO) && !partial.ask(1, Source::Peer(PeerKey(3)), Time::ZERO));
         assert_eq!((partial.free(), partial.next_free(|_| true), partial.asked(1)), (2, Some(0), 2));
@@ -343,7 +347,7 @@ mod tests {
 
     #[test]
     fn an_asked_block_is_free_when_the_last_asked_gives_up() {
-        let mut partial = Partial::new(1, Time::ZERO);
+        let mut partial = Partial::new(1, 0, Time::ZERO);
         partial.ask(0, A, Time::ZERO);
         partial.ask(0, Source::Origin, Time::ZERO);
         assert!(!partial.unask(0, B) && !partial.unask(0, A) && partial.unask(0, Source::Origin));
@@ -353,7 +357,7 @@ mod tests {
 
     #[test]
     fn a_block_from_one_that_is_not_asked_any_more_leaves_the_others_to_be_told() {
-        let mut partial = Partial::new(1, Time::ZERO);
+        let mut partial = Partial::new(1, 0, Time::ZERO);
         partial.ask(0, B, Time::ZERO);
         partial.ask(0, Source::Origin, Time::ZERO);
         let Arrival::Fresh { others } = partial.arrive(0, A, Time::ZERO) else { panic!() };

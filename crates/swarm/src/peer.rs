@@ -105,6 +105,7 @@ pub(crate) struct Peer {
     pub(crate) uploaded: u64,
     pub(crate) slot_since: Time,
     pub(crate) slot_ended: Option<Time>,
+    pub(crate) passed_at: Option<Time>,
 
     pub(crate) hashes_out: BTreeMap<HashRange, Time>,
     /// It refuses hash requests.
@@ -121,6 +122,12 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    /// Since when a peer with a slot has had nothing waiting here.
+    pub(crate) fn slot_idle_since(&self) -> Option<Time> {
+        let idle = !self.choked && self.queue.is_empty() && self.sending.is_empty();
+        idle.then(|| self.slot_since.max(self.took_at))
+    }
+
     /// Takes note that the peer, which serves us, rejected a request. Says whether the piece is to be taken for gone.
     pub(crate) fn rejects(&mut self, piece: u32) -> bool {
         self.reqq = self.reqq.min(u32::try_from(self.out.len()).unwrap_or(u32::MAX)).max(REQQ_MIN);
@@ -188,6 +195,7 @@ impl Peer {
             uploaded: 0,
             slot_since: now,
             slot_ended: None,
+            passed_at: None,
             hashes_out: BTreeMap::new(),
             hash_rejects: 0,
             rejected: BTreeMap::new(),

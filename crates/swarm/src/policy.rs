@@ -23,10 +23,16 @@ pub struct Applicant {
     pub interested: bool,
     /// Pieces it has.
     pub pieces: u32,
+    /// Of all who are interested and [`nearly_done`] it has most.
+    pub nearest: bool,
     /// Since when it has its slot, if it has one.
     pub slot_since: Time,
     /// When it last lost a slot.
     pub slot_ended: Option<Time>,
+    /// Since when it has had nothing waiting here, if it has a slot and nothing waits.
+    pub idle_since: Option<Time>,
+    /// When it last lost a slot because it had nothing waiting.
+    pub passed_at: Option<Time>,
 }
 
 /// A peer's place in the line for slots; the lowest come first.
@@ -44,21 +50,39 @@ pub struct SlotPlace {
 enum Turn {
     /// Has a slot, wants it, and has not had it for long.
     Keeps,
+    /// Is soonest done.
+    Nearest,
     /// Has no piece yet.
     Newcomer,
     Waits,
+    /// Had a slot a moment ago and asked for nothing.
+    Passed,
     /// Had its slot for its time; keeps it if nobody else wants it.
     Spent,
+    /// Has a slot and asks for nothing: what it wants of us it gets elsewhere.
+    Idle,
     /// Has a slot but wants nothing now.
     Unused,
+}
+
+/// Whether who has so many of all pieces is helped to the rest: one slot is for the nearest to its end of these. Who is
+/// done can lose nothing any more and has everything to give.
+#[must_use]
+pub fn nearly_done(pieces_have: u32, pieces: u32) -> bool {
+    pieces_have >= pieces - pieces / 2
 }
 
 /// Where a peer stands in the line; `lot` decides among equals.
 #[must_use]
 pub fn slot_place(applicant: &Applicant, now: Time, config: &Config, lot: u32) -> SlotPlace {
+    let idle = applicant.idle_since.is_some_and(|since| now.since(since) >= config.slot_idle);
+    let passed = applicant.passed_at.is_some_and(|at| now.since(at) < config.slot_time);
     let turn = match (applicant.choked, applicant.interested) {
         (false, false) => Turn::Unused,
+        (false, true) if idle => Turn::Idle,
+        (true, _) if passed => Turn::Passed,
         (false, true) if now.since(applicant.slot_since) < config.slot_time => Turn::Keeps,
+        (_, true) if applicant.nearest => Turn::Nearest,
         (false, true) => Turn::Spent,
         (true, _) if applicant.pieces == 0 => Turn::Newcomer,
         (true, _) => Turn::Waits,
@@ -248,17 +272,28 @@ mod tests {
     }
 
     #[test]
-    fn slots_go_to_holders_then_newcomers_then_the_poorest() {
+    fn slots_go_to_holders_the_nearest_to_its_end_newcomers_then_the_poorest() {
         let config = Config::default();
-        let holder =
-            Applicant { choked: false, interested: true, pieces: 50, slot_since: NOW, slot_ended: None };
+        let holder = Applicant {
+            choked: false,
+            interested: true,
+            pieces: 50,
+            nearest: false,
+            slot_since: NOW,
+            slot_ended: None,
+            idle_since: None,
+            passed_at: None,
+        };
         let waits = Applicant { choked: true, slot_since: Time::ZERO, ..holder };
         let line = [
             holder,
+            Applicant { nearest: true, ..waits },
             Applicant { pieces: 0, ..waits },
             Applicant { pieces: 1, slot_ended: Some(NOW), ..waits },
             Applicant { pieces: 2, ..waits },
+            Applicant { passed_at: Some(NOW), ..waits },
             Applicant { slot_since: Time::ZERO, ..holder },
+            Applicant { idle_since: Some(Time::from_secs(99)), ..holder },
             Applicant { interested: false, ..holder },
         ];
         let places = line.map(|applicant| slot_place(&applicant, NOW, &config, 7));

@@ -130,7 +130,10 @@ impl Swarm {
     pub(crate) fn touch(&mut self, piece: u32) {
         if !self.partials.contains_key(&piece) {
             self.picker.remove(piece, &mut self.rng);
-            self.partials.insert(piece, Partial::new(self.layout.block_count(piece), self.now));
+            let blocks = self.layout.block_count(piece);
+            // Those who fetch a piece of the same peer begin elsewhere in it, so that they can pass it to each other.
+            let first = self.rng.u32(..blocks.max(1));
+            self.partials.insert(piece, Partial::new(blocks, first, self.now));
         }
     }
 

@@ -50,6 +50,8 @@ pub struct Swarm {
     pub(crate) partials: BTreeMap<u32, Partial>,
     /// Partials with a block that nobody was asked for.
     pub(crate) open: BTreeSet<u32>,
+    /// Pieces of which somebody was heard to hand on single blocks.
+    pub(crate) spreading: Bitfield,
     /// Rises whenever a block may have become free: peers for whom nothing was found look again.
     pub(crate) generation: u64,
     /// Peers with room for which nothing was found, and where to go on among them.
@@ -99,6 +101,7 @@ impl Swarm {
             picker,
             partials: BTreeMap::new(),
             open: BTreeSet::new(),
+            spreading: Bitfield::empty(pieces),
             generation: 0,
             dry: BTreeSet::new(),
             dry_from: PeerKey(0),

@@ -249,6 +249,10 @@ impl Tier<'_> {
     pub(super) fn deal(&mut self, peer: usize) {
         let now = self.time();
         let mut line = Vec::with_capacity(self.graph.degree(peer));
+        let interested = self.graph.of(peer).iter().map(|other| *other as usize);
+        let near = |other: usize| policy::nearly_done(self.peers[other].have.into(), self.pieces as u32);
+        let interested = interested.filter(|other| near(*other) && self.is_interested(*other, peer));
+        let nearest = interested.max_by_key(|other| self.peers[*other].have);
         for (place, &other) in self.graph.of(peer).iter().enumerate() {
             let slot =
                 self.slots_of(peer).iter().find(|slot| usize::from(slot.neighbour) == place && !slot.ending);
@@ -261,8 +265,11 @@ impl Tier<'_> {
                 choked: slot.is_none(),
                 interested,
                 pieces: u32::from(self.peers[other as usize].have),
+                nearest: nearest == Some(other as usize),
                 slot_since: Time::from_micros(slot.map_or(0, |slot| seconds(f64::from(slot.since)))),
                 slot_ended: (ended != NEVER).then(|| Time::from_millis(u64::from(ended) * 500)),
+                idle_since: None,
+                passed_at: None,
             };
             let lot = self.rng.u32(..);
             line.push((policy::slot_place(&applicant, now, &self.config, lot), place));

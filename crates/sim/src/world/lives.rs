@@ -76,7 +76,7 @@ impl World {
         }
         node.past.wasted_bytes += stats.wasted_bytes;
         node.past.from_origin += stats.downloaded.origin;
-        node.past.lost_bytes += stats.bytes_have;
+        node.past.lost_bytes += stats.downloaded.total() - stats.wasted_bytes;
         self.failures += 1;
         self.leave(id);
         let life = self.nodes[id.0].life;

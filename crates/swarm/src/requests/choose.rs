@@ -1,7 +1,9 @@
 //! Which piece to ask a peer for next.
 //!
-//! The piece it is at, then what it suggests, then any piece that was begun, then the rarest untouched one. Each step
-//! looks at a bounded number of pieces, however many there are.
+//! The piece it is at, then what it suggests, then any piece that was begun, then the rarest untouched one. But of who
+//! has a piece as a whole, only those begun pieces are asked before others of which nobody hands on single blocks: what
+//! is on its way through the crowd comes from there too, and what this peer alone has is to set out. Each step looks at
+//! a bounded number of pieces, however many there are.
 
 use crate::partial::{Partial, Source};
 use crate::peer::Peer;
@@ -23,6 +25,14 @@ pub(crate) struct Barren {
     news: Vec<u32>,
 }
 
+/// Which begun pieces are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Begun {
+    /// Not those that others hand on block by block, if the peer has all of it.
+    AtRest,
+    Any,
+}
+
 impl Peer {
     /// The peer has an untouched piece more.
     pub(crate) fn has_news(&mut self, piece: u32) {
@@ -40,16 +50,16 @@ impl Swarm {
         if let Some(piece) = peer.current_piece.filter(|piece| self.can_give(key, peer, *piece)) {
             return Some(piece);
         }
-        if let Some(piece) = self.suggestion_of(key).or_else(|| self.begun_of(key)) {
+        if let Some(piece) = self.suggestion_of(key).or_else(|| self.begun_of(key, Begun::AtRest)) {
             return Some(piece);
         }
         let whole = self.untouched_of(key);
         let single = self.rarest_early(self.peers.get(&key)?);
         if policy::picks_at_random(self.have.count()) {
-            return whole.or(single);
+            return whole.or(single).or_else(|| self.begun_of(key, Begun::Any));
         }
         let place = |piece: &u32| policy::piece_place(self.picker.availability(*piece), None, 0);
-        [single, whole].into_iter().flatten().min_by_key(place)
+        [single, whole].into_iter().flatten().min_by_key(place).or_else(|| self.begun_of(key, Begun::Any))
     }
 
     /// Whether every begun piece with a free block was looked at if nothing was found for a peer.
@@ -58,12 +68,13 @@ impl Swarm {
     }
 
     /// The rarest piece that was begun and of which the peer can give a free block, the nearest to its end of these.
-    fn begun_of(&mut self, key: PeerKey) -> Option<u32> {
+    fn begun_of(&mut self, key: PeerKey, which: Begun) -> Option<u32> {
         let all = self.looked_at_all_begun();
         let from = if all { 0 } else { self.rng.u32(..self.have.len()) };
         let peer = self.peers.get(&key)?;
         let tried = self.open.range(from..).chain(self.open.range(..from)).take(BEGUN_MAX).copied();
-        let can_give = tried.filter(|piece| self.can_give(key, peer, *piece));
+        let fits = |piece: u32| which == Begun::Any || !peer.has(piece) || !self.spreading.get(piece);
+        let can_give = tried.filter(|piece| fits(*piece) && self.can_give(key, peer, *piece));
         let place = |piece: &u32| {
             let free = self.partials.get(piece).map(Partial::free);
             policy::piece_place(self.picker.availability(*piece), free, *piece)
