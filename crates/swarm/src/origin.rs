@@ -31,6 +31,7 @@ pub(crate) struct Origin {
     available: bool,
     fetches: BTreeMap<u64, Fetch>,
     last_fetch: u64,
+    last_piece: Option<u32>,
     failures: u32,
     refusals: u32,
     not_before: Time,
@@ -147,19 +148,31 @@ impl Swarm {
         policy::origin_has_room(need, &fetching, &self.config)
     }
 
-    /// Pieces begun and left come first, then those that no peer has, then the rarest.
+    /// Pieces begun and left come first, then that after the last one fetched if none is rarer, so that neighbours travel
+    /// as one range; then the rarest.
     fn choose_for_origin(&self, need: Need) -> Option<u32> {
+        let picker = &self.picker;
         let offered = |piece: u32| !self.origin.refused.contains(&piece);
-        if need == Need::Unseen {
-            let spread = self.config.origin_spread;
-            return self.picker.rarest(offered).filter(|piece| self.picker.availability(*piece) <= spread);
+        if need != Need::Unseen {
+            let admits = |p: &Partial| p.admits(Source::Origin) && !p.anything_asked();
+            let left = |piece: &u32| self.partials.get(piece).is_some_and(admits) && offered(*piece);
+            if let Some(piece) = self.open.iter().copied().find(left) {
+                return Some(piece);
+            }
         }
-        let admits = |p: &Partial| p.admits(Source::Origin) && !p.anything_asked();
-        let left = |piece: &u32| self.partials.get(piece).is_some_and(admits) && offered(*piece);
-        self.open.iter().copied().find(left).or_else(|| self.picker.rarest(offered))
+        let rarest = picker.rarest(offered)?;
+        let least = picker.availability(rarest);
+        if need == Need::Unseen && least > self.config.origin_spread {
+            return None;
+        }
+        let next = self.origin.last_piece.map(|last| last.saturating_add(1)).filter(|next| {
+            picker.is_untouched(*next) && offered(*next) && picker.availability(*next) <= least
+        });
+        Some(next.unwrap_or(rarest))
     }
 
     fn fetch_from_origin(&mut self, piece: u32) {
+        self.origin.last_piece = Some(piece);
         self.touch(piece);
         let Some(partial) = self.partials.get_mut(&piece) else { return };
         if partial.only == Only::One {

@@ -31,7 +31,8 @@ impl World {
         if !self.nodes[id.0].spec.uploads {
             self.tell(id, Input::SetUpload { enabled: false });
         }
-        if self.origin.is_some() {
+        // With a tracker the origin waits for its first word, as a session's does: see `announce`.
+        if self.origin.is_some() && self.tracker.is_none() {
             self.tell(id, Input::SetOrigin { available: true });
         }
         self.enlist(id);

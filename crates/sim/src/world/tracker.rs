@@ -97,6 +97,9 @@ impl World {
             self.introduce(id, &chosen, after);
             let players = u32::try_from(self.awaited).unwrap_or(u32::MAX);
             self.tell_after(after, id, Input::Crowd { players });
+            if self.origin.is_some() && asked.is_none() {
+                self.tell_after(after, id, Input::SetOrigin { available: true });
+            }
         }
         self.cause(again, Happening::Announce { node: id, life });
     }
