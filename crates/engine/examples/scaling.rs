@@ -21,7 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 use swarm::{
-    Bitfield, Class, Config, Input, Output, PeerKey, Swarm, Time,
+    Bitfield, Class, Config, Input, Output, PeerKey, Swarm, Time, Via,
     wire::{ExtendedHandshake, HashRange, Message, RESERVED},
 };
 
@@ -177,7 +177,8 @@ impl World {
         let host = [10, 0, (self.keys >> 8) as u8, self.keys as u8];
         let addr = SocketAddr::from((host, 6881));
         let class = Class::Internet;
-        self.input(Input::PeerConnected { peer, addr, outgoing: true, class, peer_id, reserved: RESERVED });
+        let (via, reserved) = (Via::OWN, RESERVED);
+        self.input(Input::PeerConnected { peer, addr, via, outgoing: true, class, peer_id, reserved });
         let said = ExtendedHandshake {
             ut_pex: Some(1),
             mu_blocks: None,

@@ -11,13 +11,16 @@ mod listen;
 mod origin;
 mod peer;
 mod port_map;
+mod registry;
 mod slabs;
 mod tiers;
 mod torrent;
 mod tracker;
 
 pub use connections::Connections;
-pub use handle::{Exchange, Torrent, TorrentEvent, TorrentHandle, TorrentStatus, TrackerStatus};
+pub use handle::{
+    Exchange, OtherRelease, Torrent, TorrentEvent, TorrentHandle, TorrentStatus, TrackerStatus,
+};
 pub use limiter::Caps;
 pub use origin::{OriginSource, OriginStatus, OriginUse};
 pub use port_map::Reachability;
@@ -30,10 +33,10 @@ use happening::Happening;
 use lan::Lan;
 use limiter::Limiter;
 use port_map::PortMap;
+use registry::{Heirs, Registry};
 use release::hash::Hash32;
 use reqwest::Client;
 use std::{
-    collections::BTreeMap,
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     num::NonZeroU16,
@@ -149,7 +152,7 @@ struct Shared {
     /// Somebody on the internet has connected to us.
     reached: AtomicBool,
     next_peer: AtomicU64,
-    torrents: Mutex<BTreeMap<[u8; 20], TorrentHandle>>,
+    torrents: Mutex<Registry>,
     ended: CancellationToken,
 }
 
@@ -210,9 +213,9 @@ impl Session {
     /// Takes part in a torrent.
     #[must_use]
     pub fn add(&self, torrent: Torrent) -> (TorrentHandle, mpsc::UnboundedReceiver<TorrentEvent>) {
-        let short = torrent.infohash.truncated();
+        let infohash = torrent.infohash;
         let (handle, events) = torrent::start(self, torrent);
-        self.torrents().insert(short, handle.clone());
+        self.torrents().add(&infohash, handle.clone());
         (handle, events)
     }
 
@@ -263,7 +266,7 @@ impl Session {
 
     /// Stops every torrent and listens no more.
     pub async fn close(&self) {
-        let handles: Vec<TorrentHandle> = self.torrents().values().cloned().collect();
+        let handles = self.torrents().all();
         let stops = futures_util::future::join_all(handles.iter().map(TorrentHandle::stop));
         let unmapped = OptionFuture::from(self.shared.port_map.as_ref().map(PortMap::end));
         tokio::join!(stops, unmapped);
@@ -310,17 +313,17 @@ impl Session {
         }
     }
 
-    /// Whether a torrent is to be found on local networks.
-    fn take_part_on_lan(&self, infohash: &Hash32, takes_part: bool) {
+    /// Whether an infohash is to be found on local networks for a torrent.
+    fn take_part_on_lan(&self, infohash: &Hash32, torrent: &Hash32, takes_part: bool) {
         if let Some(lan) = &self.shared.lan {
-            lan.take_part(infohash.truncated(), takes_part);
+            lan.take_part(infohash.truncated(), torrent.truncated(), takes_part);
         }
     }
 
     /// Somebody on a local network takes part in a torrent of ours.
     fn found_on_lan(&self, infohash: &[u8; 20], addr: SocketAddr) {
-        if let Some(handle) = self.torrents().get(infohash) {
-            handle.found_on_lan(addr);
+        if let Some(handle) = self.torrents().answers(infohash) {
+            handle.found_on_lan(addr, *infohash);
         }
     }
 
@@ -341,13 +344,21 @@ impl Session {
         self.shared.ended.cancelled().await;
     }
 
-    fn torrents(&self) -> std::sync::MutexGuard<'_, BTreeMap<[u8; 20], TorrentHandle>> {
+    fn torrents(&self) -> std::sync::MutexGuard<'_, Registry> {
         self.shared.torrents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn forget(&self, infohash: &Hash32) {
-        self.torrents().remove(&infohash.truncated());
-        self.take_part_on_lan(infohash, false);
+    /// A torrent would meet peers of another release; whether it is the one of this session that does.
+    fn answers_for_other(&self, infohash: &Hash32, other: &Hash32, handle: TorrentHandle) -> bool {
+        self.torrents().add_other(infohash, other, handle)
+    }
+
+    /// A torrent ends. The heirs begin once it has said goodbye.
+    fn forget(&self, infohash: &Hash32) -> Heirs {
+        if let Some(lan) = &self.shared.lan {
+            lan.leave(infohash.truncated());
+        }
+        self.torrents().forget(infohash)
     }
 
     fn connect(&self, addr: SocketAddr, infohash: Hash32, done: mpsc::UnboundedSender<Happening>) {

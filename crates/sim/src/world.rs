@@ -10,7 +10,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use release::layout::PieceLayers;
 use swarm::wire::{self, Message};
-use swarm::{Bitfield, Config, Event, Input, Output, PeerKey, PeerSource, Stats, Swarm, Time};
+use swarm::{Bitfield, Config, Event, Input, Output, PeerKey, PeerSource, Stats, Swarm, Time, Via};
 
 use crate::flow::{BlockRange, Flow};
 use crate::link::Link;
@@ -269,7 +269,7 @@ impl World {
     /// Tells a node of others, as a tracker would, after `delay`.
     pub fn introduce(&mut self, node: NodeId, others: &[NodeId], delay: Duration) {
         let addrs = others.iter().map(|other| self.nodes[other.0].addr).collect();
-        self.tell_after(delay, node, Input::PeersFound { addrs, source: PeerSource::Tracker });
+        self.tell_after(delay, node, Input::PeersFound { addrs, source: PeerSource::Tracker, via: Via::OWN });
     }
 
     /// Tells everybody of everybody.

@@ -19,6 +19,17 @@ use crate::wire::{self, BlockRun, ExtendedHandshake, Message};
 
 const NONE: u32 = u32::MAX;
 
+/// Under which infohash somebody is met: our torrent's, or that of another release, by a number the driver gives it.
+///
+/// Whoever can be met under several is met under the lowest. Peers are told only of those met as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Via(pub u8);
+
+impl Via {
+    /// Our torrent's own infohash.
+    pub const OWN: Self = Self(0);
+}
+
 /// Which pieces of two torrents are the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alias {
@@ -78,6 +89,25 @@ impl Alias {
         self.shared
     }
 
+    /// The pieces that both have, in our numbers.
+    pub fn shared_ours(&self) -> impl Iterator<Item = u32> + '_ {
+        let all = 0..self.ours_count();
+        all.filter(|piece| self.theirs(*piece).is_some())
+    }
+
+    /// Pieces of our torrent.
+    #[must_use]
+    pub fn ours_count(&self) -> u32 {
+        // No layout has more pieces than fit in 32 bits.
+        self.theirs_by_ours.len() as u32
+    }
+
+    /// Pieces of theirs.
+    #[must_use]
+    pub fn theirs_count(&self) -> u32 {
+        self.ours_by_theirs.len() as u32
+    }
+
     /// Our number of a piece of theirs.
     #[must_use]
     pub fn ours(&self, theirs: u32) -> Option<u32> {
@@ -114,16 +144,18 @@ fn carry_runs(runs: Vec<BlockRun>, map: &[u32]) -> Vec<BlockRun> {
 #[derive(Debug, Clone)]
 pub struct Translator {
     alias: Arc<Alias>,
+    /// The peer knows what a reject is (BEP 6).
+    fast: bool,
     /// The peer's own numbers for the extensions whose payloads name pieces (BEP 10).
     lt_donthave: Option<u8>,
     mu_blocks: Option<u8>,
 }
 
 impl Translator {
-    /// For a peer that said nothing yet.
+    /// For a peer that said nothing yet but its handshake, with these feature bits.
     #[must_use]
-    pub fn new(alias: Arc<Alias>) -> Self {
-        Self { alias, lt_donthave: None, mu_blocks: None }
+    pub fn new(alias: Arc<Alias>, reserved: &[u8; 8]) -> Self {
+        Self { alias, fast: wire::speaks_fast(reserved), lt_donthave: None, mu_blocks: None }
     }
 
     /// What the peer says, for the swarm.
@@ -143,6 +175,7 @@ impl Translator {
             Message::HaveAll => Some(carry(0..map.len() as u32, map, &alias.theirs_by_ours)),
             Message::Request { index, begin, length } => match known(index)? {
                 Some(index) => Some(Message::Request { index, begin, length }),
+                None if !self.fast => None,
                 None => return Ok(Heard::Answer(Message::Reject { index, begin, length })),
             },
             Message::Have { piece } => known(piece)?.map(|piece| Message::Have { piece }),
@@ -292,7 +325,7 @@ mod tests {
     }
 
     fn translator(alias: Alias) -> Translator {
-        let mut translator = Translator::new(Arc::new(alias));
+        let mut translator = Translator::new(Arc::new(alias), &wire::RESERVED);
         let ours = ExtendedHandshake {
             lt_donthave: Some(wire::LT_DONTHAVE),
             mu_blocks: Some(wire::MU_BLOCKS),
@@ -384,6 +417,16 @@ mod tests {
         assert_eq!(has.iter().collect::<Vec<_>>(), both);
         let bad = Message::Bitfield(Bytes::from_static(&[0xff; 9]));
         assert_eq!(translator.heard(bad), Err(AliasError));
+    }
+
+    #[test]
+    fn who_knows_no_reject_is_not_sent_one() {
+        let (a, b) = (layout(&[1]), layout(&[5, 1]));
+        let alias = Arc::new(Alias::new(&a, &b).unwrap());
+        let request = message(1, 0, b.piece_count());
+        let heard = |reserved| Translator::new(Arc::clone(&alias), reserved).heard(request.clone());
+        assert_eq!(heard(&[0; 8]), Ok(Heard::Nothing));
+        assert_eq!(heard(&wire::RESERVED), Ok(Heard::Answer(message(4, 0, b.piece_count()))));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! What a peer says of itself (its id, its port) keeps nobody else out: who is refused, replaced or banned is decided by
 //! the address it was met at and by what it gives. Addresses stand in `book`, who tells whom of peers in `exchange`, two
-//! connections to one peer in `doubles`.
+//! connections to one peer in `doubles`. Players of other releases, met under another infohash, have books of their own.
 
 mod book;
 mod doubles;
@@ -18,7 +18,7 @@ use crate::partial::Source;
 use crate::peer::Peer;
 use crate::swarm::Swarm;
 use crate::wire::Message;
-use crate::{CloseReason, Event, Input, Output, PeerKey, PeerSource, Stats, Time};
+use crate::{CloseReason, Event, Input, Output, PeerKey, PeerSource, Stats, Time, Via};
 
 /// A connection that gave and took nothing for so long gives its place to a newcomer.
 const USELESS_AFTER: Duration = Duration::from_secs(30);
@@ -36,8 +36,11 @@ const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(100);
 
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
+    /// Those to be met under our infohash.
     book: Book,
-    connecting: BTreeSet<SocketAddr>,
+    /// Those to be met under the infohash of another release.
+    elsewhere: BTreeMap<Via, Book>,
+    connecting: BTreeMap<SocketAddr, Via>,
     departed: BTreeMap<PeerKey, Identity>,
     banned: BTreeSet<Ban>,
     banned_keys: BTreeSet<PeerKey>,
@@ -75,10 +78,10 @@ impl Identity {
 
 impl Connections {
     pub(crate) fn is_empty(&self) -> bool {
-        self.book.len() == 0
+        self.book.len() == 0 && self.elsewhere.values().all(|book| book.len() == 0)
     }
 
-    /// Addresses that may be players.
+    /// Addresses that may be players of our release.
     pub(crate) fn known_players(&self) -> usize {
         self.book.len()
     }
@@ -89,14 +92,18 @@ impl Connections {
 
     /// An attempt failed: the next one waits longer.
     pub(crate) fn failed(&mut self, addr: SocketAddr, now: Time) {
-        self.connecting.remove(&addr);
-        self.book.failed(addr, now);
+        let via = self.connecting.remove(&addr).unwrap_or_default();
+        self.book_of(via).failed(addr, now);
     }
 
-    pub(crate) fn is_seed(&mut self, addr: Option<SocketAddr>) {
+    pub(crate) fn is_seed(&mut self, addr: Option<SocketAddr>, via: Via) {
         if let Some(addr) = addr {
-            self.book.is_seed(addr);
+            self.book_of(via).is_seed(addr);
         }
+    }
+
+    fn book_of(&mut self, via: Via) -> &mut Book {
+        if via == Via::OWN { &mut self.book } else { self.elsewhere.entry(via).or_default() }
     }
 
     pub(crate) fn is_banned_key(&self, key: PeerKey) -> bool {
@@ -104,7 +111,7 @@ impl Connections {
     }
 
     pub(crate) fn report(&self, stats: &mut Stats) {
-        stats.peers_known = self.book.len();
+        stats.peers_known = self.book.len() + self.elsewhere.values().map(Book::len).sum::<usize>();
         stats.peers_connecting = self.connecting.len();
         stats.peers_banned = self.banned_count;
     }
@@ -118,30 +125,31 @@ impl Connections {
     }
 
     fn departed(&mut self, key: PeerKey, peer: &Peer, is_double: bool, now: Time) {
-        self.book.gone(key, now);
+        let book = self.book_of(peer.via);
+        book.gone(key, now);
+        if peer.outgoing {
+            let of_use = peer.downloaded + peer.uploaded > 0;
+            book.ended(peer.addr, of_use, is_double, now);
+        }
         if peer.downloaded > 0 {
             self.departed.insert(key, Identity::of(peer));
         }
         if self.departed.len() > DEPARTED_MAX {
             self.departed.pop_first();
         }
-        if peer.outgoing {
-            let of_use = peer.downloaded + peer.uploaded > 0;
-            self.book.ended(peer.addr, of_use, is_double, now);
-        }
     }
 }
 
 impl Swarm {
-    pub(crate) fn on_peers_found(&mut self, addrs: &[SocketAddr], source: PeerSource) {
-        self.told_of(addrs, source.into());
+    pub(crate) fn on_peers_found(&mut self, addrs: &[SocketAddr], source: PeerSource, via: Via) {
+        self.told_of(addrs, source.into(), via);
     }
 
-    fn told_of(&mut self, addrs: &[SocketAddr], teller: Teller) {
+    fn told_of(&mut self, addrs: &[SocketAddr], teller: Teller, via: Via) {
         for &addr in addrs {
             let somewhere = reach(addr.ip()) != Reach::None && addr.port() != 0;
             if somewhere && self.connections.may_connect(addr) {
-                self.connections.book.tell(teller, addr, self.now);
+                self.connections.book_of(via).tell(teller, addr, self.now);
             }
         }
         self.drive_connections();
@@ -154,7 +162,7 @@ impl Swarm {
         }
         if let Some(reason) = self.objection(&peer) {
             if reason == CloseReason::Own {
-                self.connections.book.is_ourselves(peer.addr);
+                self.connections.book_of(peer.via).is_ourselves(peer.addr);
             }
             return self.put(Output::Close { peer: key, reason });
         }
@@ -167,6 +175,7 @@ impl Swarm {
         self.peers.insert(key, peer);
         self.greet(key);
         self.settle_double(key);
+        self.settle_ways(key);
     }
 
     fn is_full(&self) -> bool {
@@ -215,7 +224,11 @@ impl Swarm {
     /// Opens connections while we want more.
     pub(crate) fn drive_connections(&mut self) {
         let wanted = self.config.connections_wanted.min(self.config.connections_max);
-        let useful = self.peers.values().filter(|peer| !self.is_useless(peer)).count();
+        let used = || self.peers.values().filter(|peer| !self.is_useless(peer));
+        // Players of other releases never have all that we want: half of the places are not theirs.
+        let elsewhere_max = wanted / 2;
+        let elsewhere = used().filter(|peer| peer.via != Via::OWN).count();
+        let useful = used().count() - elsewhere.saturating_sub(elsewhere_max);
         let places = self.config.connections_max.saturating_sub(self.peers.len());
         let missing = wanted.saturating_sub(useful + self.connections.connecting.len()).min(places);
         let room = missing.min(self.config.connecting_max.saturating_sub(self.connections.connecting.len()));
@@ -225,7 +238,10 @@ impl Swarm {
             return;
         }
         let taken = self.addresses_taken(|_| true);
-        let tried = (0..room).take_while(|_| self.try_next(&taken)).count();
+        let mut tried = (0..room).take_while(|_| self.try_next(&taken, Via::OWN)).count();
+        let others: Vec<Via> = self.connections.elsewhere.keys().copied().collect();
+        let room = (room - tried).min(elsewhere_max.saturating_sub(self.met_elsewhere()));
+        tried += (0..room).take_while(|_| others.iter().any(|via| self.try_next(&taken, *via))).count();
         if tried == 0 && self.connections.connecting.is_empty() && !done {
             self.check_a_claim();
         }
@@ -243,30 +259,46 @@ impl Swarm {
             now.since(peer.gave_at()) < if mute { MUTE_FOR } else { CLAIM_BELIEVED }
         };
         let taken = self.addresses_taken(believed);
-        if self.try_next(&taken) {
+        if self.try_next(&taken, Via::OWN) {
             self.connections.claim_checked_at = Some(now);
         }
     }
 
-    /// Addresses of our peers: those we met them at, and those they claim if they are `believed`.
-    fn addresses_taken(&self, believed: impl Fn(&Peer) -> bool) -> BTreeSet<SocketAddr> {
-        let of_peer = |peer: &Peer| [Some(peer.addr), peer.listens.filter(|_| believed(peer))];
-        self.peers.values().flat_map(of_peer).flatten().collect()
+    /// Players of other releases that are met, or are about to be.
+    fn met_elsewhere(&self) -> usize {
+        let met = self.peers.values().map(|peer| peer.via);
+        met.chain(self.connections.connecting.values().copied()).filter(|via| *via != Via::OWN).count()
     }
 
-    /// Tries the next address that is due, if there is any.
-    fn try_next(&mut self, taken: &BTreeSet<SocketAddr>) -> bool {
+    /// Addresses of our peers: those we met them at, and those they claim if they are `believed`; and the best infohash
+    /// under which we met them.
+    fn addresses_taken(&self, believed: impl Fn(&Peer) -> bool) -> BTreeMap<SocketAddr, Via> {
+        let mut taken = BTreeMap::new();
+        for peer in self.peers.values() {
+            for addr in [Some(peer.addr), peer.listens.filter(|_| believed(peer))].into_iter().flatten() {
+                let best: &mut Via = taken.entry(addr).or_insert(peer.via);
+                *best = peer.via.min(*best);
+            }
+        }
+        taken
+    }
+
+    /// Tries the next address that is due under this infohash, if there is any.
+    fn try_next(&mut self, taken: &BTreeMap<SocketAddr, Via>, via: Via) -> bool {
         let (now, done) = (self.now, self.is_complete());
-        let Connections { book, connecting, banned, .. } = &mut self.connections;
+        let Connections { book, elsewhere, connecting, banned, .. } = &mut self.connections;
+        let book = if via == Via::OWN { Some(book) } else { elsewhere.get_mut(&via) };
         let fits = |addr: &SocketAddr, is_seed: bool| {
             let is_banned = banned.contains(&Ban::Addr(*addr)) || banned.contains(&Ban::Ip(addr.ip()));
             let of_no_use = is_banned || (done && is_seed);
-            let is_ours = taken.contains(addr) || connecting.contains(addr);
-            !of_no_use && !is_ours
+            // Who is met under one infohash is tried under a better one, and only then.
+            let free = taken.get(addr).is_none_or(|met| via < *met) && !connecting.contains_key(addr);
+            !of_no_use && free
         };
-        let Some(addr) = book.take_next(now, &mut self.rng, fits) else { return false };
-        connecting.insert(addr);
-        self.put(Output::Connect { addr });
+        let next = book.and_then(|book| book.take_next(now, &mut self.rng, fits));
+        let Some(addr) = next else { return false };
+        connecting.insert(addr, via);
+        self.put(Output::Connect { addr, via });
         true
     }
 
@@ -309,6 +341,7 @@ impl Swarm {
         self.connections.banned.insert(identity.ban());
         self.connections.banned_count += 1;
         self.connections.book.forget(identity.addr);
+        self.connections.elsewhere.values_mut().for_each(|book| book.forget(identity.addr));
         self.event(Event::PeerBanned { addr: identity.addr });
         self.close(key, CloseReason::Banned);
         let alike: Vec<PeerKey> = self

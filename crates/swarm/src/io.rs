@@ -12,6 +12,7 @@ use bytes::Bytes;
 use release::hash::Hash32;
 
 use crate::Bitfield;
+use crate::alias::Via;
 use crate::wire::Message;
 
 /// A connection, by the driver's own number. A number is never used twice.
@@ -49,6 +50,8 @@ pub enum Input {
         peer: PeerKey,
         /// The other end of it.
         addr: SocketAddr,
+        /// Under which infohash.
+        via: Via,
         /// Whether we opened it.
         outgoing: bool,
         /// Where the peer is.
@@ -154,6 +157,8 @@ pub enum Input {
         addrs: Vec<SocketAddr>,
         /// How we know.
         source: PeerSource,
+        /// Under which infohash they are to be met.
+        via: Via,
     },
     /// Pieces that were verified are not there any more (a file changed on disk).
     PiecesLost {
@@ -252,6 +257,8 @@ pub enum Output {
     Connect {
         /// Where to.
         addr: SocketAddr,
+        /// Under which infohash.
+        via: Via,
     },
     /// Hash a block and write it to its place.
     StoreBlock {

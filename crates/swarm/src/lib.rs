@@ -32,6 +32,7 @@ mod verify;
 mod wanted;
 pub mod wire;
 
+pub use alias::Via;
 pub use bitfield::Bitfield;
 pub use config::{Config, OriginProfile};
 pub use io::{Class, CloseReason, Event, Input, Output, PeerKey, PeerSource};

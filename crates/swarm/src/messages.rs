@@ -54,7 +54,9 @@ impl Swarm {
             self.send(key, Message::Bitfield(Bytes::copy_from_slice(self.have.as_bytes())));
         }
         if extensions {
-            let payload = ExtendedHandshake { yourip: Some(yourip), ..self.extended_handshake() }.encode();
+            let ours = self.extended_handshake();
+            let upload_only = ours.upload_only || self.is_met_better(key);
+            let payload = ExtendedHandshake { yourip: Some(yourip), upload_only, ..ours }.encode();
             self.send(key, Message::Extended { id: 0, payload });
         }
     }
@@ -175,7 +177,7 @@ impl Swarm {
         }
         let lacks_nothing = || peer.pieces.count() >= self.have.count() && self.have.is_within(&peer.pieces);
         if peer.upload_only || lacks_nothing() {
-            self.connections.is_seed(peer.listens);
+            self.connections.is_seed(peer.listens, peer.via);
             self.close(key, CloseReason::BothSeeds);
         }
     }

@@ -15,7 +15,7 @@ use fastrand::Rng;
 use crate::partial::{Only, Partial, Source};
 use crate::policy::{self, Fetching, Need, Supply};
 use crate::swarm::Swarm;
-use crate::{Event, Output, Time};
+use crate::{Event, Output, Time, Via};
 
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
 const BACKOFF_DOUBLINGS_MAX: u32 = 6;
@@ -134,7 +134,8 @@ impl Swarm {
 
     /// How many fetch this torrent, ourselves included, as far as we know.
     fn crowd(&self) -> u32 {
-        let known = self.connections.known_players().max(self.peers.len()) as u32;
+        let met = self.peers.values().filter(|peer| peer.via == Via::OWN).count();
+        let known = self.connections.known_players().max(met) as u32;
         self.origin.crowd.max(known.saturating_add(1))
     }
 

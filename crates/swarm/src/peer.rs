@@ -8,7 +8,7 @@ use crate::early::Early;
 use crate::rate::Rate;
 use crate::requests::choose::Barren;
 use crate::wire::{self, BLOCK_LENGTH, HashRange, Message};
-use crate::{Bitfield, Class, Config, PeerStats, Time};
+use crate::{Bitfield, Class, Config, PeerStats, Time, Via};
 use crate::{PeerKey, io::Input};
 
 /// A range somebody asked for.
@@ -42,6 +42,7 @@ pub(crate) struct Peer {
     /// Where it can be reached; known of incoming peers once they say their port.
     pub(crate) listens: Option<SocketAddr>,
     pub(crate) outgoing: bool,
+    pub(crate) via: Via,
     pub(crate) class: Class,
     pub(crate) peer_id: [u8; 20],
     pub(crate) fast: bool,
@@ -141,13 +142,14 @@ impl Peer {
 
     /// A peer from [`Input::PeerConnected`]; `None` for any other input.
     pub(crate) fn connected(input: &Input, pieces: u32, now: Time, config: &Config) -> Option<Self> {
-        let Input::PeerConnected { addr, outgoing, class, peer_id, reserved, .. } = *input else {
+        let Input::PeerConnected { addr, via, outgoing, class, peer_id, reserved, .. } = *input else {
             return None;
         };
         Some(Self {
             addr,
             listens: outgoing.then_some(addr),
             outgoing,
+            via,
             class,
             peer_id,
             fast: wire::speaks_fast(&reserved),

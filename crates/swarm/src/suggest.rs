@@ -9,7 +9,7 @@ use fastrand::Rng;
 use crate::peer::Peer;
 use crate::swarm::Swarm;
 use crate::wire::Message;
-use crate::{Bitfield, PeerKey};
+use crate::{Bitfield, PeerKey, Via};
 
 /// Pieces suggested to one peer and not asked for yet, at least; small pieces more.
 const AHEAD_MIN: usize = 2;
@@ -74,7 +74,9 @@ impl Swarm {
         let ahead = AHEAD_MIN.max(AHEAD_BYTES / piece_length.max(1));
         loop {
             let Some(peer) = self.peers.get_mut(&key) else { return };
-            if peer.choked || !peer.fast || peer.suggested_to.len() >= ahead {
+            // To a peer of another release not every piece has a name: what it never hears would be kept from the others.
+            let other = peer.via != Via::OWN;
+            if other || peer.choked || !peer.fast || peer.suggested_to.len() >= ahead {
                 return;
             }
             let picker = &self.picker;

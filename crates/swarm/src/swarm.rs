@@ -191,7 +191,7 @@ impl Swarm {
                 self.on_origin_failed(fetch, retry_after, permanent);
             }
             Input::Crowd { players } => self.origin.crowd = players,
-            Input::PeersFound { addrs, source } => self.on_peers_found(&addrs, source),
+            Input::PeersFound { addrs, source, via } => self.on_peers_found(&addrs, source, via),
             Input::PiecesLost { pieces } => pieces.into_iter().for_each(|piece| self.lose_piece(piece)),
             Input::PieceAvailable { piece } => self.on_piece_available(piece),
             Input::PieceLeaves { piece, leaves } => self.on_leaves(piece, leaves),

@@ -11,7 +11,7 @@ use release::layout::{FileEntry, Layout, PieceLayers};
 use release::merkle;
 use release::path::GamePath;
 use swarm::wire::{Message, RESERVED};
-use swarm::{Bitfield, Class, Config, Input, Output, PeerKey, Swarm, Time};
+use swarm::{Bitfield, Class, Config, Input, Output, PeerKey, Swarm, Time, Via};
 
 const BLOCK: u32 = 16 * 1024;
 const PIECE: u32 = 4 * BLOCK;
@@ -62,8 +62,8 @@ impl World {
         for peer in 1..=PEERS {
             let (peer, addr) = (PeerKey(peer), format!("192.0.2.{peer}:6881").parse().unwrap());
             let (peer_id, outgoing) = ([peer.0 as u8; 20], true);
-            let (class, reserved) = (Class::Internet, RESERVED);
-            world.give(Input::PeerConnected { peer, addr, outgoing, class, peer_id, reserved });
+            let (class, via, reserved) = (Class::Internet, Via::OWN, RESERVED);
+            world.give(Input::PeerConnected { peer, addr, via, outgoing, class, peer_id, reserved });
             world.give(Input::Received { peer, message: Message::HaveAll });
             world.give(Input::Received { peer, message: Message::Unchoke });
         }

@@ -11,8 +11,9 @@ use super::{
     tiers::Tiers,
     tracker::{Announce, AnnounceEvent, Answer, TrackerError, Trackers},
 };
-use release::hash::Hash32;
+use release::{hash::Hash32, layout::Layout};
 use std::{future::pending, pin::pin, sync::Arc, time::Duration};
+use swarm::{Bitfield, Via, alias::Alias};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::Instant,
@@ -35,12 +36,28 @@ pub(super) struct Task {
     pub(super) trackers: Arc<Trackers>,
     pub(super) tiers: Vec<Vec<Url>>,
     pub(super) infohash: Hash32,
+    pub(super) of: Of,
     pub(super) peer_id: [u8; 20],
     pub(super) key: u32,
     /// The port that peers reach us at.
     pub(super) port: watch::Receiver<u16>,
     pub(super) status: watch::Receiver<TorrentStatus>,
     pub(super) done: mpsc::UnboundedSender<Happening>,
+}
+
+/// Whose infohash is announced.
+#[derive(Debug)]
+pub(super) enum Of {
+    /// The torrent's own.
+    Ours,
+    /// That of another release, whose players are met for what both have: at the start and at intervals only, and
+    /// nothing is left when nothing of what both have is.
+    Other {
+        via: Via,
+        alias: Arc<Alias>,
+        /// Ours.
+        layout: Arc<Layout>,
+    },
 }
 
 enum Order {
@@ -273,23 +290,36 @@ impl Task {
         let say = {
             let status = self.status.borrow();
             let stats = &status.stats;
-            Announce {
-                infohash: self.infohash,
-                peer_id: self.peer_id,
-                port,
-                key: self.key,
-                uploaded: stats.uploaded.total(),
-                downloaded: stats.downloaded.total(),
-                // Before the first status nothing is known; one byte says "not complete".
-                left: if stats.pieces_total == 0 { 1 } else { stats.bytes_total - stats.bytes_have },
-                event,
-            }
+            let (uploaded, downloaded) = match self.of {
+                Of::Ours => (stats.uploaded.total(), stats.downloaded.total()),
+                // They are counted once, under our own torrent.
+                Of::Other { .. } => (0, 0),
+            };
+            let (infohash, peer_id, key) = (self.infohash, self.peer_id, self.key);
+            Announce { infohash, peer_id, port, key, uploaded, downloaded, left: self.left(&status), event }
         };
         self.trackers.announce(url, &say).await
     }
 
+    /// Bytes that are still to come. Before the first status nothing is known; one byte says "not complete".
+    fn left(&self, status: &TorrentStatus) -> u64 {
+        let stats = &status.stats;
+        match &self.of {
+            _ if stats.pieces_total == 0 => 1,
+            Of::Ours => stats.bytes_total - stats.bytes_have,
+            Of::Other { alias, layout, .. } => {
+                let Some(have) = Bitfield::from_bytes(&status.have, layout.piece_count()) else { return 1 };
+                let missing = alias.shared_ours().filter(|piece| !have.get(*piece));
+                missing.map(|piece| u64::from(layout.piece_bytes(piece))).sum()
+            }
+        }
+    }
+
     /// Something is missing and nobody we are connected to has any of it.
     fn is_starving(&self) -> bool {
+        if matches!(self.of, Of::Other { .. }) {
+            return false;
+        }
         let status = self.status.borrow();
         let missing = status.stats.pieces_have < status.stats.pieces_total;
         missing && !status.stats.peers.iter().any(|peer| peer.interests_us)
@@ -313,7 +343,11 @@ impl Task {
                 (TrackerStatus { url, ok: false, detail, ..TrackerStatus::default() }, Vec::new())
             }
         };
-        Announced { index, status, peers }
+        let via = match self.of {
+            Of::Ours => Via::OWN,
+            Of::Other { via, .. } => via,
+        };
+        Announced { via, index, status, peers }
     }
 }
 

@@ -11,7 +11,7 @@ use release::{
     layout::{Layout, PieceLayers},
 };
 use std::{net::SocketAddr, sync::Arc};
-use swarm::{Bitfield, Input, PeerSource, Stats};
+use swarm::{Bitfield, Input, PeerSource, Stats, Via, alias::Alias};
 use tokio::sync::{mpsc, oneshot, watch};
 use url::Url;
 
@@ -43,6 +43,15 @@ pub struct Torrent {
     pub exchange: Exchange,
     /// Serve peers.
     pub upload: bool,
+}
+
+/// An older or newer release of the same game: who has only that can give and take what both have.
+#[derive(Debug, Clone)]
+pub struct OtherRelease {
+    /// SHA-256 of its info dictionary.
+    pub infohash: Hash32,
+    /// Which pieces are the same, `ours` being those of the torrent that meets it.
+    pub alias: Arc<Alias>,
 }
 
 /// Whom a torrent exchanges with. The publisher's servers are asked for what is missing in any case.
@@ -162,7 +171,13 @@ impl TorrentHandle {
 
     /// Peers from elsewhere.
     pub fn add_peers(&self, addrs: Vec<SocketAddr>) {
-        self.input(Input::PeersFound { addrs, source: PeerSource::Manual });
+        self.input(Input::PeersFound { addrs, source: PeerSource::Manual, via: Via::OWN });
+    }
+
+    /// Meets the players of another release too, for the pieces that both have. Where the session has a torrent of that
+    /// very release, they are that one's to meet.
+    pub fn add_other(&self, other: OtherRelease) {
+        let _ = self.commands.send(Happening::Other(other, self.clone()));
     }
 
     /// Says goodbye to trackers and peers, makes what was verified durable and ends.
@@ -177,8 +192,8 @@ impl TorrentHandle {
         self.commands.send(happening).is_ok()
     }
 
-    pub(super) fn found_on_lan(&self, addr: SocketAddr) {
-        self.input(Input::PeersFound { addrs: vec![addr], source: PeerSource::Lan });
+    pub(super) fn found_on_lan(&self, addr: SocketAddr, infohash: [u8; 20]) {
+        let _ = self.commands.send(Happening::FoundOnLan { addr, infohash });
     }
 
     fn input(&self, input: Input) {

@@ -2,14 +2,14 @@
 
 use super::{
     disk::Stored,
-    handle::{Exchange, TrackerStatus},
+    handle::{Exchange, OtherRelease, TorrentHandle, TrackerStatus},
 };
 use crate::piece_store::PieceStoreError;
 use bytes::Bytes;
 use release::hash::Hash32;
 use std::{net::SocketAddr, time::Duration};
 use swarm::{
-    Input, PeerKey,
+    Input, PeerKey, Via,
     wire::{Handshake, Message},
 };
 use tokio::{net::TcpStream, sync::oneshot};
@@ -25,6 +25,8 @@ pub(crate) struct BlockRange {
 /// What came of an announce.
 #[derive(Debug)]
 pub(crate) struct Announced {
+    /// Of which torrent.
+    pub(crate) via: Via,
     pub(crate) index: usize,
     pub(crate) status: TrackerStatus,
     pub(crate) peers: Vec<SocketAddr>,
@@ -77,6 +79,10 @@ pub(crate) enum Happening {
         permanent: bool,
     },
     Announced(Announced),
+    FoundOnLan {
+        addr: SocketAddr,
+        infohash: [u8; 20],
+    },
     /// The tracker took too long to tell of a crowd.
     OpenOrigin,
     Flushed {
@@ -84,6 +90,13 @@ pub(crate) enum Happening {
         outcome: Result<(), PieceStoreError>,
     },
     Command(Input),
+    /// Players of another release are to be met too; the handle is this torrent's own.
+    Other(OtherRelease, TorrentHandle),
+    /// Whether this torrent is the one that answers for the infohash of another release.
+    Answers {
+        infohash: [u8; 20],
+        answers: bool,
+    },
     Exchange(Exchange),
     Stop(oneshot::Sender<()>),
 }

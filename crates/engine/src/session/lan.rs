@@ -21,7 +21,7 @@ use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use swarm::address::{Reach, reach};
@@ -45,8 +45,8 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Lan {
     heard: Heard,
-    /// What is announced, by the first 20 bytes of the infohash.
-    ours: Mutex<BTreeSet<[u8; 20]>>,
+    /// What is announced, by the first 20 bytes of the infohash, and for which torrent.
+    ours: Mutex<BTreeSet<([u8; 20], [u8; 20])>>,
     news: Notify,
     /// Somebody new was heard.
     noted: Notify,
@@ -87,18 +87,25 @@ impl Lan {
         let _ = tokio::time::timeout(SETTLE_MAX, heard).await;
     }
 
-    /// Whether a torrent is to be announced and found.
-    pub(super) fn take_part(&self, infohash: [u8; 20], takes_part: bool) {
-        let mut ours = self.ours();
-        let changed = if takes_part { ours.insert(infohash) } else { ours.remove(&infohash) };
+    /// Whether an infohash is to be announced and found for a torrent, whose own it may be.
+    pub(super) fn take_part(&self, infohash: [u8; 20], torrent: [u8; 20], takes_part: bool) {
+        let entry = (infohash, torrent);
+        let mut ours = self.ours.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = if takes_part { ours.insert(entry) } else { ours.remove(&entry) };
         drop(ours);
         if changed && takes_part {
             self.news.notify_one();
         }
     }
 
-    fn ours(&self) -> MutexGuard<'_, BTreeSet<[u8; 20]>> {
-        self.ours.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A torrent ended.
+    pub(super) fn leave(&self, torrent: [u8; 20]) {
+        self.ours.lock().unwrap_or_else(PoisonError::into_inner).retain(|(_, of)| *of != torrent);
+    }
+
+    fn ours(&self) -> BTreeSet<[u8; 20]> {
+        let ours = self.ours.lock().unwrap_or_else(PoisonError::into_inner);
+        ours.iter().map(|(infohash, _)| *infohash).collect()
     }
 }
 
@@ -209,7 +216,7 @@ impl Talk {
     /// Announces what is due, on every network.
     fn announce(&mut self) {
         let now = Instant::now();
-        let ours = self.lan.ours().clone();
+        let ours = self.lan.ours();
         self.announced.retain(|infohash, (at, _)| ours.contains(infohash) || at.elapsed() < ANNOUNCE_MIN);
         let is_due = |infohash: &[u8; 20]| {
             self.announced.get(infohash).is_none_or(|(at, times)| {
@@ -267,7 +274,7 @@ impl Talk {
         let Some(said) = parse(datagram).filter(|said| said.cookie.as_ref() != Some(&self.cookie)) else {
             return;
         };
-        let ours = self.lan.ours().clone();
+        let ours = self.lan.ours();
         let shared: Vec<[u8; 20]> =
             said.infohashes.into_iter().filter(|infohash| ours.contains(infohash)).collect();
         if shared.is_empty() {
@@ -316,4 +323,22 @@ fn ear_on(v6: bool) -> io::Result<UdpSocket> {
 
 fn domain(v6: bool) -> Domain {
     if v6 { Domain::IPV6 } else { Domain::IPV4 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_infohash_is_announced_as_long_as_any_torrent_takes_part_in_it() {
+        let lan = Lan::new();
+        let (old, new) = ([1; 20], [2; 20]);
+        for (infohash, torrent) in [(new, new), (old, new), (old, old)] {
+            lan.take_part(infohash, torrent, true);
+        }
+        lan.leave(old);
+        assert_eq!(lan.ours(), BTreeSet::from([old, new]));
+        lan.take_part(old, new, false);
+        assert_eq!(lan.ours(), BTreeSet::from([new]));
+    }
 }

@@ -67,7 +67,7 @@ impl Session {
         if port_map::is_public(addr.ip().to_canonical()) {
             self.shared.reached.store(true, Ordering::Relaxed);
         }
-        let handle = self.torrents().get(&theirs.infohash).cloned();
+        let handle = self.torrents().answers(&theirs.infohash);
         let handle = handle.ok_or_else(|| io::Error::other("not a torrent of ours"))?;
         socket.set_nodelay(true)?;
         socket.write_all(&Handshake::new(theirs.infohash, self.peer_id()).encode()).await?;

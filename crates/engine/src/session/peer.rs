@@ -25,6 +25,7 @@ use std::{
 };
 use swarm::{
     PeerKey,
+    alias::Alias,
     bandwidth::Direction,
     wire::{Decoder, Message, encode},
 };
@@ -84,6 +85,8 @@ pub(crate) struct Link {
     pub(crate) pool: Pool,
     pub(crate) buffers: Arc<Buffers>,
     pub(crate) layout: Arc<Layout>,
+    /// Of a peer of another release: which of our pieces is which of its own.
+    pub(crate) alias: Option<Arc<Alias>>,
     pub(crate) backlog: Arc<Backlog>,
     /// Messages, bounded: back-pressure.
     pub(crate) wire: mpsc::Sender<Happening>,
@@ -272,9 +275,12 @@ impl Writer<'_> {
         let most = if self.link.flow.is_capped(Direction::Up) { 1 } else { self.at_once };
         let blocks: Vec<BlockRange> = self.blocks.drain(..most.min(self.blocks.len())).collect();
         let (store, layout) = (Arc::clone(&self.link.store), Arc::clone(&self.link.layout));
+        let alias = self.link.alias.clone();
         let mut frames = self.link.buffers.frames().pop().unwrap_or_default();
         Some(self.link.pool.ask(move || {
-            frames.read(&*store, &blocks, |piece| layout.piece_bytes(piece));
+            // Only blocks that have a number there are ordered.
+            let shown = |piece| alias.as_ref().and_then(|alias| alias.theirs(piece)).unwrap_or(piece);
+            frames.read(&*store, &blocks, |piece| layout.piece_bytes(piece), shown);
             frames
         }))
     }

@@ -4,19 +4,22 @@
 //! while too many blocks are on their way to the disk, which in the end stops the sockets.
 
 mod exchange;
+mod others;
+mod peers;
 
 use super::{
     Session, announcer,
-    connections::Place,
     disk::{Block, Stored, Writes},
     handle::{Exchange, Torrent, TorrentEvent, TorrentHandle, TorrentStatus, TrackerStatus},
-    happening::{BlockRange, Happening},
+    happening::{Announced, BlockRange, Happening},
     limiter::Scope,
     origin::{self, Fetch, Origin},
-    peer::{self, Backlog, Link, Order},
+    peer::Order,
 };
 use crate::piece_store::{PieceStore, PieceStoreError};
 use futures_util::future::OptionFuture;
+use others::Other;
+use peers::PeerTasks;
 use release::{
     hash::Hash32,
     layout::Layout,
@@ -24,15 +27,12 @@ use release::{
 };
 use std::{
     collections::{BTreeMap, VecDeque},
-    net::SocketAddr,
     sync::Arc,
     time::Duration,
 };
-use swarm::{Bitfield, Class, Event, Input, Output, PeerKey, PeerSource, Swarm, wire::Handshake};
+use swarm::{Bitfield, Class, Event, Input, Output, PeerKey, PeerSource, Swarm, Via};
 use tokio::{
-    net::TcpStream,
     sync::{mpsc, oneshot, watch},
-    task::AbortHandle,
     time::MissedTickBehavior,
 };
 use tokio_util::sync::CancellationToken;
@@ -67,14 +67,6 @@ pub(super) fn start(
     (handle, events)
 }
 
-struct PeerTasks {
-    class: Class,
-    orders: mpsc::UnboundedSender<Order>,
-    backlog: Arc<Backlog>,
-    tasks: [AbortHandle; 2],
-    _place: Place,
-}
-
 struct Actor {
     session: Session,
     scope: Scope,
@@ -105,6 +97,8 @@ struct Actor {
     tiers: Vec<Vec<Url>>,
     trackers: Vec<TrackerStatus>,
     announcer: Option<announcer::Handle>,
+    /// Other releases whose players are met too; the core knows the first as `Via(1)`.
+    others: Vec<Other>,
     /// The origin is not open yet, see `open_origin`.
     origin_waits: bool,
     wire: mpsc::Sender<Happening>,
@@ -148,7 +142,8 @@ impl Actor {
         let complete = swarm.is_complete();
         swarm.handle(now, Input::SetOrigin { available });
         swarm.handle(now, Input::SetUpload { enabled: torrent.upload });
-        swarm.handle(now, Input::PeersFound { addrs: torrent.peers, source: PeerSource::Manual });
+        let (addrs, source) = (torrent.peers, PeerSource::Manual);
+        swarm.handle(now, Input::PeersFound { addrs, source, via: Via::OWN });
         let origin = origin::Setup {
             client: session.http().clone(),
             layout: Arc::clone(&layout),
@@ -183,6 +178,7 @@ impl Actor {
             tiers: torrent.trackers,
             trackers: Vec::new(),
             announcer: None,
+            others: Vec::new(),
             origin_waits,
             wire,
             done,
@@ -249,12 +245,7 @@ impl Actor {
                 }
             }
             Happening::ConnectFailed { addr } => Input::ConnectFailed { addr },
-            Happening::Received { peer, messages } => {
-                for message in messages {
-                    self.input(Input::Received { peer, message });
-                }
-                return;
-            }
+            Happening::Received { peer, messages } => return self.received(peer, messages),
             Happening::Closed { peer } => {
                 if self.forget(peer).is_none() {
                     return;
@@ -286,20 +277,22 @@ impl Actor {
             Happening::OriginFailed { fetch, retry_after, permanent } => {
                 Input::OriginFailed { fetch, retry_after, permanent }
             }
-            Happening::Announced(announced) => {
-                if announced.status.ok {
-                    self.input(Input::Crowd { players: announced.status.leechers });
-                }
-                self.open_origin();
-                // An answer may come after the tracker was left.
-                if let Some(tracker) = self.trackers.get_mut(announced.index) {
-                    *tracker = announced.status;
-                }
-                Input::PeersFound { addrs: announced.peers, source: PeerSource::Tracker }
-            }
+            Happening::Announced(announced) => self.announced(announced),
+            Happening::FoundOnLan { addr, infohash } => match self.via(&infohash) {
+                Some(via) => Input::PeersFound { addrs: vec![addr], source: PeerSource::Lan, via },
+                None => return,
+            },
             Happening::OpenOrigin => return self.open_origin(),
             Happening::Flushed { complete, outcome } => return self.flushed(complete, outcome),
             Happening::Command(input) => input,
+            Happening::Other(other, handle) => {
+                self.add_other(other, handle);
+                return self.drain();
+            }
+            Happening::Answers { infohash, answers } => {
+                self.answer_for(infohash, answers);
+                return self.drain();
+            }
             Happening::Exchange(exchange) => {
                 self.set_exchange(exchange);
                 return self.drain();
@@ -320,6 +313,21 @@ impl Actor {
         }
     }
 
+    /// What a tracker knows of another release says nothing of the crowd that fetches ours.
+    fn announced(&mut self, Announced { via, index, status, peers }: Announced) -> Input {
+        if via == Via::OWN {
+            if status.ok {
+                self.input(Input::Crowd { players: status.leechers });
+            }
+            self.open_origin();
+            // An answer may come after the tracker was left.
+            if let Some(tracker) = self.trackers.get_mut(index) {
+                *tracker = status;
+            }
+        }
+        Input::PeersFound { addrs: peers, source: PeerSource::Tracker, via }
+    }
+
     /// Whoever asks the origin before a tracker told of the crowd asks together with all the others of it.
     fn open_origin(&mut self) {
         if std::mem::take(&mut self.origin_waits) {
@@ -331,40 +339,6 @@ impl Actor {
         let now = self.session.limiter().now();
         self.swarm.handle(now, input);
         self.drain();
-    }
-
-    fn connected(
-        &mut self,
-        socket: TcpStream,
-        handshake: &Handshake,
-        addr: SocketAddr,
-        outgoing: bool,
-    ) -> Option<Input> {
-        let place = self.session.places().take().filter(|_| self.may_meet(addr.ip()));
-        let Some(place) = place else { return outgoing.then_some(Input::ConnectFailed { addr }) };
-        let class = self.session.class_of(addr.ip());
-        let peer = self.session.next_peer();
-        let (orders, orders_receiver) = mpsc::unbounded_channel();
-        let link = Link {
-            peer,
-            flow: Arc::new(self.scope.peer(class, &socket)),
-            store: Arc::clone(&self.store),
-            pool: self.session.pool().clone(),
-            buffers: Arc::clone(self.session.buffers()),
-            layout: Arc::clone(&self.layout),
-            backlog: Arc::default(),
-            wire: self.wire.clone(),
-            done: self.done.clone(),
-        };
-        let backlog = Arc::clone(&link.backlog);
-        let (reader, writer) = socket.into_split();
-        let piece_count = self.layout.piece_count();
-        let read = tokio::spawn(peer::read(link.clone(), reader, piece_count));
-        let write = tokio::spawn(peer::write(link, writer, orders_receiver));
-        let tasks = [read.abort_handle(), write.abort_handle()];
-        self.peers.insert(peer, PeerTasks { class, orders, backlog, tasks, _place: place });
-        let (peer_id, reserved) = (handshake.peer_id, handshake.reserved);
-        Some(Input::PeerConnected { peer, addr, outgoing, class, peer_id, reserved })
     }
 
     fn stored(&mut self, Stored { piece, block, outcome }: Stored) -> Input {
@@ -405,7 +379,10 @@ impl Actor {
 
     fn perform(&mut self, output: Output) {
         match output {
-            Output::Send { peer, message } => self.order(peer, Order::Message(message)),
+            Output::Send { peer, message } => self.send(peer, message),
+            Output::SendBlock { peer, piece, begin, length } if !self.has_number(peer, piece) => {
+                self.next.push_back(Input::BlockDropped { peer, piece, begin, length });
+            }
             Output::SendBlock { peer, piece, begin, length } => {
                 if !self.have.get(piece) {
                     // The core hands on blocks of a piece that is on its way once their leaves prove them.
@@ -420,10 +397,11 @@ impl Actor {
                 tracing::debug!(peer = peer.0, ?reason, "closing");
                 self.forget(peer);
             }
-            Output::Connect { addr } if !self.may_meet(addr.ip()) => {
-                self.next.push_back(Input::ConnectFailed { addr });
-            }
-            Output::Connect { addr } => self.session.connect(addr, self.infohash, self.done.clone()),
+            Output::Connect { addr, via } => match self.infohash_of(via).filter(|_| self.may_meet(addr.ip()))
+            {
+                Some(infohash) => self.session.connect(addr, infohash, self.done.clone()),
+                None => self.next.push_back(Input::ConnectFailed { addr }),
+            },
             Output::StoreBlock { piece, block, data } => {
                 self.writes += 1;
                 self.to_store.push(Block { piece, block, data });
@@ -460,21 +438,6 @@ impl Actor {
             Event::OriginFalse { piece, block } => self.origin.was_false(piece, block),
             Event::LayerVerified { file } => tracing::debug!(file, "piece layer verified"),
         }
-    }
-
-    fn order(&mut self, peer: PeerKey, order: Order) {
-        if let Some(tasks) = self.peers.get(&peer) {
-            if let Order::Message(message) = &order {
-                tasks.backlog.add(message);
-            }
-            let _ = tasks.orders.send(order);
-        }
-    }
-
-    fn forget(&mut self, peer: PeerKey) -> Option<PeerTasks> {
-        let tasks = self.peers.remove(&peer)?;
-        tasks.tasks.iter().for_each(AbortHandle::abort);
-        Some(tasks)
     }
 
     fn read_leaves(&self, piece: u32) {
@@ -528,7 +491,7 @@ impl Actor {
 
     async fn end(mut self, stopped: Option<oneshot::Sender<()>>) {
         self.ending.cancel();
-        self.session.forget(&self.infohash);
+        let heirs = self.session.forget(&self.infohash);
         let peers: Vec<PeerKey> = self.peers.keys().copied().collect();
         for peer in peers {
             self.forget(peer);
@@ -538,7 +501,9 @@ impl Actor {
         let goodbye = self.announcer.take().map(announcer::Handle::stop);
         let store = Arc::clone(&self.store);
         let flush = tokio::task::spawn_blocking(move || store.flush());
-        let (flushed, _) = tokio::join!(flush, OptionFuture::from(goodbye));
+        let others = self.leave_others();
+        let (flushed, _, ()) = tokio::join!(flush, OptionFuture::from(goodbye), others);
+        heirs.begin();
         if let Ok(Err(error)) = flushed {
             tracing::warn!(%error, "what was verified last could not be made durable");
         }

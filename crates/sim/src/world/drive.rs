@@ -83,7 +83,7 @@ impl World {
                 self.cancel_block(id, peer, BlockRange { piece, begin, length });
             }
             Output::Close { peer, .. } => self.close(peer),
-            Output::Connect { addr } => self.connect(id, addr),
+            Output::Connect { addr, .. } => self.connect(id, addr),
             Output::StoreBlock { piece, block, data } => self.store(id, piece, block, &data),
             Output::ReadLeaves { piece } => {
                 let names = self.nodes[id.0].spec.conduct != Conduct::FalseBlocks;

@@ -75,7 +75,8 @@ impl World {
     fn connected(&self, remote: NodeId, peer: PeerKey, addr: SocketAddr, outgoing: bool) -> Input {
         let node = &self.nodes[remote.0];
         let (class, peer_id) = (node.spec.class, node.peer_id);
-        Input::PeerConnected { peer, addr, outgoing, class, peer_id, reserved: wire::RESERVED }
+        let (via, reserved) = (Via::OWN, wire::RESERVED);
+        Input::PeerConnected { peer, addr, via, outgoing, class, peer_id, reserved }
     }
 
     /// This end is done with the connection.

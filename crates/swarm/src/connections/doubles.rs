@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::peer::Peer;
 use crate::swarm::Swarm;
-use crate::{CloseReason, PeerKey};
+use crate::{CloseReason, PeerKey, Via};
 
 /// For so long two connections under one name have the chance to show their use.
 const TRIAL: Duration = Duration::from_secs(10);
@@ -23,6 +23,7 @@ impl Swarm {
             let (ours, theirs) = if peer.outgoing { (peer, other) } else { (other, peer) };
             ours.outgoing
                 && !theirs.outgoing
+                && theirs.via == ours.via
                 && theirs.listens == Some(ours.addr)
                 && peer.peer_id == other.peer_id
         };
@@ -35,9 +36,9 @@ impl Swarm {
 
     /// Lets go of those connections of one peer that were of less use than another of it that is of use now.
     pub(crate) fn settle_doubles(&mut self) {
-        let mut names: BTreeMap<[u8; 20], Vec<PeerKey>> = BTreeMap::new();
+        let mut names: BTreeMap<([u8; 20], Via), Vec<PeerKey>> = BTreeMap::new();
         for (key, peer) in self.peers.iter().filter(|(_, peer)| self.decides_for(peer)) {
-            names.entry(peer.peer_id).or_default().push(*key);
+            names.entry((peer.peer_id, peer.via)).or_default().push(*key);
         }
         let lesser: Vec<PeerKey> = names
             .values()
@@ -48,6 +49,27 @@ impl Swarm {
             .copied()
             .collect();
         lesser.into_iter().for_each(|key| self.close(key, CloseReason::Duplicate));
+    }
+
+    /// Lets go of those connections of the peer at an address that we just connected to under a better infohash. It may
+    /// have a torrent for each, so nobody but who dialled knows that the worse way is not needed.
+    pub(super) fn settle_ways(&mut self, key: PeerKey) {
+        let Some(peer) = self.peers.get(&key).filter(|peer| peer.outgoing) else { return };
+        let worse = |other: &Peer| {
+            other.via > peer.via && other.peer_id == peer.peer_id && other.listens == Some(peer.addr)
+        };
+        let worse: Vec<PeerKey> =
+            self.peers.iter().filter(|(_, other)| worse(other)).map(|(key, _)| *key).collect();
+        worse.into_iter().for_each(|key| self.close(key, CloseReason::Duplicate));
+    }
+
+    /// Whether this very peer is met under a better infohash too, so that nothing is wanted of it here.
+    pub(crate) fn is_met_better(&self, key: PeerKey) -> bool {
+        let Some(peer) = self.peers.get(&key) else { return false };
+        let better = |other: &Peer| {
+            other.via < peer.via && other.peer_id == peer.peer_id && other.addr.ip() == peer.addr.ip()
+        };
+        self.peers.values().any(better)
     }
 
     fn decides_for(&self, peer: &Peer) -> bool {

@@ -1,9 +1,10 @@
 //! Who tells whom of peers (BEP 11).
 //!
 //! We tell only of peers we could connect to, and of none that reaches less far than who is told. What we are told goes
-//! to the teller's own list in the book.
+//! to the teller's own list in the book. Who is met under one infohash would be dialled in vain under another: peers are
+//! told only of those who are met under the same one as they.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::address::may_name;
 use crate::peer::Peer;
 use crate::swarm::Swarm;
 use crate::wire::{MAX_PEX_PEERS, Message, Pex};
-use crate::{PeerKey, Time};
+use crate::{PeerKey, Time, Via};
 
 /// BEP 11: no more than one peer exchange message a minute.
 const PEX_INTERVAL: Duration = Duration::from_secs(60);
@@ -33,9 +34,9 @@ impl Swarm {
         }
         peer.pex_heard_at = Some(self.now);
         // An address nearer than the sender may be somebody else's machine.
-        let ip = peer.addr.ip();
+        let (ip, via) = (peer.addr.ip(), peer.via);
         let addrs: Vec<_> = pex.added.into_iter().filter(|addr| may_name(ip, *addr)).collect();
-        self.told_of(&addrs, Teller::Peer(key));
+        self.told_of(&addrs, Teller::Peer(key), via);
     }
 
     /// Tells peers of peers (BEP 11): a few in one go, those who wait longest first.
@@ -49,16 +50,19 @@ impl Swarm {
             return;
         }
         line.sort_unstable();
-        let reachable: BTreeSet<SocketAddr> = self.peers.values().filter_map(|peer| peer.listens).collect();
+        let mut reachable: BTreeMap<Via, BTreeSet<SocketAddr>> = BTreeMap::new();
+        for peer in self.peers.values() {
+            reachable.entry(peer.via).or_default().extend(peer.listens);
+        }
         for (_, key) in line.into_iter().take(PEX_AT_ONCE) {
             self.exchange_with(key, &reachable);
         }
     }
 
-    fn exchange_with(&mut self, key: PeerKey, reachable: &BTreeSet<SocketAddr>) {
+    fn exchange_with(&mut self, key: PeerKey, reachable: &BTreeMap<Via, BTreeSet<SocketAddr>>) {
         let now = self.now;
         let Some(peer) = self.peers.get_mut(&key) else { return };
-        let Some(id) = peer.ut_pex else { return };
+        let (Some(id), Some(reachable)) = (peer.ut_pex, reachable.get(&peer.via)) else { return };
         peer.pex_at = Some(now);
         let (own, listens) = (peer.addr, peer.listens);
         let fits = |addr: &SocketAddr| may_name(own.ip(), *addr) && *addr != own && Some(*addr) != listens;

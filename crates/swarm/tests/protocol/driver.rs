@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use swarm::wire::{Message, RESERVED};
-use swarm::{Bitfield, Class, CloseReason, Config, Input, Output, PeerKey, Swarm, Time};
+use swarm::{Bitfield, Class, CloseReason, Config, Input, Output, PeerKey, Swarm, Time, Via};
 
 pub(crate) const BLOCK: u32 = 16 * 1024;
 pub(crate) const PIECE: u32 = 4 * BLOCK;
@@ -100,7 +100,8 @@ impl Driver {
         outgoing: bool,
         reserved: [u8; 8],
     ) -> Vec<Output> {
-        self.give(Input::PeerConnected { peer, addr, outgoing, class: Class::Internet, peer_id, reserved })
+        let (class, via) = (Class::Internet, Via::OWN);
+        self.give(Input::PeerConnected { peer, addr, via, outgoing, class, peer_id, reserved })
     }
 
     /// A peer that is interested and has a slot.

@@ -11,7 +11,7 @@ use driver::*;
 use release::hash::Hash32;
 use release::merkle;
 use swarm::wire::{ExtendedHandshake, HashRange, Message, Pex, RESERVED, UT_PEX};
-use swarm::{Bitfield, CloseReason, Event, Input, Output, PeerKey, PeerSource};
+use swarm::{Bitfield, CloseReason, Event, Input, Output, PeerKey, PeerSource, Via};
 
 #[test]
 fn the_first_word_is_what_we_have_in_the_words_the_peer_knows() {
@@ -211,8 +211,8 @@ fn who_claims_anothers_port_does_not_keep_us_from_it() {
     let mut driver = Driver::new(Bitfield::empty(PIECES));
     driver.connect_from(house(50_000), PEER, [3; 20], false, RESERVED);
     driver.hear(PEER, listens_at(6881));
-    let found = Input::PeersFound { addrs: vec![house(6881)], source: PeerSource::Tracker };
-    let dial = Output::Connect { addr: house(6881) };
+    let found = Input::PeersFound { addrs: vec![house(6881)], source: PeerSource::Tracker, via: Via::OWN };
+    let dial = Output::Connect { addr: house(6881), via: Via::OWN };
     assert!(!driver.give(found).contains(&dial));
     assert!(!driver.later(5).contains(&dial));
     assert!(driver.later(6).contains(&dial));
@@ -260,10 +260,11 @@ fn peer_exchange_is_heard_now_and_then() {
 fn failed_addresses_wait_longer_each_time_and_are_forgotten() {
     let mut driver = Driver::new(Bitfield::empty(PIECES));
     let addr = "192.0.2.77:1".parse().unwrap();
-    let mut outputs = driver.give(Input::PeersFound { addrs: vec![addr], source: PeerSource::Tracker });
+    let mut outputs =
+        driver.give(Input::PeersFound { addrs: vec![addr], source: PeerSource::Tracker, via: Via::OWN });
     let mut attempts = Vec::new();
     for second in 0..2_000 {
-        if outputs.contains(&Output::Connect { addr }) {
+        if outputs.contains(&Output::Connect { addr, via: Via::OWN }) {
             attempts.push(second);
             driver.give(Input::ConnectFailed { addr });
         }

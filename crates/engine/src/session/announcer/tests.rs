@@ -1,6 +1,7 @@
 //! Announcers against HTTP trackers of our own on loopback.
 
 use super::*;
+use release::layout::FileEntry;
 use std::{
     net::SocketAddr,
     sync::{Mutex, PoisonError},
@@ -69,6 +70,10 @@ struct Scene {
 
 impl Scene {
     fn start(tiers: Vec<Vec<Url>>) -> Self {
+        Self::start_of(Of::Ours, tiers)
+    }
+
+    fn start_of(of: Of, tiers: Vec<Vec<Url>>) -> Self {
         let stats = Stats { pieces_total: 4, bytes_total: 4, ..Stats::default() };
         let status = watch::Sender::new(TorrentStatus { stats, ..TorrentStatus::default() });
         let port = watch::Sender::new(6881);
@@ -79,6 +84,7 @@ impl Scene {
             trackers: Arc::new(Trackers::new(client, &listens)),
             tiers,
             infohash: Hash32([5; 32]),
+            of,
             peer_id: [1; 20],
             key: 7,
             port: port.subscribe(),
@@ -178,4 +184,41 @@ fn who_starves_asks_as_often_as_the_tracker_allows_and_else_ever_more_rarely() {
         let wait = starving_wait(seconds(interval), interval_min.map(seconds), again);
         assert_eq!(wait, seconds(expected), "{interval} {interval_min:?} {again}");
     }
+}
+
+/// A file of one byte more than `pieces - 1` pieces, whose content is `content`.
+fn file(content: u8, pieces: u64) -> FileEntry {
+    let path = format!("{content:03}").parse().expect("a path");
+    let (length, pieces_root) = ((pieces - 1) * 65_536 + 1, Some(Hash32([content; 32])));
+    FileEntry { path, length, pieces_root, executable: false }
+}
+
+#[tokio::test]
+async fn another_release_is_announced_with_what_is_left_of_what_both_have_and_is_never_complete() {
+    let tracker = Tracker::start(Some(b"d8:intervali3600e12:min intervali1e5:peers0:e")).await;
+    let layout = |files| Arc::new(Layout::new(65_536, files).expect("a layout"));
+    // Pieces 0 and 1 are ours alone, 2 to 4 are in both.
+    let (ours, theirs) = (layout(vec![file(1, 2), file(2, 3)]), layout(vec![file(2, 3), file(3, 9)]));
+    let alias = Arc::new(Alias::new(&ours, &theirs).expect("something in common"));
+    let of = Of::Other { via: Via(2), alias, layout: ours };
+    let mut scene = Scene::start_of(of, vec![vec![tracker.url.clone()]]);
+    assert_eq!(scene.announced().await.via, Via(2));
+    for (have, port) in [(0b1010_0000, 1), (0b0011_1000, 2)] {
+        scene.status.send_modify(|status| status.have = vec![have]);
+        scene.port.send_replace(port);
+        scene.announced().await;
+    }
+    // Nobody has anything for us, but that is for our own swarm to mend.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    scene.handle.stop().await;
+    let asked = tracker.asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let left = |line: &String| {
+        line.split("left=").nth(1).and_then(|rest| rest.split(['&', ' ']).next()?.parse().ok())
+    };
+    assert_eq!(
+        asked.iter().filter_map(left).collect::<Vec<u64>>(),
+        [1, 65_537, 0, 0],
+        "what is here is not known at first"
+    );
+    assert_eq!(tracker.events(), ["started", "interval", "interval", "stopped"]);
 }

@@ -26,11 +26,12 @@ struct Frame {
 }
 
 impl Frame {
-    fn new(block: BlockRange, at: usize) -> Self {
+    /// `shown` is the number of the piece on the wire.
+    fn new(block: BlockRange, shown: u32, at: usize) -> Self {
         let mut header = [0; HEADER];
         header[..4].copy_from_slice(&(block.length + HEADER as u32 - 4).to_be_bytes());
         header[4] = PIECE;
-        header[5..9].copy_from_slice(&block.piece.to_be_bytes());
+        header[5..9].copy_from_slice(&shown.to_be_bytes());
         header[9..].copy_from_slice(&block.begin.to_be_bytes());
         Self { block, header, at }
     }
@@ -42,12 +43,14 @@ impl Frame {
 
 impl Frames {
     /// Reads `blocks` in their order; neighbours in a piece are read at once. What a block has beyond the end of its
-    /// piece is zero: libtorrent before 2.0.9 asks for a file's last block as if the file were padded.
+    /// piece is zero: libtorrent before 2.0.9 asks for a file's last block as if the file were padded. `shown` gives a
+    /// piece's number on the wire.
     pub(super) fn read(
         &mut self,
         store: &dyn PieceStore,
         blocks: &[BlockRange],
         piece_bytes: impl Fn(u32) -> u32,
+        shown: impl Fn(u32) -> u32,
     ) {
         self.frames.clear();
         self.unreadable.clear();
@@ -63,14 +66,14 @@ impl Frames {
             let end = at + run.iter().map(|block| block.length as usize).sum::<usize>();
             let read = self.read_one(store, run[0].piece, run[0].begin, whole, at..end);
             if read.is_ok() || run.len() == 1 {
-                self.take(run, at, read.err());
+                self.take(run, shown(run[0].piece), at, read.err());
             } else {
                 // Which of them is it?
                 let mut at = at;
                 for block in run {
                     let end = at + block.length as usize;
                     let read = self.read_one(store, block.piece, block.begin, whole, at..end);
-                    self.take(std::slice::from_ref(block), at, read.err());
+                    self.take(std::slice::from_ref(block), shown(block.piece), at, read.err());
                     at = end;
                 }
             }
@@ -92,13 +95,13 @@ impl Frames {
         store.read_into(piece, begin, data)
     }
 
-    fn take(&mut self, run: &[BlockRange], mut at: usize, failed: Option<PieceStoreError>) {
+    fn take(&mut self, run: &[BlockRange], shown: u32, mut at: usize, failed: Option<PieceStoreError>) {
         if let Some(error) = failed {
             tracing::warn!(piece = run[0].piece, %error, "a block could not be read for a peer");
             return self.unreadable.extend(run);
         }
         for block in run {
-            self.frames.push(Frame::new(*block, at));
+            self.frames.push(Frame::new(*block, shown, at));
             at += block.length as usize;
         }
     }
@@ -181,7 +184,7 @@ mod tests {
         let store = Ruler { broken: (9, 0), calls: Mutex::default() };
         let mut frames = Frames::default();
         for _ in 0..2 {
-            frames.read(&store, &blocks, |_| 1 << 20);
+            frames.read(&store, &blocks, |_| 1 << 20, |piece| piece);
             assert_eq!((frames.blocks(), frames.length()), (blocks.to_vec(), wanted.len()));
             for step in [1, 13, 1013, 1500, 100_000] {
                 let cuts = (0..wanted.len()).step_by(step);
@@ -196,7 +199,7 @@ mod tests {
     fn of_a_run_only_the_broken_block_is_unreadable() {
         let store = Ruler { broken: (1, 1500), calls: Mutex::default() };
         let mut frames = Frames::default();
-        frames.read(&store, &[block(1, 0), block(1, 1), block(1, 2)], |_| 1 << 20);
+        frames.read(&store, &[block(1, 0), block(1, 1), block(1, 2)], |_| 1 << 20, |piece| piece);
         assert_eq!(
             (frames.blocks(), &frames.unreadable),
             (vec![block(1, 0), block(1, 2)], &vec![block(1, 1)])
@@ -209,11 +212,12 @@ mod tests {
         let store = Ruler { broken: (9, 0), calls: Mutex::default() };
         let mut frames = Frames::default();
         for _ in 0..2 {
-            frames.read(&store, &[block(1, 0), block(1, 1)], |_| 1_600);
+            frames.read(&store, &[block(1, 0), block(1, 1)], |_| 1_600, |piece| piece + 5);
             let sent = frames.slices(0, frames.length()).concat_bytes();
             let mut wanted = store.read(1, 1_000, 600).unwrap_or_default();
             wanted.resize(1_000, 0);
             assert_eq!(&sent[1_013 + 13..], wanted);
+            assert_eq!(sent[5..9], 6_u32.to_be_bytes(), "the number that the peer knows");
         }
     }
 

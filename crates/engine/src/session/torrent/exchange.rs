@@ -2,8 +2,9 @@
 
 use super::Actor;
 use crate::session::{Exchange, announcer};
+use release::hash::Hash32;
 use std::{net::IpAddr, sync::Arc};
-use swarm::{Class, Input, PeerKey};
+use swarm::{Class, Via, alias::Alias};
 
 impl Actor {
     /// Whether a peer at this address may be connected to, or stay that connected to us.
@@ -18,7 +19,7 @@ impl Actor {
     /// Begins with `exchange`, or changes to it: who may not be met any more is left at once.
     pub(super) fn set_exchange(&mut self, exchange: Exchange) {
         self.exchange = exchange;
-        self.session.take_part_on_lan(&self.infohash, exchange != Exchange::Nobody);
+        self.session.take_part_on_lan(&self.infohash, &self.infohash, exchange != Exchange::Nobody);
         match (exchange, self.announcer.take()) {
             (Exchange::Everybody, None) => self.announce(),
             (Exchange::Everybody, running) => self.announcer = running,
@@ -33,25 +34,31 @@ impl Actor {
             Exchange::Lan => class != Class::Lan,
             Exchange::Nobody => true,
         };
-        let leave = self.peers.iter().filter(|(_, tasks)| unwanted(tasks.class)).map(|(peer, _)| *peer);
-        let leave: Vec<PeerKey> = leave.collect();
-        for peer in leave {
-            self.forget(peer);
-            self.next.push_back(Input::PeerClosed { peer });
-        }
+        self.leave(|tasks| unwanted(tasks.class));
+        self.discover_others();
     }
 
     fn announce(&mut self) {
-        let (handle, trackers) = announcer::start(announcer::Task {
+        let (handle, trackers) = announcer::start(self.announces(self.infohash, None));
+        (self.announcer, self.trackers) = (Some(handle), trackers);
+    }
+
+    /// What an announcer of ours, or of a release whose players we meet besides, has to know.
+    pub(super) fn announces(&self, infohash: Hash32, other: Option<(Via, Arc<Alias>)>) -> announcer::Task {
+        let of = match other {
+            None => announcer::Of::Ours,
+            Some((via, alias)) => announcer::Of::Other { via, alias, layout: Arc::clone(&self.layout) },
+        };
+        announcer::Task {
             trackers: Arc::clone(self.session.trackers()),
             tiers: self.tiers.clone(),
-            infohash: self.infohash,
+            infohash,
+            of,
             peer_id: self.session.peer_id(),
             key: self.session.key(),
             port: self.session.port(),
             status: self.status.subscribe(),
             done: self.done.clone(),
-        });
-        (self.announcer, self.trackers) = (Some(handle), trackers);
+        }
     }
 }

@@ -1,0 +1,126 @@
+//! The connections of one torrent: their tasks, what goes to them and what comes.
+
+use super::{Actor, others::Language};
+use crate::session::{
+    connections::Place,
+    peer::{self, Backlog, Link, Order},
+};
+use std::{net::SocketAddr, sync::Arc};
+use swarm::{
+    Class, Input, PeerKey, Via,
+    wire::{Handshake, Message},
+};
+use tokio::{net::TcpStream, sync::mpsc, task::AbortHandle};
+
+/// What the actor holds of one connection.
+#[derive(Debug)]
+pub(super) struct PeerTasks {
+    pub(super) class: Class,
+    /// Of a player of another release.
+    pub(super) language: Option<Language>,
+    orders: mpsc::UnboundedSender<Order>,
+    backlog: Arc<Backlog>,
+    tasks: [AbortHandle; 2],
+    _place: Place,
+}
+
+impl Actor {
+    /// A connection stands: its tasks begin, and the core hears of it.
+    pub(super) fn connected(
+        &mut self,
+        socket: TcpStream,
+        handshake: &Handshake,
+        addr: SocketAddr,
+        outgoing: bool,
+    ) -> Option<Input> {
+        let via = self.via(&handshake.infohash).filter(|_| self.may_meet(addr.ip()));
+        let Some((via, place)) = via.zip(self.session.places().take()) else {
+            return outgoing.then_some(Input::ConnectFailed { addr });
+        };
+        let alias = self.alias(via);
+        let piece_count = alias.as_ref().map_or(self.layout.piece_count(), |alias| alias.theirs_count());
+        let class = self.session.class_of(addr.ip());
+        let peer = self.session.next_peer();
+        let (orders, orders_receiver) = mpsc::unbounded_channel();
+        let link = Link {
+            peer,
+            flow: Arc::new(self.scope.peer(class, &socket)),
+            store: Arc::clone(&self.store),
+            pool: self.session.pool().clone(),
+            buffers: Arc::clone(self.session.buffers()),
+            layout: Arc::clone(&self.layout),
+            alias,
+            backlog: Arc::default(),
+            wire: self.wire.clone(),
+            done: self.done.clone(),
+        };
+        let backlog = Arc::clone(&link.backlog);
+        let (reader, writer) = socket.into_split();
+        let read = tokio::spawn(peer::read(link.clone(), reader, piece_count));
+        let write = tokio::spawn(peer::write(link, writer, orders_receiver));
+        let tasks = [read.abort_handle(), write.abort_handle()];
+        let (peer_id, reserved) = (handshake.peer_id, handshake.reserved);
+        let language = self.language(via, &reserved);
+        self.peers.insert(peer, PeerTasks { class, language, orders, backlog, tasks, _place: place });
+        Some(Input::PeerConnected { peer, addr, via, outgoing, class, peer_id, reserved })
+    }
+
+    /// Messages of one peer, in order.
+    pub(super) fn received(&mut self, peer: PeerKey, messages: Vec<Message>) {
+        let foreign = self.peers.get(&peer).is_some_and(|tasks| tasks.language.is_some());
+        for message in messages {
+            let heard = if foreign { self.heard(peer, message) } else { Some(message) };
+            if let Some(message) = heard {
+                self.input(Input::Received { peer, message });
+            }
+        }
+    }
+
+    /// What the core says to a peer.
+    pub(super) fn send(&mut self, peer: PeerKey, message: Message) {
+        let language = self.peers.get_mut(&peer).and_then(|tasks| tasks.language.as_mut());
+        let said = match language {
+            None => Some(message),
+            Some(language) => language.said(message),
+        };
+        if let Some(message) = said {
+            self.tell(peer, message);
+        }
+    }
+
+    /// Says something to a peer as it is.
+    pub(super) fn tell(&self, peer: PeerKey, message: Message) {
+        if let Some(tasks) = self.peers.get(&peer) {
+            tasks.backlog.add(&message);
+            let _ = tasks.orders.send(Order::Message(message));
+        }
+    }
+
+    /// Whether a peer has a number for this piece of ours.
+    pub(super) fn has_number(&self, peer: PeerKey, piece: u32) -> bool {
+        let via = self.peers.get(&peer).map_or(Via::OWN, PeerTasks::via);
+        self.alias(via).is_none_or(|alias| alias.theirs(piece).is_some())
+    }
+
+    /// Orders a block, or that it is not to be sent.
+    pub(super) fn order(&self, peer: PeerKey, order: Order) {
+        if let Some(tasks) = self.peers.get(&peer) {
+            let _ = tasks.orders.send(order);
+        }
+    }
+
+    pub(super) fn forget(&mut self, peer: PeerKey) -> Option<PeerTasks> {
+        let tasks = self.peers.remove(&peer)?;
+        tasks.tasks.iter().for_each(AbortHandle::abort);
+        Some(tasks)
+    }
+
+    /// Leaves everybody who is meant.
+    pub(super) fn leave(&mut self, meant: impl Fn(&PeerTasks) -> bool) {
+        let leave = self.peers.iter().filter(|(_, tasks)| meant(tasks)).map(|(peer, _)| *peer);
+        for peer in leave.collect::<Vec<PeerKey>>() {
+            self.forget(peer);
+            self.next.push_back(Input::PeerClosed { peer });
+        }
+    }
+}
