@@ -10,6 +10,7 @@ mod fetch;
 mod jobs;
 mod launch;
 mod offer;
+mod older;
 mod policy;
 mod release_store;
 mod roots;

@@ -26,6 +26,7 @@ use std::{
 };
 use store::{GameFolder, InstalledTree, StoreError, fs::RealFs, verify};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio_util::task::AbortOnDropHandle;
 
 /// How often a snapshot is told; fewer when nothing changed.
 const SNAPSHOT_INTERVAL: Duration = Duration::from_millis(200);
@@ -59,6 +60,8 @@ struct Standing {
     layout: Arc<Layout>,
     tree: Arc<InstalledTree>,
     seeding: Option<TorrentHandle>,
+    /// Looks for players of older releases; ends with the torrent.
+    joining: Option<AbortOnDropHandle<()>>,
     _watcher: Option<Watcher>,
 }
 
@@ -434,6 +437,7 @@ impl Actor {
             layout: Arc::new(layout),
             tree: Arc::new(tree),
             seeding: None,
+            joining: None,
             _watcher: watcher,
         });
         self.look_at_files();

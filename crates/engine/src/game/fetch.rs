@@ -1,9 +1,12 @@
 //! The transfer of one job: a torrent over a release's store, until every piece is there.
 
-use super::{control::Control, error::GameError, offer::Sources, release_store::ReleaseStore};
-use crate::session::{OriginUse, Session, Torrent, TorrentEvent, TorrentHandle};
-use release::{hash::Hash32, layout::Layout, layout::PieceLayers};
-use std::sync::Arc;
+use super::{control::Control, error::GameError, offer::Sources, older::Older, release_store::ReleaseStore};
+use crate::session::{Exchange, OriginUse, Session, Torrent, TorrentEvent, TorrentHandle};
+use release::{hash::Hash32, layout::Layout, layout::PieceLayers, manifest::Manifest};
+use std::{
+    pin::pin,
+    sync::{Arc, atomic::Ordering},
+};
 
 /// What is to be fetched.
 pub(crate) struct Wanted {
@@ -18,6 +21,9 @@ pub(crate) struct Wanted {
     pub(crate) total: u64,
     /// Nobody waits for it.
     pub(crate) background: bool,
+    /// The release itself, and those before it, whose players may have much of it.
+    pub(crate) manifest: Arc<Manifest>,
+    pub(crate) older: Option<Older>,
 }
 
 /// Fetches until all is there. A held transfer waits here.
@@ -49,8 +55,19 @@ pub(crate) async fn fetch(session: &Session, control: &Control, wanted: Wanted) 
     let mut exchange = control.exchange.subscribe();
     handle.set_exchange(*exchange.borrow_and_update());
     steer(&handle, pause.borrow_and_update().is_none(), *upload.borrow_and_update());
+    // What only helps begins with the transfer and never holds it up.
+    let count = |bytes| {
+        control.metadata_bytes.fetch_add(bytes, Ordering::Relaxed);
+    };
+    let mut joining = pin!(async {
+        if let Some(older) = &wanted.older {
+            older.join(&wanted.manifest, &handle, count).await;
+        }
+    });
+    let mut joined = false;
     let outcome = loop {
         tokio::select! {
+            () = &mut joining, if !joined && *exchange.borrow() != Exchange::Nobody => joined = true,
             event = events.recv() => match event {
                 Some(TorrentEvent::Complete) => break Ok(()),
                 Some(TorrentEvent::StoreFailed { code, message }) => {

@@ -210,6 +210,8 @@ impl Work {
                 sources: self.offer.as_ref().map(|offer| offer.sources.clone()).unwrap_or_default(),
                 total: prepared.plan.fetch_bytes,
                 background: self.config.urgency == Urgency::Background,
+                manifest: Arc::clone(&release.manifest),
+                older: self.offer.as_ref().map(|offer| offer.older.clone()),
             };
             fetch::fetch(&self.session, &self.control, wanted).await?;
         }

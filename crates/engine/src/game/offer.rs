@@ -1,6 +1,6 @@
 //! What a channel offers: from a repository's URL to a checked manifest, its torrent and its sources.
 
-use super::{GameLink, TrustedRoot, error::GameError, roots};
+use super::{GameLink, TrustedRoot, error::GameError, older::Older, roots};
 use crate::{
     session::{OriginSource, is_tracker},
     transport::HttpTransport,
@@ -34,6 +34,8 @@ pub(crate) struct Offer {
     pub(crate) warnings: Vec<String>,
     /// Bytes of signed documents that came.
     pub(crate) metadata_bytes: u64,
+    /// The releases before.
+    pub(crate) older: Older,
 }
 
 /// A release with everything needed to fetch it.
@@ -89,13 +91,14 @@ pub(crate) async fn read(ask: Ask<'_>) -> Result<Offer, GameError> {
     let root_sha256 = release::hash::sha256(&root);
     Ok(Offer {
         sources: sources(&link.repository, &channel),
-        channel,
         release,
         root_version: client.root_version(),
         root_sha256,
         root_pinned_now,
         warnings: client.warnings().iter().map(|warning| warning.code().to_owned()).collect(),
         metadata_bytes: transport.bytes(),
+        older: Older::new(client, &channel),
+        channel,
     })
 }
 

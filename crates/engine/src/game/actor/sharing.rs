@@ -6,6 +6,7 @@ use crate::session::{Exchange, OriginUse, Torrent};
 use crate::snapshot::SharingMode;
 use release::manifest::Kind;
 use std::sync::Arc;
+use tokio_util::task::AbortOnDropHandle;
 
 impl Actor {
     pub(super) fn may_share(&self) -> bool {
@@ -75,13 +76,21 @@ impl Actor {
         handle.set_background(true);
         // Damage is for a repair to mend, asked for by the player.
         handle.set_download(false);
+        let (older, manifest, seed) = (offer.older.clone(), Arc::clone(&standing.manifest), handle.clone());
+        // There is no job for which these bytes would count.
+        let joining = async move { older.join(&manifest, &seed, |_| {}).await };
+        standing.joining =
+            (exchange != Exchange::Nobody).then(|| AbortOnDropHandle::new(tokio::spawn(joining)));
         standing.seeding = Some(handle);
         self.taken_back.clear();
         self.look_at_files();
     }
 
     pub(super) async fn stop_seeding(&mut self) {
-        let handle = self.standing.as_mut().and_then(|standing| standing.seeding.take());
+        let handle = self.standing.as_mut().and_then(|standing| {
+            standing.joining = None;
+            standing.seeding.take()
+        });
         if let Some(handle) = handle {
             self.uploaded_before += handle.status().borrow().stats.uploaded.total();
             handle.stop().await;
