@@ -147,8 +147,8 @@ fn serve(stream: TcpStream, shared: &Shared) {
 /// What is asked for.
 struct Request {
     path: String,
-    /// First byte, and last one if given.
-    range: Option<(u64, Option<u64>)>,
+    /// First and last byte, or without the first so many of the end, as in the header.
+    range: Option<(Option<u64>, Option<u64>)>,
 }
 
 fn read_request(reader: &mut impl BufRead) -> Option<Request> {
@@ -164,7 +164,7 @@ fn read_request(reader: &mut impl BufRead) -> Option<Request> {
             return Some(Request { path, range });
         }
         if let Some((from, to)) = header.strip_prefix("range: bytes=").and_then(|r| r.split_once('-')) {
-            range = Some((from.parse().ok()?, to.parse().ok()));
+            range = Some((from.parse().ok(), to.parse().ok()));
         }
     }
 }
@@ -186,7 +186,8 @@ fn respond(writer: &mut TcpStream, request: &Request, shared: &Shared) -> Option
     };
     let size = file.metadata().ok()?.len();
     let (from, to) = match request.range {
-        Some((from, to)) => (from, to.map_or(size, |to| (to + 1).min(size))),
+        Some((Some(from), to)) => (from, to.map_or(size, |to| (to + 1).min(size))),
+        Some((None, last)) => (size.checked_sub(last?)?, size),
         None => (0, size),
     };
     let length = to.checked_sub(from)?;
