@@ -32,8 +32,11 @@ pub(crate) struct Older {
     /// Newest first, the one offered included.
     versions: Arc<[Version]>,
     /// For which release of ours the manifests were read last, and what came of it.
-    known: Arc<Mutex<Option<(Version, Vec<OtherRelease>)>>>,
+    known: Arc<Mutex<Option<Known>>>,
 }
+
+/// A release of ours and those that were found to be worth meeting for it.
+type Known = (Version, Vec<OtherRelease>);
 
 impl Older {
     /// What `channel` names and `client` vouches for.
