@@ -36,6 +36,29 @@ fn from_us_to_libtorrent() {
     share.assert_arrived(&place);
 }
 
+/// A file that is to be used before the whole is there comes first, from us and from others.
+#[test]
+fn a_file_that_is_wanted_first_is_there_long_before_the_rest() {
+    let share = Share::filled(PIECE, |folder| {
+        let mut random = fastrand::Rng::with_seed(31);
+        (0..6).for_each(|n| tree::write(&folder.join(format!("level-{n}.bin")), 1024 * 1024, &mut random));
+    });
+    let seed =
+        Peer::start(&share.torrent, &share.seed_dir(), &[], &["--trust", "--stay", "--limit-up", "1500000"]);
+    let place = share.place("ours");
+    let words = ["--first", "level-4.bin"];
+    let ours = TorrentPeer::start(&share.person("a"), &share.torrent, &place, &[&seed.listen], &words);
+    let whole = fs::read(share.folder.join("level-4.bin")).unwrap();
+    let arrived = place.join("share/level-4.bin");
+    eventually(LIMIT, || fs::read(&arrived).is_ok_and(|bytes| bytes == whole));
+    let others = (0..6).filter(|n| *n != 4).filter(|n| {
+        let name = format!("level-{n}.bin");
+        fs::read(share.folder.join(&name)).ok() == fs::read(place.join("share").join(&name)).ok()
+    });
+    assert_eq!(others.count(), 0);
+    drop(ours);
+}
+
 /// A torrent without piece layers can only be checked with hashes that a peer serves (BEP 52).
 #[test]
 fn piece_layers_that_are_missing_are_asked_of_libtorrent_and_of_us() {

@@ -210,6 +210,13 @@ pub enum Input {
         /// These.
         unwanted: Bitfield,
     },
+    /// These pieces are wanted before all others and in this order, instead of those said before; may come at any time.
+    /// For files with which something can be begun before the whole is there: a crowd that fetches in order has little
+    /// to give to each other, so the list should be short. Pieces that do not exist are left out.
+    SetFirst {
+        /// These.
+        order: Vec<u32>,
+    },
     /// [`crate::Swarm::deadline`] has come.
     Tick,
 }

@@ -12,6 +12,7 @@ mod choker;
 mod config;
 mod connections;
 mod early;
+mod first;
 mod hashes;
 mod io;
 mod messages;

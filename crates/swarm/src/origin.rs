@@ -149,9 +149,16 @@ impl Swarm {
         policy::origin_has_room(need, &fetching, &self.config)
     }
 
-    /// Pieces begun and left come first, then that after the last one fetched if none is rarer, so that neighbours travel
-    /// as one range; then the rarest.
-    fn choose_for_origin(&self, need: Need) -> Option<u32> {
+    /// What is wanted in order comes first, then pieces begun and left, then that after the last one fetched if none is
+    /// rarer, so that neighbours travel as one range; then the rarest.
+    fn choose_for_origin(&mut self, need: Need) -> Option<u32> {
+        let rare = if need == Need::Unseen { self.config.origin_spread } else { u32::MAX };
+        let first = self.first_for_origin(|swarm, piece| {
+            !swarm.origin.refused.contains(&piece) && swarm.picker.availability(piece) <= rare
+        });
+        if first.is_some() {
+            return first;
+        }
         let picker = &self.picker;
         let offered = |piece: u32| !self.origin.refused.contains(&piece);
         if need != Need::Unseen {
@@ -163,7 +170,7 @@ impl Swarm {
         }
         let rarest = picker.rarest(offered)?;
         let least = picker.availability(rarest);
-        if need == Need::Unseen && least > self.config.origin_spread {
+        if least > rare {
             return None;
         }
         let next = self.origin.last_piece.map(|last| last.saturating_add(1)).filter(|next| {

@@ -255,6 +255,11 @@ impl Peer {
         self.pieces.get(piece)
     }
 
+    /// Whether it has any of a piece.
+    pub(crate) fn offers_piece(&self, piece: u32) -> bool {
+        self.pieces.get(piece) || self.early.offers_piece(piece)
+    }
+
     /// When it last gave or took a block, or came.
     pub(crate) fn useful_at(&self) -> Time {
         self.connected_at.max(self.gave_at).max(self.took_at)

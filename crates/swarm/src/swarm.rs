@@ -12,6 +12,7 @@ use release::layout::{Layout, PieceLayers};
 
 use crate::choker::Choker;
 use crate::connections::Connections;
+use crate::first::First;
 use crate::hashes::Hashes;
 use crate::origin::Origin;
 use crate::partial::Partial;
@@ -50,6 +51,7 @@ pub struct Swarm {
     pub(crate) partials: BTreeMap<u32, Partial>,
     /// Partials with a block that nobody was asked for.
     pub(crate) open: BTreeSet<u32>,
+    pub(crate) first: First,
     /// Pieces of which somebody was heard to hand on single blocks.
     pub(crate) spreading: Bitfield,
     /// Rises whenever a block may have become free: peers for whom nothing was found look again.
@@ -101,6 +103,7 @@ impl Swarm {
             picker,
             partials: BTreeMap::new(),
             open: BTreeSet::new(),
+            first: First::default(),
             spreading: Bitfield::empty(pieces),
             generation: 0,
             dry: BTreeSet::new(),
@@ -200,6 +203,7 @@ impl Swarm {
             Input::SetDownload { enabled } => self.set_download(enabled),
             Input::SetAhead { class, bytes } => self.set_ahead(class, bytes),
             Input::SetUnwanted { unwanted } => self.set_unwanted(unwanted),
+            Input::SetFirst { order } => self.set_first(order),
             Input::Tick => {}
         }
     }

@@ -63,6 +63,10 @@ pub(crate) struct Get {
     /// A tracker besides those that the torrent names; may be repeated
     #[arg(long, value_name = "URL")]
     tracker: Vec<Url>,
+    /// A file of the torrent that is fetched before the others, by its path in the torrent; may be repeated, and then in
+    /// that order. In a crowd this is slow: players who all want the same have nothing to give to each other
+    #[arg(long, value_name = "PATH")]
+    first: Vec<String>,
     /// A web seed (BEP 19) besides those that the torrent names; may be repeated
     #[arg(long, value_name = "URL")]
     web_seed: Vec<Url>,
@@ -125,6 +129,7 @@ impl Get {
     /// Listens first, so that a taken port is said before a long check.
     async fn start(&self, context: &Context, metainfo: Metainfo) -> Result<Running, CliError> {
         let started = Instant::now();
+        let first = self.first(&metainfo)?;
         let origin_use = OriginUse { settings: self.origin.settings()?, background: false };
         let dir = places::absolute(&self.dir)?;
         std::fs::create_dir_all(&dir).map_err(|error| CliError::file(&dir, &error))?;
@@ -158,6 +163,7 @@ impl Get {
             exchange: Exchange::Everybody,
             upload: true,
         });
+        handle.set_first(first);
         let listen = session.local_addr().to_string();
         context.output.event("ready", json!({ "listen": listen }));
         context.output.say(format!("{}: listening at {listen}", metainfo.name));
@@ -181,6 +187,19 @@ impl Get {
                 .collect()
         };
         given.chain(named).map(asked).filter(|tier| !tier.is_empty()).collect()
+    }
+
+    /// The pieces of the files that come first.
+    fn first(&self, metainfo: &Metainfo) -> Result<Vec<u32>, CliError> {
+        let mut pieces = Vec::new();
+        for path in &self.first {
+            let file = metainfo.layout.files().iter().position(|file| file.path.as_str() == path);
+            let file = file.ok_or_else(|| {
+                CliError::new("USAGE", format!("--first {path}: the torrent has no such file"))
+            })?;
+            pieces.extend(metainfo.layout.pieces_of(file));
+        }
+        Ok(pieces)
     }
 
     fn web_seeds(&self, metainfo: &Metainfo) -> Vec<OriginSource> {

@@ -159,6 +159,12 @@ impl TorrentHandle {
         let _ = self.commands.send(Happening::Exchange(exchange));
     }
 
+    /// These pieces come before all others, in this order, instead of those said before: for what is to be used before
+    /// the whole is there. A crowd that fetches in order has little to give to each other: the list should be short.
+    pub fn set_first(&self, order: Vec<u32>) {
+        self.input(Input::SetFirst { order });
+    }
+
     /// Pieces that are not there any more.
     pub fn pieces_lost(&self, pieces: Vec<u32>) {
         self.input(Input::PiecesLost { pieces });

@@ -1,6 +1,6 @@
 //! Which piece to ask a peer for next.
 //!
-//! The piece it is at, then what it suggests, then any piece that was begun, then the rarest untouched one. But of who
+//! The piece it is at, then the next of what is wanted in order (`first`), then what it suggests, then any piece that was begun, then the rarest untouched one. But of who
 //! has a piece as a whole, only those begun pieces are asked before others of which nobody hands on single blocks: what
 //! is on its way through the crowd comes from there too, and what this peer alone has is to set out. Each step looks at
 //! a bounded number of pieces, however many there are.
@@ -50,6 +50,9 @@ impl Swarm {
         if let Some(piece) = peer.current_piece.filter(|piece| self.can_give(key, peer, *piece)) {
             return Some(piece);
         }
+        if let Some(piece) = self.first_of(key) {
+            return Some(piece);
+        }
         if let Some(piece) = self.suggestion_of(key).or_else(|| self.begun_of(key, Begun::AtRest)) {
             return Some(piece);
         }
@@ -83,7 +86,7 @@ impl Swarm {
     }
 
     /// Whether a peer has a block that is free of a piece that was begun.
-    fn can_give(&self, key: PeerKey, peer: &Peer, piece: u32) -> bool {
+    pub(crate) fn can_give(&self, key: PeerKey, peer: &Peer, piece: u32) -> bool {
         let whole = peer.has(piece);
         if !whole && !peer.early.offers_piece(piece) {
             return false;

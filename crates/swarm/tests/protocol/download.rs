@@ -112,6 +112,46 @@ fn a_piece_that_the_origin_had_wrong_is_asked_of_it_again_within_bounds() {
     assert_eq!(driver.swarm.have().count(), PIECES - 1);
 }
 
+/// The game's first level is to be played while the rest comes.
+#[test]
+fn what_comes_first_is_asked_for_in_order_ahead_of_the_rest() {
+    let mut driver = Driver::new(Bitfield::empty(PIECES));
+    driver.give(Input::SetFirst { order: vec![4, 99, 2] });
+    driver.connect(PEER, RESERVED);
+    driver.hear(PEER, Message::HaveAll);
+    let asked = driver.hear(PEER, Message::Unchoke);
+    let outputs = deliver(&mut driver, asked, None);
+    let mut came: Vec<u32> = Vec::new();
+    for output in &outputs {
+        if let Output::StoreBlock { piece, .. } = output
+            && !came.contains(piece)
+        {
+            came.push(*piece);
+        }
+    }
+    assert_eq!((came.len(), driver.swarm.is_complete()), (PIECES as usize, true));
+    assert!(came[..2].contains(&4) && came[..2].contains(&2), "{came:?}");
+}
+
+#[test]
+fn what_comes_first_is_asked_of_the_origin_first_and_a_peer_without_it_gives_what_it_has() {
+    let mut driver = Driver::new(Bitfield::empty(PIECES));
+    driver.give(Input::SetFirst { order: vec![3, 1] });
+    let outputs = driver.give(Input::SetOrigin { available: true });
+    let fetched = |outputs: &[Output]| -> Vec<u32> {
+        let piece = |output: &Output| match output {
+            Output::FetchOrigin { piece, .. } => Some(*piece),
+            _ => None,
+        };
+        outputs.iter().filter_map(piece).collect()
+    };
+    assert_eq!(fetched(&outputs), [3, 1]);
+    driver.connect(PEER, RESERVED);
+    driver.hear(PEER, Message::Bitfield(Bytes::copy_from_slice(bits(&[5]).as_bytes())));
+    let asked = messages(&driver.hear(PEER, Message::Unchoke), PEER);
+    assert!(asked.iter().any(|m| matches!(m, Message::Request { index: 5, .. })), "{asked:?}");
+}
+
 /// One file is the player's own: nobody fetches it, and the rest is all.
 #[test]
 fn pieces_that_are_not_wanted_are_not_asked_for_and_not_awaited() {
