@@ -10,6 +10,7 @@ use tests::{
     libtorrent::Peer,
     muster::TorrentPeer,
     share::{PIECE, Share},
+    tree,
     web::WebServer,
 };
 
@@ -50,7 +51,9 @@ fn a_file_that_is_wanted_first_is_there_long_before_the_rest() {
     let ours = TorrentPeer::start(&share.person("a"), &share.torrent, &place, &[&seed.listen], &words);
     let whole = fs::read(share.folder.join("level-4.bin")).unwrap();
     let arrived = place.join("share/level-4.bin");
-    eventually(LIMIT, || fs::read(&arrived).is_ok_and(|bytes| bytes == whole));
+    eventually(LIMIT, "the file that is wanted first", || {
+        fs::read(&arrived).is_ok_and(|bytes| bytes == whole)
+    });
     let others = (0..6).filter(|n| *n != 4).filter(|n| {
         let name = format!("level-{n}.bin");
         fs::read(share.folder.join(&name)).ok() == fs::read(place.join("share").join(&name)).ok()

@@ -39,7 +39,7 @@ fn builds(base: &Path) -> [PathBuf; 2] {
     [old, new]
 }
 
-/// Requests for ranges of the large file, which have to be fewer than its pieces.
+/// Requests for ranges of the large file, which have to be far fewer than its pieces.
 fn check_merged(requests: &[Request], what: &str, pieces: u64, piece_length: u64) {
     let mut by_path: BTreeMap<&str, u64> = BTreeMap::new();
     for request in requests {
@@ -57,7 +57,7 @@ fn check_merged(requests: &[Request], what: &str, pieces: u64, piece_length: u64
         ranges.len()
     );
     assert!(ranges.iter().all(|request| request.status == 206), "{what}: every range is answered as one");
-    assert!((ranges.len() as u64) < pieces, "{what}: {} ranges for {pieces} pieces", ranges.len());
+    assert!((ranges.len() as u64) < pieces / 4, "{what}: {} ranges for {pieces} pieces", ranges.len());
     assert!(longest > piece_length, "{what}: neighbours travel together; the longest range was {longest}");
     assert!(connections.len() <= 24, "{what}: connections are kept, not {}", connections.len());
 }

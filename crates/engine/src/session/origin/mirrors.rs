@@ -49,6 +49,8 @@ struct Mirror {
     rests_until: Option<Instant>,
     failures: u32,
     lies: u32,
+    /// It gave something that was asked for: who has nothing is not asked for it many times at once.
+    gave: bool,
     waste: u64,
     out: bool,
     lanes: usize,
@@ -203,7 +205,7 @@ impl Mirrors {
 
     pub(super) fn succeeded(&mut self, mirror: usize) {
         let mirror = &mut self.list[mirror];
-        (mirror.failures, mirror.rests_until) = (0, None);
+        (mirror.failures, mirror.rests_until, mirror.gave) = (0, None, true);
         mirror.detail.clear();
     }
 
@@ -267,10 +269,10 @@ impl Mirrors {
 
 impl Mirror {
     fn has_lane(&self) -> bool {
-        // One that failed last has to do well once before it gets more.
-        let lanes = if self.failures > 0 { 1 } else { LANES };
-        self.lanes < lanes
-            || (self.failures == 0 && self.lanes < LANES_SMALL && self.asked_bytes < self.small_bytes())
+        // One that never gave anything, or failed last, has to do well once before it gets more.
+        let is_well = self.gave && self.failures == 0;
+        let lanes = if is_well { LANES } else { 1 };
+        self.lanes < lanes || (is_well && self.lanes < LANES_SMALL && self.asked_bytes < self.small_bytes())
     }
 
     fn small_bytes(&self) -> u64 {
@@ -382,8 +384,11 @@ mod tests {
     #[test]
     fn two_requests_at_a_time_and_more_while_they_are_small() {
         let start = Instant::now();
-        let lanes = |bytes: u64| {
+        let lanes = |gave: bool, bytes: u64| {
             let mut mirrors = Mirrors::new(1, start, 7);
+            if gave {
+                mirrors.succeeded(0);
+            }
             (0..100)
                 .take_while(|_| {
                     chosen(&mut mirrors, start).is_some_and(|at| {
@@ -393,7 +398,8 @@ mod tests {
                 })
                 .count()
         };
-        assert_eq!((lanes(16 << 20), lanes(16 << 10)), (LANES, LANES_SMALL));
+        assert_eq!((lanes(true, 16 << 20), lanes(true, 16 << 10)), (LANES, LANES_SMALL));
+        assert_eq!((lanes(false, 16 << 20), lanes(false, 16 << 10)), (1, 1), "it may have nothing");
         // A fast line of a tenth of a second holds five MiB: two requests of one MiB would leave it idle.
         let mut far = Mirrors::new(1, start, 7);
         serve(&mut far, start, 0, 50 << 20);
