@@ -200,6 +200,8 @@ pub enum Input {
         class: Class,
         /// Bytes; `None`: each peer's window decides alone.
         bytes: Option<u64>,
+        /// The cap, in bytes per second; `None`: there is none.
+        cap: Option<u64>,
     },
     /// Which pieces are not wanted, instead of those said before; may come at any time.
     ///

@@ -120,6 +120,7 @@ impl Swarm {
             promising: self.peers.values().any(promising),
             connecting: self.connections.connecting(),
             served: self.peers.values().any(|peer| !peer.out.is_empty() && !peer.snubbed),
+            own_cap: self.own_cap(),
             rate_from_peers: self.totals.rate_from_peers(self.now),
             rarest: rarest.map(|piece| self.picker.availability(piece)),
             players: self.crowd(),

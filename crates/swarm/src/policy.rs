@@ -149,6 +149,8 @@ pub struct Supply {
     pub served: bool,
     /// What all peers together give, bytes per second.
     pub rate_from_peers: u64,
+    /// What we ourselves let them give, bytes per second; `None`: as much as they can.
+    pub own_cap: Option<u64>,
     /// How many peers have the rarest piece that nobody was asked for and the origin may have; `None`: there is none.
     pub rarest: Option<u32>,
     /// How many fetch the torrent, ourselves included, as far as we know.
@@ -177,7 +179,10 @@ pub enum Need {
 /// How urgently the origin is needed, and since when the player starves.
 #[must_use]
 pub fn need(supply: &Supply, now: Time, config: &Config) -> (Need, Option<Time>) {
-    let enough = supply.served && supply.rate_from_peers >= config.origin_floor_bytes_per_second;
+    // Who gets as much as it allows is not helped by the origin, however little that is.
+    let allowed = supply.own_cap.map_or(u64::MAX, |cap| cap / 4 * 3);
+    let floor = config.origin_floor_bytes_per_second.min(allowed);
+    let enough = supply.served && supply.rate_from_peers >= floor;
     let starving_since = if enough { None } else { Some(supply.starving_since.unwrap_or(now)) };
     let delay = config.origin_delay.as_micros().max(1);
     let starved = now.since(starving_since.unwrap_or(now)).as_micros() / delay;
@@ -263,6 +268,7 @@ mod tests {
             connecting: 0,
             served: true,
             rate_from_peers: 1 << 30,
+            own_cap: None,
             rarest: Some(9),
             players: 1_000,
             lot: u32::MAX,
@@ -342,6 +348,9 @@ mod tests {
         assert_eq!(said(Supply { rarest: Some(2), ..supply() }), (Need::None, None));
         let slow = Supply { rate_from_peers: 0, ..supply() };
         assert_eq!(said(slow), (Need::None, Some(NOW)));
+        let capped = Supply { rate_from_peers: 60_000, ..supply() };
+        assert_eq!(said(capped), (Need::None, Some(NOW)));
+        assert_eq!(said(Supply { own_cap: Some(64_000), ..capped }), (Need::None, None));
         let since = Some(Time::from_secs(95));
         assert_eq!(said(Supply { starving_since: since, ..slow }), (Need::Some(2), since));
         assert_eq!(said(Supply { starving_since: since, served: false, ..slow }), (Need::Full, since));

@@ -201,7 +201,7 @@ impl Swarm {
             Input::SetOrigin { available } => self.set_origin(available),
             Input::SetUpload { enabled } => self.set_upload(enabled),
             Input::SetDownload { enabled } => self.set_download(enabled),
-            Input::SetAhead { class, bytes } => self.set_ahead(class, bytes),
+            Input::SetAhead { class, bytes, cap } => self.set_ahead(class, bytes, cap),
             Input::SetUnwanted { unwanted } => self.set_unwanted(unwanted),
             Input::SetFirst { order } => self.set_first(order),
             Input::Tick => {}

@@ -58,7 +58,7 @@ impl World {
             owed_most: 0,
             data,
         };
-        world.give(Input::SetAhead { class: Class::Internet, bytes: ahead });
+        world.give(Input::SetAhead { class: Class::Internet, bytes: ahead, cap: None });
         for peer in 1..=PEERS {
             let (peer, addr) = (PeerKey(peer), format!("192.0.2.{peer}:6881").parse().unwrap());
             let (peer_id, outgoing) = ([peer.0 as u8; 20], true);
@@ -156,7 +156,7 @@ fn under_a_very_low_cap_one_peer_gives_all_and_who_falls_silent_is_left() {
 #[test]
 fn a_bound_that_is_lifted_leaves_everything_to_the_windows() {
     let mut world = World::new(Some(40_000), None);
-    world.give(Input::SetAhead { class: Class::Internet, bytes: None });
+    world.give(Input::SetAhead { class: Class::Internet, bytes: None, cap: None });
     assert!(world.owed_most as u64 > PEERS, "{} owed", world.owed_most);
     world.run();
 }

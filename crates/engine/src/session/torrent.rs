@@ -89,7 +89,7 @@ struct Actor {
     have: Bitfield,
     excluded: Vec<u32>,
     /// What peers may owe, as the core knows it, by class.
-    ahead: [Option<u64>; 2],
+    ahead: [(Option<u64>, Option<u64>); 2],
     /// Inputs that an output led to.
     next: VecDeque<Input>,
     exchange: Exchange,
@@ -172,7 +172,7 @@ impl Actor {
             failed: false,
             have,
             excluded: torrent.excluded,
-            ahead: [None; 2],
+            ahead: [(None, None); 2],
             next: VecDeque::new(),
             exchange: torrent.exchange,
             tiers: torrent.trackers,
@@ -306,9 +306,9 @@ impl Actor {
     /// Tells the core what the caps allow to be asked for ahead, where that changed.
     fn keep_pace(&mut self) {
         for class in [Class::Internet, Class::Lan] {
-            let bytes = self.scope.ahead(class);
-            if std::mem::replace(&mut self.ahead[class as usize], bytes) != bytes {
-                self.input(Input::SetAhead { class, bytes });
+            let (bytes, cap) = (self.scope.ahead(class), self.scope.cap(class));
+            if std::mem::replace(&mut self.ahead[class as usize], (bytes, cap)) != (bytes, cap) {
+                self.input(Input::SetAhead { class, bytes, cap });
             }
         }
     }

@@ -112,6 +112,7 @@ impl Tier<'_> {
         // Counting costs more than all the rest, and those who have enough and were not drawn need no count.
         let counts = !enough || policy::goes_first(gate.lot, going, players, 0);
         let supply = Supply {
+            own_cap: None,
             promising: served || self.is_promised(peer),
             connecting: 0,
             served,

@@ -25,6 +25,8 @@ const GAP_MAX: Duration = Duration::from_secs(10);
 pub(crate) struct Ahead {
     /// Blocks that may be owed, by class of peer; `None`: as many as the windows take.
     blocks: [Option<usize>; 2],
+    /// Our own caps, bytes per second, by class of peer.
+    caps: [Option<u64>; 2],
     /// How far the line has come, by class of peer.
     reached: [Reached; 2],
     /// Who is asked next.
@@ -51,11 +53,17 @@ impl Ahead {
 
 impl Swarm {
     /// Bounds what peers of a class may owe together, in bytes.
-    pub(crate) fn set_ahead(&mut self, class: Class, bytes: Option<u64>) {
+    pub(crate) fn set_ahead(&mut self, class: Class, bytes: Option<u64>, cap: Option<u64>) {
+        self.ahead.caps[class as usize] = cap;
         let blocks =
             bytes.map(|bytes| usize::try_from(bytes / u64::from(BLOCK_LENGTH)).unwrap_or(usize::MAX));
         self.ahead.blocks[class as usize] = blocks.map(|blocks| blocks.max(BLOCKS_MIN));
         self.fill_all();
+    }
+
+    /// What we let peers from the internet give together, bytes per second; `None`: as much as they can.
+    pub(crate) fn own_cap(&self) -> Option<u64> {
+        self.ahead.caps[Class::Internet as usize]
     }
 
     /// How many requests more peers of this class may be sent together.

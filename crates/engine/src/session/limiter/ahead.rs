@@ -97,6 +97,11 @@ impl Limiter {
         let (node, cap) = inner.queue.tree.tightest(path, Direction::Down)?;
         Some(cap.saturating_mul(millis * inner.stretches.of(node)) / 1_000)
     }
+
+    /// The tightest download cap of a path, bytes per second.
+    pub(super) fn cap(&self, path: Path) -> Option<u64> {
+        self.lock().queue.tree.tightest(path, Direction::Down).map(|(_, cap)| cap)
+    }
 }
 
 #[cfg(test)]

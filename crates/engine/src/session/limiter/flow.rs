@@ -72,6 +72,12 @@ impl Scope {
         self.limiter.ahead(path(class.into(), self.game, background), OWED_MILLIS)
     }
 
+    /// The download cap that holds for this game's peers of a class, bytes per second; `None`: there is none.
+    pub(crate) fn cap(&self, class: Class) -> Option<u64> {
+        let background = self.background.load(Ordering::Relaxed);
+        self.limiter.cap(path(class.into(), self.game, background))
+    }
+
     /// How much is asked of a server at once under a cap so low that what it sends ahead would show, in bytes.
     pub(crate) fn origin_step(&self) -> Option<u64> {
         let background = self.background.load(Ordering::Relaxed);
