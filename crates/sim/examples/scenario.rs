@@ -146,6 +146,11 @@ fn plot(key: &str, values: &str, summaries: &[Summary]) -> String {
         name: name.to_owned(),
         values: summaries.iter().map(figure).collect(),
     };
-    let time = [series("p50", |s| s.p50), series("p99", |s| s.p99), series("last", |s| s.last)];
-    line_plot(key, "time in multiples of the bound", &values, &time)
+    let lines = [
+        series("p50", |s| s.p50),
+        series("p99", |s| s.p99),
+        series("last", |s| s.last),
+        series("copies", |s| s.origin_copies),
+    ];
+    line_plot(key, "time in multiples of the bound; origin's copies", &values, &lines)
 }
