@@ -136,6 +136,7 @@ impl Swarm {
             peer.choked = false;
             peer.slot_since = now;
             self.send(key, Message::Unchoke);
+            self.tell_haves();
             self.suggest_to(key);
             self.tell_all_early(key);
         }

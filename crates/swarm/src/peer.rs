@@ -107,6 +107,9 @@ pub(crate) struct Peer {
     pub(crate) slot_since: Time,
     pub(crate) slot_ended: Option<Time>,
     pub(crate) passed_at: Option<Time>,
+    /// Pieces that it is to be told of, and since when.
+    pub(crate) untold: Vec<u32>,
+    untold_since: Time,
 
     pub(crate) hashes_out: BTreeMap<HashRange, Time>,
     /// It refuses hash requests.
@@ -122,7 +125,30 @@ pub(crate) struct Peer {
     pub(crate) pex_heard_at: Option<Time>,
 }
 
+/// Pieces that a peer hears of together at most, and how long it waits for that.
+const UNTOLD_MAX: usize = 32;
+const UNTOLD_FOR: Duration = Duration::from_secs(1);
+
 impl Peer {
+    /// Whether it hears of a piece together with others, a moment later: it wants something of us anyway and waits for a
+    /// slot, so that it cannot ask before.
+    pub(crate) fn hears_later(&mut self, piece: u32, now: Time) -> bool {
+        let later = self.choked && self.interested && self.untold.len() < UNTOLD_MAX;
+        if later {
+            if self.untold.is_empty() {
+                self.untold_since = now;
+            }
+            self.untold.push(piece);
+        }
+        later
+    }
+
+    /// The pieces it is to be told of now: at once if it has a slot, and nothing waits for long.
+    pub(crate) fn due_haves(&mut self, now: Time) -> Vec<u32> {
+        let due = !self.choked || !self.interested || now.since(self.untold_since) >= UNTOLD_FOR;
+        if due { std::mem::take(&mut self.untold) } else { Vec::new() }
+    }
+
     /// Since when a peer with a slot has had nothing waiting here.
     pub(crate) fn slot_idle_since(&self) -> Option<Time> {
         let idle = !self.choked && self.queue.is_empty() && self.sending.is_empty();
@@ -198,6 +224,8 @@ impl Peer {
             slot_since: now,
             slot_ended: None,
             passed_at: None,
+            untold: Vec::new(),
+            untold_since: now,
             hashes_out: BTreeMap::new(),
             hash_rejects: 0,
             rejected: BTreeMap::new(),

@@ -214,6 +214,7 @@ impl Swarm {
         self.check_requests();
         self.check_hash_requests();
         self.check_choker();
+        self.tell_haves();
         self.flush_all_early();
         self.fill_all();
         self.endgame();

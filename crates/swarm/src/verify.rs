@@ -177,8 +177,10 @@ impl Swarm {
                 peer.interesting = peer.interesting.saturating_sub(u32::from(wanted));
             } else {
                 peer.early.forget(piece);
-                peer.said_at = self.now;
-                self.outputs.push_back(Output::Send { peer: *key, message: Message::Have { piece } });
+                if !peer.hears_later(piece, self.now) {
+                    peer.said_at = self.now;
+                    self.outputs.push_back(Output::Send { peer: *key, message: Message::Have { piece } });
+                }
             }
             if let Some(message) = peer.interest_changed(self.download) {
                 peer.said_at = self.now;
@@ -187,6 +189,21 @@ impl Swarm {
         }
         if wanted && self.is_complete() {
             self.complete();
+        }
+    }
+
+    /// Tells peers of pieces that they were not told of at once.
+    pub(crate) fn tell_haves(&mut self) {
+        for (key, peer) in &mut self.peers {
+            if peer.untold.is_empty() {
+                continue;
+            }
+            for piece in peer.due_haves(self.now) {
+                if self.have.get(piece) && !peer.pieces.get(piece) {
+                    peer.said_at = self.now;
+                    self.outputs.push_back(Output::Send { peer: *key, message: Message::Have { piece } });
+                }
+            }
         }
     }
 
