@@ -15,6 +15,9 @@ use crate::swarm::Swarm;
 use crate::wire::{Message, lost_piece_payload};
 use crate::{Event, Output, PeerKey};
 
+/// A piece that one in so many peers has is plentiful.
+const PLENTY: usize = 4;
+
 impl Swarm {
     /// The driver wrote a block and tells its hash.
     pub(crate) fn on_stored(&mut self, piece: u32, block: u32, leaf: Hash32) {
@@ -172,12 +175,14 @@ impl Swarm {
         self.bytes_have += u64::from(self.layout.piece_bytes(piece));
         self.picker.remove(piece, &mut self.rng);
         self.event(Event::PieceVerified { piece });
+        // News of what hardly anybody has is worth a packet of its own.
+        let plentiful = self.picker.availability(piece) as usize * PLENTY >= self.peers.len();
         for (key, peer) in &mut self.peers {
             if peer.pieces.get(piece) {
                 peer.interesting = peer.interesting.saturating_sub(u32::from(wanted));
             } else {
                 peer.early.forget(piece);
-                if !peer.hears_later(piece, self.now) {
+                if !plentiful || !peer.hears_later(piece, self.now) {
                     peer.said_at = self.now;
                     self.outputs.push_back(Output::Send { peer: *key, message: Message::Have { piece } });
                 }
