@@ -68,14 +68,13 @@ impl Swarm {
         if !self.upload {
             return;
         }
-        let (now, slot_idle) = (self.now, self.config.slot_idle);
         let (mut somebody_waits, mut somebody_idles) = (false, false);
         for peer in self.peers.values() {
             if !peer.choked && peer.queue.len() + peer.sending.len() > 0 {
                 return;
             }
             somebody_waits |= peer.choked && peer.interested;
-            somebody_idles |= peer.slot_idle_since().is_some_and(|since| now.since(since) >= slot_idle);
+            somebody_idles |= peer.slot_is_idle(self.now, &self.config);
         }
         let room = self.choker.slots < self.config.upload_slots_max;
         if somebody_waits && (room || somebody_idles) {
@@ -115,10 +114,10 @@ impl Swarm {
     }
 
     fn choke(&mut self, key: PeerKey) {
-        let (now, slot_idle) = (self.now, self.config.slot_idle);
+        let now = self.now;
         let Some(peer) = self.peers.get_mut(&key) else { return };
         if !peer.choked {
-            if peer.slot_idle_since().is_some_and(|since| now.since(since) >= slot_idle) {
+            if peer.slot_is_idle(now, &self.config) {
                 peer.passed_at = Some(now);
             }
             peer.choked = true;

@@ -101,8 +101,8 @@ const THRIFTY_FLOOR: u64 = 64 * 1024;
 const FAST_SPREAD: u32 = 5;
 const FAST_INJECTORS: u32 = 32;
 const FAST_FIRST: u32 = 8;
-/// More of them fetch the same pieces before they hear of each other: 4 sent 1.7 copies where 16 sent 2.4, and a crowd of
-/// 16 was done 5 % later (simulated).
+/// More of them fetch the same pieces before they hear of each other: with 4 the origin sent 2.0 copies, with 16 2.4, and
+/// a crowd of 16 was done 3 % later (simulated, see docs/origin-profiles.md).
 const THRIFTY_INJECTORS: u32 = 4;
 const THRIFTY_FIRST: u32 = 2;
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::early::Early;
+use crate::policy;
 use crate::rate::Rate;
 use crate::requests::choose::Barren;
 use crate::wire::{self, BLOCK_LENGTH, HashRange, Message};
@@ -147,6 +148,10 @@ impl Peer {
     pub(crate) fn due_haves(&mut self, now: Time) -> Vec<u32> {
         let due = !self.choked || !self.interested || now.since(self.untold_since) >= UNTOLD_FOR;
         if due { std::mem::take(&mut self.untold) } else { Vec::new() }
+    }
+
+    pub(crate) fn slot_is_idle(&self, now: Time, config: &Config) -> bool {
+        policy::slot_is_idle(self.slot_idle_since(), now, config)
     }
 
     /// Since when a peer with a slot has had nothing waiting here.

@@ -65,6 +65,12 @@ enum Turn {
     Unused,
 }
 
+/// Whether a peer has had nothing waiting for so long that its slot is better given to another.
+#[must_use]
+pub fn slot_is_idle(idle_since: Option<Time>, now: Time, config: &Config) -> bool {
+    idle_since.is_some_and(|since| now.since(since) >= config.slot_idle)
+}
+
 /// Whether who has so many of all pieces is helped to the rest: one slot is for the nearest to its end of these. Who is
 /// done can lose nothing any more and has everything to give.
 #[must_use]
@@ -75,7 +81,7 @@ pub fn nearly_done(pieces_have: u32, pieces: u32) -> bool {
 /// Where a peer stands in the line; `lot` decides among equals.
 #[must_use]
 pub fn slot_place(applicant: &Applicant, now: Time, config: &Config, lot: u32) -> SlotPlace {
-    let idle = applicant.idle_since.is_some_and(|since| now.since(since) >= config.slot_idle);
+    let idle = slot_is_idle(applicant.idle_since, now, config);
     let passed = applicant.passed_at.is_some_and(|at| now.since(at) < config.slot_time);
     let turn = match (applicant.choked, applicant.interested) {
         (false, false) => Turn::Unused,
