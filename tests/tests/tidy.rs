@@ -11,13 +11,14 @@ use std::{
 use tests::programs::root;
 
 /// Crate, and the crates it may use. Whoever is absent from a right-hand side stays unknown to it.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("release", &[]),
+    ("delta", &[]),
     ("swarm", &["release"]),
-    ("store", &["release"]),
+    ("store", &["release", "delta"]),
     ("trust", &["release"]),
     ("engine", &["release", "swarm", "store", "trust"]),
-    ("publisher", &["release", "swarm", "store", "trust"]),
+    ("publisher", &["release", "swarm", "store", "trust", "delta"]),
     ("origin", &["release", "swarm", "store", "trust", "engine", "publisher"]),
     ("cli", &["release", "swarm", "store", "trust", "engine", "publisher", "origin"]),
     ("sim", &["release", "swarm"]),

@@ -1,0 +1,12 @@
+//! A stretch of new bytes that follows a stretch of old bytes.
+
+/// `len` bytes of the new image at `new` resemble the old image's at `old`; they need not be equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Run {
+    /// First byte in the new image.
+    pub new: u32,
+    /// First byte in the old image.
+    pub old: u32,
+    /// Bytes, at least one.
+    pub len: u32,
+}
