@@ -5,10 +5,20 @@
 //! length, and the pieces' hashes say whether it is right.
 
 mod coarse;
+mod coder;
+mod container;
+mod control;
+mod difference;
 mod error;
+mod finder;
+mod literal;
+mod logistic;
 mod method;
+mod parse;
 mod reference;
 mod run;
+mod suffix;
+mod symbol;
 
 pub use error::{DecodeError, EncodeError};
 pub use method::{Effort, LENGTH_MAX, Method, best, decode, decode_memory, encode};

@@ -1,6 +1,7 @@
 //! The methods by number, and the one door to each.
 
 use crate::reference::{self, Prefix};
+use crate::container;
 use crate::{DecodeError, EncodeError};
 
 /// Longest old or new image of a segment, in bytes: what 31 bits address.
@@ -16,6 +17,8 @@ pub enum Method {
     Plain = 1,
     /// Zstandard with the old bytes as prefix.
     Reference = 2,
+    /// Runs of old bytes, what differs in them, and the bytes between, all of it modelled.
+    Delta = 3,
 }
 
 impl TryFrom<u8> for Method {
@@ -26,6 +29,7 @@ impl TryFrom<u8> for Method {
             0 => Ok(Self::Copy),
             1 => Ok(Self::Plain),
             2 => Ok(Self::Reference),
+            3 => Ok(Self::Delta),
             other => Err(DecodeError::UnknownMethod(other)),
         }
     }
@@ -62,6 +66,7 @@ pub fn encode(method: Method, old: &[u8], new: &[u8], effort: Effort) -> Result<
         Method::Copy => old.starts_with(new).then(Vec::new).ok_or(EncodeError::NotCopy),
         Method::Plain => reference::encode(Prefix::NONE, new, effort),
         Method::Reference => reference::encode(Prefix(old), new, effort),
+        Method::Delta => container::encode(old, new, effort),
     }
 }
 
@@ -92,13 +97,15 @@ pub fn decode(method: Method, old: &[u8], payload: &[u8], new_len: usize) -> Res
             return Err(DecodeError::TooLong { bytes });
         }
     }
-    match method {
+    let read = match method {
         Method::Copy => copy(old, payload, new_len),
-        Method::Plain => reference::decode(Prefix::NONE, payload, new_len)
-            .map_err(|what| DecodeError::Malformed { method, what }),
-        Method::Reference => reference::decode(Prefix(old), payload, new_len)
-            .map_err(|what| DecodeError::Malformed { method, what }),
-    }
+        Method::Plain => reference::decode(Prefix::NONE, payload, new_len),
+        Method::Reference => reference::decode(Prefix(old), payload, new_len),
+        Method::Delta => {
+            container::decode(old, payload, new_len, &|runs| Ok(container::foretell(old, new_len, runs)))
+        }
+    };
+    read.map_err(|what| DecodeError::Malformed { method, what })
 }
 
 /// Bytes that [`decode`] holds at its peak, the old bytes, the payload and the result included.
@@ -108,15 +115,15 @@ pub fn decode_memory(method: Method, old_len: u64, new_len: u64, payload_len: u6
     images.saturating_add(match method {
         Method::Copy => 0,
         Method::Plain | Method::Reference => reference::DECODER_BYTES,
+        Method::Delta => container::memory(old_len, new_len),
     })
 }
 
-fn copy(old: &[u8], payload: &[u8], new_len: usize) -> Result<Vec<u8>, DecodeError> {
-    let malformed = |what| DecodeError::Malformed { method: Method::Copy, what };
+fn copy(old: &[u8], payload: &[u8], new_len: usize) -> Result<Vec<u8>, &'static str> {
     if !payload.is_empty() {
-        return Err(malformed("a copy has no payload"));
+        return Err("a copy has no payload");
     }
-    old.get(..new_len).map(<[u8]>::to_vec).ok_or_else(|| malformed("fewer old bytes than are copied"))
+    old.get(..new_len).map(<[u8]>::to_vec).ok_or("fewer old bytes than are copied")
 }
 
 #[cfg(test)]
@@ -136,7 +143,7 @@ mod tests {
         assert!(check(Method::Reference, &old, &new) < 100);
         check(Method::Plain, &old, &new);
         assert_eq!(check(Method::Copy, &old, &old[..777]), 0);
-        for method in [Method::Plain, Method::Reference] {
+        for method in [Method::Plain, Method::Reference, Method::Delta] {
             check(method, &[], &new);
             check(method, &old, &[]);
             check(method, &[], &[]);
@@ -164,7 +171,7 @@ mod tests {
 
     #[test]
     fn numbers_on_the_wire_are_fixed() {
-        for (number, method) in [(0, Method::Copy), (1, Method::Plain), (2, Method::Reference)] {
+        for (number, method) in [(0, Method::Copy), (1, Method::Plain), (2, Method::Reference), (3, Method::Delta)] {
             assert_eq!(Method::try_from(number), Ok(method));
             assert_eq!(u8::from(method), number);
         }
