@@ -10,6 +10,7 @@ use crate::literal::{Literals, Neighbours};
 use crate::parse::{self, Prices};
 use crate::reference::{self, Prefix};
 use crate::suffix::Longest;
+use crate::warm;
 use crate::{Effort, EncodeError, Run};
 
 /// Models have at least 2^6 slots.
@@ -25,8 +26,10 @@ const KNOWN: u8 = TABLE_LOG_BITS | LITERALS_APART | SEARCH_OLD;
 pub(crate) fn foretell(old: &[u8], new_len: usize, runs: &[Run]) -> Vec<u8> {
     let mut image = vec![0; new_len];
     for run in runs {
-        let (new, old_at, len) = (run.new as usize, run.old as usize, run.len as usize);
-        image[new..new + len].copy_from_slice(&old[old_at..old_at + len]);
+        let (new, len) = (run.new as usize, run.len as usize);
+        if let Some(source) = old.get(run.old as usize..(run.old + run.len) as usize) {
+            image[new..new + len].copy_from_slice(source);
+        }
     }
     image
 }
@@ -35,6 +38,10 @@ pub(crate) fn foretell(old: &[u8], new_len: usize, runs: &[Run]) -> Vec<u8> {
 pub(crate) type Foretell<'a> = &'a dyn Fn(&[Run]) -> Result<Vec<u8>, &'static str>;
 
 pub(crate) fn encode(old: &[u8], new: &[u8], effort: Effort) -> Result<Vec<u8>, EncodeError> {
+    // An echo's place is counted behind the old image, in 31 bits.
+    if old.len() + new.len() > crate::LENGTH_MAX as usize {
+        return Err(EncodeError::TooLong { bytes: (old.len() + new.len()) as u64 });
+    }
     let longest = Longest::of(old, new).ok_or(EncodeError::Library("no suffix array"))?;
     let foretell = |runs: &[Run]| Ok(foretell(old, new.len(), runs));
     let mut smallest: Option<Vec<u8>> = None;
@@ -65,7 +72,7 @@ pub(crate) fn write(
     effort: Effort,
 ) -> Result<Vec<u8>, EncodeError> {
     let mut image = foretell(runs).map_err(EncodeError::Library)?;
-    let differing: usize = runs.iter().map(|run| differing(run, &image, new)).sum();
+    let differing: usize = runs.iter().map(|run| differing(run, old, &image, new)).sum();
     let literals = literals(runs, new.len());
     let log = (usize::BITS - (differing * 6).leading_zeros()).clamp(TABLE_LOG_MIN, 16);
     let mut first = (log - TABLE_LOG_MIN) as u8;
@@ -155,32 +162,39 @@ fn residue<C: Coder>(
     truth: Option<&[u8]>,
 ) -> Result<(), &'static str> {
     let count = if mode.apart { 0 } else { literals(runs, image.len()) };
-    let mut literals = (count > 0).then(|| Literals::new(count, old, mode.search_old));
+    let mut literals = (count > 0).then(|| {
+        let warm = warm::ranges(runs, old.len(), image.len());
+        let warm_bytes = warm.iter().map(|range| range.1 - range.0).sum();
+        let mut literals = Literals::new(count, warm_bytes, old, mode.search_old);
+        warm.into_iter().for_each(|range| literals.warm(old, range));
+        literals
+    });
     let mut differences = Differences::new(mode.log);
     let gaps = gaps(runs, image.len()).collect::<Vec<_>>();
     for (index, gap) in gaps.into_iter().enumerate() {
         if let Some(literals) = literals.as_mut().filter(|_| gap.0 < gap.1) {
-            let neighbours = neighbours(index.checked_sub(1).map(|before| &runs[before]), runs.get(index), old.len());
+            let neighbours = neighbours(index.checked_sub(1).map(|before| &runs[before]), runs.get(index));
             literals.code(coder, old, image, gap, truth, neighbours);
         } else if let Some(truth) = truth {
             image[gap.0..gap.1].copy_from_slice(&truth[gap.0..gap.1]);
         }
         if let Some(run) = runs.get(index) {
+            if let Some(echo) = (run.old as usize).checked_sub(old.len()) {
+                image.copy_within(echo..echo + run.len as usize, run.new as usize);
+            }
             differences.code(coder, image, (run.new as usize, (run.new + run.len) as usize), truth)?;
         }
     }
     Ok(())
 }
 
-fn neighbours(before: Option<&Run>, after: Option<&Run>, old_len: usize) -> Neighbours {
+fn neighbours(before: Option<&Run>, after: Option<&Run>) -> Neighbours {
     let shift = |run: Option<&Run>| run.map(|run| i64::from(run.old) - i64::from(run.new));
     let (one, other) = (shift(before), shift(after));
-    let from = before.map_or(0, |run| (run.old + run.len) as usize);
-    let to = after.map_or(old_len, |run| run.old as usize);
     Neighbours {
         before: one.or(other).unwrap_or(0),
         after: other.or(one).unwrap_or(0),
-        replaced: (from, to.max(from)),
+        replaced: before.map_or(0, |run| (run.old + run.len) as usize),
     }
 }
 
@@ -195,9 +209,13 @@ fn literals(runs: &[Run], new_len: usize) -> usize {
     new_len - runs.iter().map(|run| run.len as usize).sum::<usize>()
 }
 
-fn differing(run: &Run, image: &[u8], new: &[u8]) -> usize {
+fn differing(run: &Run, old: &[u8], image: &[u8], new: &[u8]) -> usize {
     let range = run.new as usize..(run.new + run.len) as usize;
-    image[range.clone()].iter().zip(&new[range]).filter(|(a, b)| a != b).count()
+    let foretold = match (run.old as usize).checked_sub(old.len()) {
+        Some(echo) => &new[echo..echo + range.len()],
+        None => &image[range.clone()],
+    };
+    foretold.iter().zip(&new[range]).filter(|(a, b)| a != b).count()
 }
 
 /// Leaves out the shortest runs if there are more than may be said.

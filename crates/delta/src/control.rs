@@ -24,7 +24,8 @@ mod class {
     pub(super) const ALL: usize = 7;
 }
 
-/// Codes `runs`; the reader gives none and gets those of the payload, checked: in order of `new`, inside both images.
+/// Codes `runs`; the reader gives none and gets those of the payload, checked: in order of `new`, their sources in the
+/// old image or, behind it, in what of the new one lies before the run.
 pub(crate) fn code<C: Coder>(
     coder: &mut C,
     runs: &[Run],
@@ -34,6 +35,7 @@ pub(crate) fn code<C: Coder>(
     let mut state = State {
         numbers: Numbers::new(class::ALL),
         to_end: [Chance::new(16_000, 2); 2],
+        continues: Chance::new(16_000, 2),
         returning: [Chance::new(16_000, 2); REMEMBERED],
         shifts: [0; REMEMBERED],
         last: Run { new: 0, old: 0, len: 0 },
@@ -56,6 +58,7 @@ pub(crate) fn code<C: Coder>(
 struct State {
     numbers: Numbers,
     to_end: [Chance; 2],
+    continues: Chance,
     returning: [Chance; REMEMBERED],
     shifts: [i64; REMEMBERED],
     last: Run,
@@ -70,10 +73,11 @@ impl State {
         self.last_gap = usize::from(gap > 8);
         let new = end.checked_add(gap).filter(|new| *new < new_len).ok_or("a run begins after the end")?;
         let old = self.source(coder, new, i64::from(run.old))?;
-        if old >= old_len {
-            return Err("a run begins after the old end");
-        }
-        let room = (new_len - new).min(old_len - old);
+        let source = match old.checked_sub(old_len) {
+            None => old_len - old,
+            Some(echo) => new.checked_sub(echo).ok_or("an echo of what is yet to come")?,
+        };
+        let room = (new_len - new).min(source);
         let len = self.length(coder, run.len, room);
         if len == 0 || len > room {
             return Err("a run ends after the end");
@@ -85,7 +89,14 @@ impl State {
     /// Where the run stands in the old image: on a diagonal that was, or so far from where the one before ended.
     fn source<C: Coder>(&mut self, coder: &mut C, new: u32, old: i64) -> Result<u32, &'static str> {
         let shift = old - i64::from(new);
-        for index in 1..REMEMBERED {
+        let end = i64::from(self.last.old) + i64::from(self.last.len);
+        if adaptive(coder, &mut self.continues, old == end) {
+            let old = u32::try_from(end).map_err(|_| "a run begins after the old end")?;
+            self.shifts.rotate_right(1);
+            self.shifts[0] = end - i64::from(new);
+            return Ok(old);
+        }
+        for index in 0..REMEMBERED {
             let same = adaptive(coder, &mut self.returning[index], self.shifts[index] == shift);
             if same {
                 let shift = self.shifts[index];
@@ -93,7 +104,7 @@ impl State {
                 return u32::try_from(i64::from(new) + shift).map_err(|_| "a run begins before the old start");
             }
         }
-        let expected = i64::from(self.last.old) + i64::from(self.last.len);
+        let expected = self.shifts[0] + i64::from(new);
         let jump = i64::from(self.numbers.signed(coder, class::NEAR, (old - expected) as i32));
         let old = u32::try_from(expected + jump).map_err(|_| "a run begins before the old start")?;
         self.shifts.rotate_right(1);

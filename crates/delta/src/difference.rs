@@ -6,7 +6,7 @@
 use crate::coder::Coder;
 use crate::coarse::forwards;
 use crate::logistic::Chance;
-use crate::symbol::{Bytes, Flags, Numbers, adaptive, join, table_bytes};
+use crate::symbol::{Bytes, Flags, GUESSES, Numbers, adaptive, join, table_bytes};
 
 /// Equal bytes after which no byte is asked about any more.
 const HOT: u32 = 28;
@@ -18,7 +18,7 @@ const CHANGES_LOG: u32 = 12;
 
 pub(crate) struct Differences {
     flags: Flags<FLAG_CONTEXTS, { 2 * FLAG_CONTEXTS + 1 }>,
-    bytes: Bytes<BYTE_CONTEXTS, { 2 * BYTE_CONTEXTS + 2 }>,
+    bytes: Bytes<BYTE_CONTEXTS, { 2 * BYTE_CONTEXTS + 3 }>,
     numbers: Numbers,
     to_end: [Chance; 64],
     quiet_class: usize,
@@ -133,7 +133,7 @@ impl Differences {
         }
         let scene = if scene.place == OUTSIDE { self.begin(image, at) } else { scene };
         let difference = wanted.wrapping_sub(foretold);
-        let difference = self.bytes.code(coder, &scene.bytes(self), None, scene.place as usize, difference);
+        let difference = self.bytes.code(coder, &scene.bytes(self), [None; GUESSES], scene.place as usize, difference);
         image[at] = foretold.wrapping_add(difference);
         self.last = [difference, self.last[0]];
         self.last_by_place[scene.place as usize & 3] = difference;

@@ -11,6 +11,7 @@ mod control;
 mod difference;
 mod error;
 mod finder;
+mod follower;
 mod literal;
 mod logistic;
 mod method;
@@ -19,6 +20,7 @@ mod reference;
 mod run;
 mod suffix;
 mod symbol;
+mod warm;
 
 pub use error::{DecodeError, EncodeError};
 pub use method::{Effort, LENGTH_MAX, Method, best, decode, decode_memory, encode};

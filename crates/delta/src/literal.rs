@@ -2,14 +2,17 @@
 
 use crate::coder::{Coder, Trainer};
 use crate::finder::{Finder, History};
-use crate::symbol::{Bytes, join, table_bytes};
+use crate::follower::Follower;
+use crate::symbol::{Bytes, GUESSES, join, table_bytes};
 
 const CONTEXTS: usize = 9;
-const INPUTS: usize = 2 * CONTEXTS + 2;
+const INPUTS: usize = 2 * CONTEXTS + 3;
 /// How much the weights learn from an error.
-const RATE: i32 = 5;
+const RATE: i32 = 10;
 /// Sets of weights: by how far into the gap a byte stands.
 const SELECTIONS: usize = 3;
+/// 2^18 slots are 16 MiB.
+const TABLE_LOG_MAX: u32 = 18;
 
 pub(crate) struct Literals {
     bytes: Bytes<CONTEXTS, INPUTS>,
@@ -25,22 +28,22 @@ pub(crate) struct Neighbours {
     pub(crate) before: i64,
     /// Old − new of the run after.
     pub(crate) after: i64,
-    /// The old bytes between the two runs, where there are any.
-    pub(crate) replaced: (usize, usize),
+    /// Where the old bytes begin that the gap replaces.
+    pub(crate) replaced: usize,
 }
 
 impl Literals {
-    /// `count` literal bytes will come; `old` is searched for what resembles them if `search_old`.
-    pub(crate) fn new(count: usize, old: &[u8], search_old: bool) -> Self {
+    /// `count` literal bytes will come, after `warm_bytes` to learn from; `old` is searched for what resembles them if `search_old`.
+    pub(crate) fn new(count: usize, warm_bytes: usize, old: &[u8], search_old: bool) -> Self {
         let searched = if search_old { old } else { &[] };
         let mut finder = Finder::new(count + searched.len());
         finder.learn_all(searched);
-        Self { bytes: Bytes::new(table_log(count), SELECTIONS, RATE), finder, word: 0 }
+        Self { bytes: Bytes::new(table_log(count + warm_bytes), SELECTIONS, RATE), finder, word: 0 }
     }
 
     /// Bytes that [`Self::new`] takes.
     pub(crate) fn memory(count: u64, old_len: u64) -> u64 {
-        table_bytes(table_log(usize::try_from(count).unwrap_or(usize::MAX))) + Finder::bytes(count + old_len)
+        table_bytes(TABLE_LOG_MAX) + Finder::bytes(count + old_len)
     }
 
     /// Codes `image[start..end]`; what stands there already is not looked at.
@@ -53,31 +56,31 @@ impl Literals {
         truth: Option<&[u8]>,
         neighbours: Neighbours,
     ) {
-        self.prime(old, neighbours, end - start);
         self.finder.forget();
         self.word = 0;
+        let mut follower = Follower::new(neighbours.replaced);
         for at in start..end {
             let wanted = truth.map_or(0, |truth| truth[at]);
             let contexts = self.contexts(old, &image[..at], at, neighbours);
-            let guess = self.finder.guess(History { old, new: &image[..at] }, at);
-            let byte = self.bytes.code(coder, &contexts, guess, (at - start).min(SELECTIONS - 1), wanted);
+            let guesses = [
+                self.finder.guess(History { old, new: &image[..at] }, at),
+                follower.guess(old, &image[start..at]),
+            ];
+            let byte = self.bytes.code(coder, &contexts, guesses, (at - start).min(SELECTIONS - 1), wanted);
             image[at] = byte;
+            follower.learn(old, byte);
             self.finder.learn(History { old, new: &image[..=at] }, at);
             self.word = next_word(self.word, byte);
         }
     }
 
-    /// Learns from the old bytes that stood between the two runs: what replaces them often is like them.
-    fn prime(&mut self, old: &[u8], neighbours: Neighbours, length: usize) {
-        let (from, to) = neighbours.replaced;
-        if from >= to || to - from > 64 + 2 * length {
-            return;
-        }
+    /// Learns from old bytes: what was written there is like what replaces it.
+    pub(crate) fn warm(&mut self, old: &[u8], (from, to): (usize, usize)) {
         self.word = 0;
-        let alone = Neighbours { before: 0, after: 0, replaced: (0, 0) };
+        let alone = Neighbours { before: 0, after: 0, replaced: 0 };
         for at in from..to {
             let contexts = self.contexts(&[], &old[..at], at, alone);
-            self.bytes.code(&mut Trainer, &contexts, None, (at - from).min(SELECTIONS - 1), old[at]);
+            self.bytes.code(&mut Trainer, &contexts, [None; GUESSES], (at - from).min(SELECTIONS - 1), old[at]);
             self.word = next_word(self.word, old[at]);
         }
     }
@@ -110,5 +113,5 @@ fn next_word(word: u32, byte: u8) -> u32 {
 }
 
 fn table_log(count: usize) -> u32 {
-    (usize::BITS - count.saturating_mul(10).leading_zeros()).clamp(8, 17)
+    (usize::BITS - count.saturating_mul(10).leading_zeros()).clamp(8, TABLE_LOG_MAX)
 }

@@ -15,30 +15,46 @@ pub(crate) struct Prices {
     pub(crate) agree: i32,
     /// A differing byte, over a literal.
     pub(crate) differ: i32,
-    /// A run.
-    pub(crate) run: i32,
+    /// A run that begins near where the one before ended.
+    pub(crate) near: i32,
+    /// A run anywhere.
+    pub(crate) far: i32,
+    /// Whether it pays to look for each broken run's continuation nearby.
+    pub(crate) probe: bool,
 }
 
 impl Prices {
     /// Bytes that say little by themselves: programs, packs, sound.
-    pub(crate) const DENSE: Self = Self { agree: 84, differ: 90, run: 480 };
+    pub(crate) const DENSE: Self = Self { agree: 84, differ: 90, near: 400, far: 480, probe: false };
     /// Bytes that their neighbours nearly foretell: texts.
-    pub(crate) const SPARSE: Self = Self { agree: 40, differ: 120, run: 440 };
+    pub(crate) const SPARSE: Self = Self { agree: 16, differ: 110, near: 720, far: 800, probe: true };
 }
 
 /// Diagonals that live at one time.
 const LIVE_MAX: usize = 10;
+/// A jump this short costs less than one anywhere, and so far from a broken diagonal is looked.
+const NEAR: u64 = 128;
+const PROBED: i64 = 96;
 /// How far back the start of a run is moved at most.
 const BACK_MAX: u32 = 1 << 16;
 
-/// The runs, in order of `new`, not overlapping there.
+/// The runs, in order of `new`, not overlapping there. Where `old` lies behind the old image, the source is the new one,
+/// so far behind its start, and ends before the run begins.
 pub(crate) fn runs(old: &[u8], new: &[u8], longest: &Longest, prices: Prices) -> Vec<Run> {
     let mut search = Search::new(old, new, prices);
     let mut at = 0;
     while at < new.len() {
-        let found = longest.at(at);
+        let found = longest.old(at);
         search.open(at, found);
-        let skip = search.certain(at, found);
+        let echo = longest.echo(at);
+        let apart = echo.len.min(at as u32 - echo.at.min(at as u32));
+        if apart > found.len {
+            search.open(at, Found { at: old.len() as u32 + echo.at, len: apart });
+        }
+        if prices.probe && search.broken {
+            search.probe(at);
+        }
+        let skip = search.certain(at, found.len.max(apart));
         if skip > 0 {
             search.agree_all(at, skip);
             at += skip;
@@ -59,6 +75,8 @@ struct Live {
     shift: i64,
     score: i64,
     node: u32,
+    /// Where its source ends.
+    limit: usize,
 }
 
 /// A run on the way to some end; what lies before it is its parent's.
@@ -81,28 +99,52 @@ struct Best {
     end: u32,
 }
 
-struct Search<'a> {
+/// The old image and the new one, one address after the other.
+#[derive(Clone, Copy)]
+struct Images<'a> {
     old: &'a [u8],
+    new: &'a [u8],
+}
+
+impl<'a> Images<'a> {
+    /// From `place` on, before `limit`; nothing where that is in neither image or in both.
+    #[inline]
+    fn upto(&self, place: usize, limit: usize) -> &'a [u8] {
+        let length = self.old.len();
+        let ahead = if limit <= length {
+            self.old.get(place..limit)
+        } else {
+            place.checked_sub(length).and_then(|place| self.new.get(place..limit - length))
+        };
+        ahead.unwrap_or_default()
+    }
+}
+
+struct Search<'a> {
+    images: Images<'a>,
     new: &'a [u8],
     prices: Prices,
     live: Vec<Live>,
     nodes: Vec<Node>,
     best: Best,
+    /// The last byte was not as the best run foretold.
+    broken: bool,
 }
 
 impl<'a> Search<'a> {
     fn new(old: &'a [u8], new: &'a [u8], prices: Prices) -> Self {
         let best = Best { score: 0, node: NONE, end: 0 };
-        Self { old, new, prices, live: Vec::with_capacity(LIVE_MAX), nodes: Vec::new(), best }
+        Self { images: Images { old, new }, new, prices, live: Vec::with_capacity(LIVE_MAX), nodes: Vec::new(), best, broken: true }
     }
 
     /// The match that begins here becomes a diagonal if it may pay for itself.
     fn open(&mut self, at: usize, found: Found) {
-        let shift = i64::from(found.old) - at as i64;
-        if i64::from(found.len) * i64::from(self.prices.agree) <= i64::from(self.prices.run) {
+        let shift = i64::from(found.at) - at as i64;
+        let price = self.price(shift);
+        if i64::from(found.len) * i64::from(self.prices.agree) <= price {
             return;
         }
-        let score = self.best.score - i64::from(self.prices.run);
+        let score = self.best.score - price;
         if let Some(live) = self.live.iter().find(|live| live.shift == shift) {
             if live.score >= score {
                 return;
@@ -114,16 +156,40 @@ impl<'a> Search<'a> {
             self.live.swap_remove(worst);
         }
         self.nodes.push(Node { start: at as u32, shift, parent: self.best.node, parent_end: self.best.end });
-        self.live.push(Live { shift, score, node: self.nodes.len() as u32 - 1 });
+        let old_len = self.images.old.len();
+        let limit = if (found.at as usize) < old_len { old_len } else { old_len + at };
+        self.live.push(Live { shift, score, node: self.nodes.len() as u32 - 1, limit });
+    }
+
+    /// What a run on this diagonal costs after the best so far.
+    fn price(&self, shift: i64) -> i64 {
+        let last = self.nodes.get(self.best.node as usize).map_or(0, |node| node.shift);
+        i64::from(if shift.abs_diff(last) < NEAR { self.prices.near } else { self.prices.far })
+    }
+
+    /// Looks for matches on diagonals near the one that broke: the longest match may be a far one.
+    fn probe(&mut self, at: usize) {
+        self.broken = false;
+        let last = self.nodes.get(self.best.node as usize).map_or(0, |node| node.shift);
+        let needed = (self.prices.near / self.prices.agree) as usize + 1;
+        for step in 1..=PROBED {
+            for shift in [last + step, last - step] {
+                let Ok(source) = usize::try_from(at as i64 + shift) else { continue };
+                let Some(ahead) = self.images.old.get(source..) else { continue };
+                let len = forwards(ahead, &self.new[at..]);
+                if len >= needed {
+                    self.open(at, Found { at: source as u32, len: len as u32 });
+                }
+            }
+        }
     }
 
     /// How many bytes no other diagonal can do better than the only one alive.
-    fn certain(&self, at: usize, found: Found) -> usize {
+    fn certain(&self, at: usize, longest: u32) -> usize {
         let [live] = self.live[..] else { return 0 };
         let source = usize::try_from(at as i64 + live.shift).unwrap_or(usize::MAX);
-        let Some(ahead) = self.old.get(source..) else { return 0 };
-        let agreeing = forwards(ahead, &self.new[at..]);
-        if agreeing >= found.len as usize && agreeing > 4 { agreeing } else { 0 }
+        let agreeing = forwards(self.images.upto(source, live.limit), &self.new[at..]);
+        if agreeing >= longest as usize && agreeing > 4 { agreeing } else { 0 }
     }
 
     fn agree_all(&mut self, at: usize, count: usize) {
@@ -137,9 +203,10 @@ impl<'a> Search<'a> {
 
     fn step(&mut self, at: usize) {
         let byte = self.new[at];
+        self.broken = self.best.end as usize <= at;
         for live in &mut self.live {
             let source = usize::try_from(at as i64 + live.shift).unwrap_or(usize::MAX);
-            if self.old.get(source) == Some(&byte) {
+            if self.images.upto(source, live.limit).first() == Some(&byte) {
                 live.score += i64::from(self.prices.agree);
                 if live.score > self.best.score {
                     self.best = Best { score: live.score, node: live.node, end: at as u32 + 1 };
@@ -149,7 +216,7 @@ impl<'a> Search<'a> {
             }
         }
         // Whoever is worse off than one who begins anew is dropped: a match that pays brings it back.
-        let floor = self.best.score - i64::from(self.prices.run);
+        let floor = self.best.score - i64::from(self.prices.far);
         self.live.retain(|live| live.score > floor);
     }
 
@@ -169,17 +236,27 @@ impl<'a> Search<'a> {
 
 /// Moves each run's start back as far as that gains, over literals and over the end of the run before.
 fn extend(old: &[u8], new: &[u8], runs: &mut [Run], prices: Prices) {
+    let images = Images { old, new };
     for index in 0..runs.len() {
         let run = runs[index];
         let before = index.checked_sub(1).map(|before| runs[before]);
         let floor = before.map_or(0, |before| before.new + 1);
+        let echo = run.old as usize >= old.len();
         let value = |run: &Run, at: u32| {
             let source = i64::from(run.old) + i64::from(at) - i64::from(run.new);
-            let same = usize::try_from(source).ok().and_then(|source| old.get(source)) == Some(&new[at as usize]);
+            let limit = if run.old as usize >= old.len() { old.len() + new.len() } else { old.len() };
+            let same = usize::try_from(source).is_ok_and(|source| images.upto(source, limit).first() == Some(&new[at as usize]));
             i64::from(if same { prices.agree } else { -prices.differ })
         };
         let (mut gain, mut most, mut start) = (0i64, 0i64, run.new);
         let lowest = floor.max(run.new.saturating_sub(run.old.min(BACK_MAX)));
+        // The source of an echo lies behind the old image, and ends before the run begins.
+        let lowest = if echo {
+            let first = run.new - (run.old - old.len() as u32).min(run.new);
+            lowest.max(first).max(run.old + run.len - old.len() as u32)
+        } else {
+            lowest
+        };
         for at in (lowest..run.new).rev() {
             gain += value(&run, at);
             if let Some(before) = before.filter(|before| at < before.new + before.len) {
@@ -188,7 +265,7 @@ fn extend(old: &[u8], new: &[u8], runs: &mut [Run], prices: Prices) {
             if gain > most {
                 (most, start) = (gain, at);
             }
-            if gain < most - i64::from(prices.run) {
+            if gain < most - i64::from(prices.near) {
                 break;
             }
         }

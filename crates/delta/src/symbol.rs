@@ -6,7 +6,7 @@ use crate::logistic::{Chance, Mixer, squash, stretch};
 /// Steps of the map from a slot's state to what such a state has meant so far.
 const STATES: usize = 32 * 32;
 /// How many decisions the slots and the state map remember.
-const SLOT_LIMIT: u32 = 250;
+const SLOT_LIMIT: u32 = 30;
 const STATE_LIMIT: u32 = 255;
 
 /// Slots of 16 chances: the inner nodes of half a byte's tree, in one cache line.
@@ -104,18 +104,22 @@ pub(crate) struct Guess {
 
 pub(crate) const GUESS_BUCKETS: usize = 32;
 
-/// Bytes, foretold by `N` contexts and one guess; `M` = 2 `N` + 2.
+/// How many guesses at a byte are heard.
+pub(crate) const GUESSES: usize = 2;
+pub(crate) type Guesses = [Option<Guess>; GUESSES];
+
+/// Bytes, foretold by `N` contexts and two guesses; `M` = 2 `N` + 3.
 pub(crate) struct Bytes<const N: usize, const M: usize> {
     table: Table,
     mix: Mix<N, M>,
-    guesses: Vec<Chance>,
+    guesses: [Vec<Chance>; GUESSES],
 }
 
 impl<const N: usize, const M: usize> Bytes<N, M> {
     /// `selections`: how many sets of weights the caller chooses from.
     pub(crate) fn new(table_log: u32, selections: usize, rate: i32) -> Self {
-        let guesses = vec![Chance::new(60_000, 2); GUESS_BUCKETS];
-        Self { table: Table::new(table_log), mix: Mix::new(selections * 3, rate), guesses }
+        let guesses = [const { Vec::new() }; GUESSES].map(|_: Vec<Chance>| vec![Chance::new(60_000, 2); GUESS_BUCKETS]);
+        Self { table: Table::new(table_log), mix: Mix::new(selections * 9, rate), guesses }
     }
 
     /// Codes one byte. `selection` is below what was said to [`Self::new`].
@@ -124,7 +128,7 @@ impl<const N: usize, const M: usize> Bytes<N, M> {
         &mut self,
         coder: &mut C,
         contexts: &[u32; N],
-        guess: Option<Guess>,
+        guesses: Guesses,
         selection: usize,
         byte: u8,
     ) -> u8 {
@@ -138,7 +142,7 @@ impl<const N: usize, const M: usize> Bytes<N, M> {
             for _ in 0..4 {
                 let step = 7 - node.ilog2();
                 let wanted = byte >> step & 1 == 1;
-                let decision = self.decide(coder, &slots, place, node, guess, selection, wanted);
+                let decision = self.decide(coder, &slots, place, node, guesses, selection, wanted);
                 node = node << 1 | usize::from(decision);
                 place = place << 1 | usize::from(decision);
             }
@@ -154,7 +158,7 @@ impl<const N: usize, const M: usize> Bytes<N, M> {
         slots: &[usize; N],
         place: usize,
         node: usize,
-        guess: Option<Guess>,
+        guesses: Guesses,
         selection: usize,
         wanted: bool,
     ) -> bool {
@@ -162,20 +166,26 @@ impl<const N: usize, const M: usize> Bytes<N, M> {
             self.mix.ask(index, self.table.slots[*slot][place]);
         }
         let depth = node.ilog2();
-        let live = guess.filter(|guess| (usize::from(guess.byte) | 256) >> (8 - depth) == node);
-        let foreseen = live.map(|guess| (guess.byte >> (7 - depth) & 1 == 1, usize::from(guess.bucket)));
-        self.mix.inputs[2 * N] = foreseen.map_or(0, |(bit, bucket)| {
-            let odds = stretch(self.guesses[bucket].get());
-            if bit { odds } else { -odds }
-        });
-        self.mix.inputs[2 * N + 1] = 256;
-        let sure = foreseen.map_or(0, |(_, bucket)| 1 + usize::from(bucket >= GUESS_BUCKETS / 2));
-        let decision = self.mix.code(coder, selection * 3 + sure, wanted);
+        let mut foreseen = [None; GUESSES];
+        let mut sure = 0;
+        for (index, guess) in guesses.into_iter().enumerate() {
+            let live = guess.filter(|guess| (usize::from(guess.byte) | 256) >> (8 - depth) == node);
+            foreseen[index] = live.map(|guess| (guess.byte >> (7 - depth) & 1 == 1, usize::from(guess.bucket)));
+            self.mix.inputs[2 * N + index] = foreseen[index].map_or(0, |(bit, bucket)| {
+                let odds = stretch(self.guesses[index][bucket].get());
+                if bit { odds } else { -odds }
+            });
+            sure = sure * 3 + foreseen[index].map_or(0, |(_, bucket)| 1 + usize::from(bucket >= GUESS_BUCKETS / 2));
+        }
+        self.mix.inputs[2 * N + GUESSES] = 256;
+        let decision = self.mix.code(coder, selection * 9 + sure, wanted);
         for slot in slots {
             self.table.slots[*slot][place].learn(decision, SLOT_LIMIT);
         }
-        if let Some((bit, bucket)) = foreseen {
-            self.guesses[bucket].learn(decision == bit, STATE_LIMIT);
+        for (chances, foreseen) in self.guesses.iter_mut().zip(foreseen) {
+            if let Some((bit, bucket)) = foreseen {
+                chances[bucket].learn(decision == bit, STATE_LIMIT);
+            }
         }
         decision
     }
