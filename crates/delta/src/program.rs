@@ -10,8 +10,10 @@ mod aim;
 mod arm;
 mod bytes;
 mod chart;
+mod correct;
 mod elf;
 mod hints;
+mod label;
 mod layout;
 mod marks;
 mod sweep;
@@ -31,6 +33,7 @@ pub(crate) struct Program<'a> {
     marks: Marks,
     /// What each section is: its type or its name.
     kinds: Vec<u64>,
+    elf: elf::Elf,
 }
 
 impl<'a> Program<'a> {
@@ -47,16 +50,24 @@ impl<'a> Program<'a> {
             Machine::Arm => arm::mark(image, &elf.layout, &elf.code, &mut marks),
         }
         let kinds = elf.sections.iter().map(|section| section.name).collect();
-        Some(Self { image, layout: elf.layout, marks, kinds })
+        Some(Self { image, layout: elf.layout.clone(), marks, kinds, elf })
     }
 
     /// What the decoder has to be told of the new image so that [`Program::predict`] can do its work.
-    pub(crate) fn hints(&self, new: &Program<'_>, _runs: &[Run]) -> Option<Vec<u8>> {
+    pub(crate) fn hints(&self, new: &Program<'_>, runs: &[Run]) -> Option<Vec<u8>> {
         if self.layout.target != new.layout.target {
             return None;
         }
         let same = |old: usize, other: usize| self.kinds[old] == new.kinds[other];
-        Some(Hints::new(&self.layout, new.layout.clone(), same).encode(&self.layout))
+        let mut hints = Hints::new(&self.layout, new.layout.clone(), same);
+        let chart =
+            Chart::new(&self.layout, &new.layout, self.image.len(), runs).with_twins(hints.twins.clone());
+        hints.corrections = correct::corrections(self.side(), new.side(), &chart, runs);
+        Some(hints.encode(&self.layout))
+    }
+
+    fn side(&self) -> correct::Side<'_> {
+        correct::Side { image: self.image, layout: &self.layout, marks: &self.marks }
     }
 
     /// The new image as runs and re-aiming foretell it; zero where no run lies. `None`: false hints.
@@ -68,18 +79,9 @@ impl<'a> Program<'a> {
         Some(aim::predict(self.image, &self.marks, &chart, new_len, runs))
     }
 
-    /// The image with every reference's operand cleared: what two builds have in common.
+    /// The image with labels in place of references: what two builds have in common.
     pub(crate) fn mask(&self) -> Vec<u8> {
-        let mut mask = self.image.to_vec();
-        for mark in self.marks.within(0, mask.len()) {
-            let end = (mark.at + mark.kind.width()).min(mask.len());
-            match self.layout.target.machine {
-                Machine::Arm if mark.kind.is_instruction() => {
-                    arm::clear(&mut mask[mark.at..end], mark.kind);
-                }
-                _ => mask[mark.at..end].fill(0),
-            }
-        }
-        mask
+        let names = label::Names::of_elf(self.image, &self.elf);
+        label::mask(self.image, &self.layout, &self.marks, &names)
     }
 }

@@ -15,7 +15,7 @@ pub(super) fn predict(old: &[u8], marks: &Marks, chart: &Chart, new_len: usize, 
         image[to..to + length].copy_from_slice(&old[from..from + length]);
         for mark in marks.within(from, from + length) {
             let place = mark.at - from + to;
-            let Some(word) = aimed(old, marks, chart, mark, place) else { continue };
+            let Some(word) = aimed(old, chart, mark, place) else { continue };
             let width = mark.kind.width().min(to + length - place);
             image[place..place + width].copy_from_slice(&word.to_le_bytes()[..width]);
         }
@@ -31,8 +31,8 @@ pub(super) fn bounds(run: &Run, old_len: usize, new_len: usize) -> Option<(usize
 }
 
 /// What a reference's bytes become at `place` of the new image; `None`: they stay.
-fn aimed(old: &[u8], marks: &Marks, chart: &Chart, mark: Mark, place: usize) -> Option<u64> {
-    match target(old, marks, chart.old(), mark)? {
+fn aimed(old: &[u8], chart: &Chart, mark: Mark, place: usize) -> Option<u64> {
+    match target(old, chart.old(), mark)? {
         Thing::Address(target) => {
             let aim = chart.address(target);
             written(old, chart, mark, place, aim)
@@ -71,7 +71,7 @@ pub(super) enum Thing {
 }
 
 /// Reads what a reference refers to.
-pub(super) fn target(image: &[u8], marks: &Marks, layout: &Layout, mark: Mark) -> Option<Thing> {
+pub(super) fn target(image: &[u8], layout: &Layout, mark: Mark) -> Option<Thing> {
     let at = mark.at;
     let here = || layout.address_of(at as u64);
     let signed = || i32_at(image, at);
@@ -81,7 +81,7 @@ pub(super) fn target(image: &[u8], marks: &Marks, layout: &Layout, mark: Mark) -
         Kind::Near | Kind::Beside0 | Kind::Beside1 | Kind::Beside2 | Kind::Beside4 => {
             here()?.wrapping_add(ahead(mark.kind)).wrapping_add(signed()?)
         }
-        Kind::Address => u64_at(image, at).filter(|word| *word != 0)?,
+        Kind::Address | Kind::Place => u64_at(image, at).filter(|word| *word != 0)?,
         Kind::Relative => layout.base.wrapping_add(u64::from(u32_at(image, at)?)),
         Kind::RelativeEnd => layout.base.wrapping_add(u64::from(u32_at(image, at)?)).wrapping_sub(1),
         Kind::Own => here()?.wrapping_add(signed().filter(|word| *word != 0)?),
@@ -103,7 +103,9 @@ pub(super) fn target(image: &[u8], marks: &Marks, layout: &Layout, mark: Mark) -
             let length = u64::from(u32_at(image, at).filter(|length| *length > 0)?);
             return Some(Thing::Length { start, length });
         }
-        Kind::SectionSize | Kind::SectionAddress | Kind::SectionOffset => return Some(Thing::Section(section)),
+        Kind::SectionSize | Kind::SectionAddress | Kind::SectionOffset => {
+            return Some(Thing::Section(section));
+        }
         Kind::Branch26 | Kind::Branch19 | Kind::Branch14 | Kind::Near21 => {
             here()?.wrapping_add(arm::direct(u32_at(image, at)?)?.1)
         }
@@ -114,11 +116,11 @@ pub(super) fn target(image: &[u8], marks: &Marks, layout: &Layout, mark: Mark) -
         }
         Kind::Low12 => {
             let former = at.checked_sub(4 * section)?;
-            let page = (layout.address_of(former as u64)? & !0xfff).wrapping_add(arm::page(u32_at(image, former)?)?);
+            let page =
+                (layout.address_of(former as u64)? & !0xfff).wrapping_add(arm::page(u32_at(image, former)?)?);
             page.wrapping_add(u64::from(arm::low(u32_at(image, at)?)?))
         }
     };
-    let _ = marks;
     Some(Thing::Address(address))
 }
 

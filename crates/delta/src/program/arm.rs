@@ -49,7 +49,12 @@ fn sweep(image: &[u8], layout: &Layout, area: Area, marks: &mut Marks) {
     }
 }
 
-fn use_page(layout: &Layout, pages: &mut [Option<Page>; 32], (at, word, low): (usize, u32, u32), marks: &mut Marks) {
+fn use_page(
+    layout: &Layout,
+    pages: &mut [Option<Page>; 32],
+    (at, word, low): (usize, u32, u32),
+    marks: &mut Marks,
+) {
     let Some(page) = &mut pages[(word >> 5 & 31) as usize] else { return };
     let back = (at - page.at) / 4;
     if back <= REACH && layout.is_mapped(page.address.wrapping_add(u64::from(low))) {
@@ -148,11 +153,16 @@ pub(super) fn put(word: u32, kind: Kind, value: u64) -> Option<u32> {
     }
 }
 
-/// Clears the operand of an instruction.
-pub(super) fn clear(bytes: &mut [u8], kind: Kind) {
-    if let Some(word) = u32_at(bytes, 0).and_then(|word| put(word, kind, 0)) {
-        bytes.copy_from_slice(&word.to_le_bytes());
-    }
+/// Puts bits of a label in place of an instruction's operand.
+pub(super) fn put_label(bytes: &mut [u8], kind: Kind, label: u32) {
+    let Some(word) = u32_at(bytes, 0) else { return };
+    let labelled = match kind {
+        Kind::Branch26 => word & !0x03ff_ffff | label & 0xffff,
+        Kind::Near21 | Kind::Page21 => split(word, (label & 0xffff) << 2),
+        Kind::Low12 => word & !0x003f_fc00 | (label & 0xfff) << 10,
+        _ => return,
+    };
+    bytes[..4].copy_from_slice(&labelled.to_le_bytes());
 }
 
 fn split(word: u32, bits: u32) -> u32 {

@@ -37,7 +37,8 @@ impl<'a> Chart<'a> {
             }
             index.push(next as u32);
         }
-        let twins = (0..old.sections.len()).map(|index| (index < new.sections.len()).then_some(index)).collect();
+        let twins =
+            (0..old.sections.len()).map(|index| (index < new.sections.len()).then_some(index)).collect();
         Self { old, new, twins, stretches, index, corrections: Vec::new() }
     }
 
@@ -56,7 +57,8 @@ impl<'a> Chart<'a> {
     /// The new offset of an old one: its run's, or the nearest run's shift.
     pub(super) fn offset(&self, offset: u64) -> u64 {
         let Ok(place) = u32::try_from(offset) else { return offset };
-        let from = self.index.get(place as usize / GRAIN).map_or(self.stretches.len(), |first| *first as usize);
+        let from =
+            self.index.get(place as usize / GRAIN).map_or(self.stretches.len(), |first| *first as usize);
         let mut next = from;
         while self.stretches.get(next).is_some_and(|stretch| stretch.to <= place) {
             next += 1;

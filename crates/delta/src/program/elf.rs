@@ -117,7 +117,13 @@ fn sections(image: &[u8], table: u64) -> Vec<Section> {
             address: if loaded { u64_at(image, at + 16)? } else { 0 },
             memory: if loaded { size } else { 0 },
         };
-        Some(Section { kind, flags, link: u32_at(image, at + 40)?, area, name: u64::from(u32_at(image, at)?) })
+        Some(Section {
+            kind,
+            flags,
+            link: u32_at(image, at + 40)?,
+            area,
+            name: u64::from(u32_at(image, at)?),
+        })
     };
     (0..u64::from(count)).map_while(each).collect()
 }
@@ -130,7 +136,8 @@ fn name(image: &[u8], sections: &mut [Section]) {
         let letters = at.and_then(|at| image.get(at..)).unwrap_or_default();
         let letters = letters.iter().take(NAME_MAX).take_while(|byte| **byte != 0);
         let seed = u64::from(section.kind) << 32 ^ section.flags;
-        section.name = letters.fold(seed, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+        section.name =
+            letters.fold(seed, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     }
 }
 
@@ -178,7 +185,7 @@ fn symbols(image: &[u8], section: &Section, marks: &mut Marks) {
 fn relocations(image: &[u8], elf: &Elf, section: &Section, marks: &mut Marks) {
     for at in entries(image, section.area, RELA_SIZE) {
         let Some((place, info, addend)) = relocation(image, at) else { return };
-        marks.set(at, Kind::Address, 0);
+        marks.set(at, Kind::Place, 0);
         if info >> 32 != 0 {
             marks.set(at + 12, Kind::Symbol, section.link);
         }
@@ -236,7 +243,19 @@ fn dynamic(image: &[u8], elf: &Elf, index: usize, marks: &mut Marks) {
             1 | 14 | 15 | 29 => {
                 marks.set(at + 8, Kind::Name, section.link);
             }
-            3..=7 | 12 | 13 | 17 | 23 | 25 | 26 | 32 | 36 | 0x6fff_fef5 | 0x6fff_fff0 | 0x6fff_fffc | 0x6fff_fffe => {
+            3..=7
+            | 12
+            | 13
+            | 17
+            | 23
+            | 25
+            | 26
+            | 32
+            | 36
+            | 0x6fff_fef5
+            | 0x6fff_fff0
+            | 0x6fff_fffc
+            | 0x6fff_fffe => {
                 marks.set(at + 8, Kind::Address, 0);
             }
             2 | 8 | 10 | 18 | 27 | 28 | 33 | 35 => {

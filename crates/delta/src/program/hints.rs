@@ -78,7 +78,8 @@ impl Hints {
             twins.push(if let Some(twin) = twin { Some(twin?) } else { None });
         }
         let origins = origins(&twins, sections);
-        let sections = take_areas(bytes, sections, |index| origins[index].map(|origin| old.sections[origin]))?;
+        let sections =
+            take_areas(bytes, sections, |index| origins[index].map(|origin| old.sections[origin]))?;
         let corrections = take_corrections(bytes)?;
         let layout = Layout { target: old.target, base, segments, sections, table };
         Some(Self { layout, twins, corrections })

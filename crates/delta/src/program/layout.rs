@@ -78,9 +78,7 @@ impl Layout {
 
     /// The address at which a byte of the file is loaded.
     pub(super) fn address_of(&self, offset: u64) -> Option<u64> {
-        self.segments
-            .iter()
-            .find_map(|area| Some(area.address.wrapping_add(area.within_file(offset)?)))
+        self.segments.iter().find_map(|area| Some(area.address.wrapping_add(area.within_file(offset)?)))
     }
 
     /// The section that a byte of the file lies in.

@@ -18,6 +18,8 @@ pub(super) enum Kind {
     Beside4,
     /// Eight bytes: an address.
     Address,
+    /// Eight bytes: likewise, of a word that a relocation fills.
+    Place,
     /// Four bytes: an address less the image's base.
     Relative,
     /// Four bytes: likewise, of the byte after a range.
@@ -55,7 +57,7 @@ pub(super) enum Kind {
     Low12,
 }
 
-const KINDS: [Kind; 26] = [
+const KINDS: [Kind; 27] = [
     Kind::Short,
     Kind::Near,
     Kind::Beside0,
@@ -63,6 +65,7 @@ const KINDS: [Kind; 26] = [
     Kind::Beside2,
     Kind::Beside4,
     Kind::Address,
+    Kind::Place,
     Kind::Relative,
     Kind::RelativeEnd,
     Kind::Own,
@@ -89,7 +92,7 @@ impl Kind {
     pub(super) fn width(self) -> usize {
         match self {
             Self::Short => 1,
-            Self::Address | Self::Offset | Self::Extent | Self::SectionSize => 8,
+            Self::Address | Self::Place | Self::Offset | Self::Extent | Self::SectionSize => 8,
             Self::SectionAddress | Self::SectionOffset => 8,
             _ => 4,
         }

@@ -102,7 +102,13 @@ fn finish(code: &[u8], head: Head) -> Option<Instruction> {
     if shape & M != 0 {
         let modrm = u8_at(code, at)?;
         if map == Map::One && opcode & 0xfe == 0xf6 && modrm & 0x38 < 0x10 {
-            immediate = if opcode == 0xf6 { 1 } else if half { 2 } else { 4 };
+            immediate = if opcode == 0xf6 {
+                1
+            } else if half {
+                2
+            } else {
+                4
+            };
         }
         at += 1;
         let memory = memory_operand(code, modrm, at)?;
