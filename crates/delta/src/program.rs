@@ -16,6 +16,8 @@ mod hints;
 mod label;
 mod layout;
 mod marks;
+mod pe;
+mod pe_unwind;
 mod sweep;
 mod unwind;
 mod x86;
@@ -23,17 +25,26 @@ mod x86;
 use crate::Run;
 use chart::Chart;
 use hints::Hints;
-use layout::{Layout, Machine};
+use layout::{Area, Layout, Machine};
 use marks::Marks;
 
 /// An image whose references were found.
 pub(crate) struct Program<'a> {
     image: &'a [u8],
-    layout: Layout,
     marks: Marks,
-    /// What each section is: its type or its name.
-    kinds: Vec<u64>,
-    elf: elf::Elf,
+    headers: Headers,
+}
+
+enum Headers {
+    Elf(elf::Elf),
+    Pe(pe::Pe),
+}
+
+fn code(image: &[u8], layout: &Layout, code: &[Area], starts: &[u32], marks: &mut Marks) {
+    match layout.target.machine {
+        Machine::X86 => sweep::mark(image, layout, code, starts, marks),
+        Machine::Arm => arm::mark(image, layout, code, marks),
+    }
 }
 
 impl<'a> Program<'a> {
@@ -42,38 +53,55 @@ impl<'a> Program<'a> {
         if u32::try_from(image.len()).is_err() {
             return None;
         }
-        let elf = elf::parse(image)?;
         let mut marks = Marks::new(image.len());
-        elf::mark(image, &elf, &mut marks);
-        match elf.layout.target.machine {
-            Machine::X86 => sweep::mark(image, &elf.layout, &elf.code, &mut marks),
-            Machine::Arm => arm::mark(image, &elf.layout, &elf.code, &mut marks),
+        if let Some(elf) = elf::parse(image) {
+            elf::mark(image, &elf, &mut marks);
+            code(image, &elf.layout, &elf.code, &[], &mut marks);
+            return Some(Self { image, marks, headers: Headers::Elf(elf) });
         }
-        let kinds = elf.sections.iter().map(|section| section.name).collect();
-        Some(Self { image, layout: elf.layout.clone(), marks, kinds, elf })
+        let mut pe = pe::parse(image)?;
+        let starts = pe::mark(image, &mut pe, &mut marks);
+        pe_unwind::type_information(image, &pe, &mut marks);
+        code(image, &pe.layout, &pe.code, &starts, &mut marks);
+        Some(Self { image, marks, headers: Headers::Pe(pe) })
+    }
+
+    fn layout(&self) -> &Layout {
+        match &self.headers {
+            Headers::Elf(elf) => &elf.layout,
+            Headers::Pe(pe) => &pe.layout,
+        }
+    }
+
+    /// What each section is: its type and its name.
+    fn section_name(&self, index: usize) -> Option<u64> {
+        match &self.headers {
+            Headers::Elf(elf) => elf.sections.get(index).map(|section| section.name),
+            Headers::Pe(pe) => pe.names.get(index).copied(),
+        }
     }
 
     /// What the decoder has to be told of the new image so that [`Program::predict`] can do its work.
     pub(crate) fn hints(&self, new: &Program<'_>, runs: &[Run]) -> Option<Vec<u8>> {
-        if self.layout.target != new.layout.target {
+        if self.layout().target != new.layout().target {
             return None;
         }
-        let same = |old: usize, other: usize| self.kinds[old] == new.kinds[other];
-        let mut hints = Hints::new(&self.layout, new.layout.clone(), same);
+        let same = |old: usize, other: usize| self.section_name(old) == new.section_name(other);
+        let mut hints = Hints::new(self.layout(), new.layout().clone(), same);
         let chart =
-            Chart::new(&self.layout, &new.layout, self.image.len(), runs).with_twins(hints.twins.clone());
+            Chart::new(self.layout(), new.layout(), self.image.len(), runs).with_twins(hints.twins.clone());
         hints.corrections = correct::corrections(self.side(), new.side(), &chart, runs);
-        Some(hints.encode(&self.layout))
+        Some(hints.encode(self.layout()))
     }
 
     fn side(&self) -> correct::Side<'_> {
-        correct::Side { image: self.image, layout: &self.layout, marks: &self.marks }
+        correct::Side { image: self.image, layout: self.layout(), marks: &self.marks }
     }
 
     /// The new image as runs and re-aiming foretell it; zero where no run lies. `None`: false hints.
     pub(crate) fn predict(&self, new_len: usize, runs: &[Run], mut hints: &[u8]) -> Option<Vec<u8>> {
-        let hints = Hints::decode(&self.layout, &mut hints)?;
-        let chart = Chart::new(&self.layout, &hints.layout, self.image.len(), runs)
+        let hints = Hints::decode(self.layout(), &mut hints)?;
+        let chart = Chart::new(self.layout(), &hints.layout, self.image.len(), runs)
             .with_twins(hints.twins)
             .with_corrections(hints.corrections);
         Some(aim::predict(self.image, &self.marks, &chart, new_len, runs))
@@ -81,7 +109,10 @@ impl<'a> Program<'a> {
 
     /// The image with labels in place of references: what two builds have in common.
     pub(crate) fn mask(&self) -> Vec<u8> {
-        let names = label::Names::of_elf(self.image, &self.elf);
-        label::mask(self.image, &self.layout, &self.marks, &names)
+        let names = match &self.headers {
+            Headers::Elf(elf) => label::Names::of_elf(self.image, elf),
+            Headers::Pe(_) => label::Names::default(),
+        };
+        label::mask(self.image, self.layout(), &self.marks, &names)
     }
 }

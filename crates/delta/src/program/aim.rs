@@ -1,9 +1,9 @@
 //! The re-aiming itself: a run's references, rewritten for what they refer to in the new image.
 
 use super::arm;
-use super::bytes::{i32_at, u32_at, u64_at};
+use super::bytes::{i32_at, u16_at, u32_at, u64_at};
 use super::chart::Chart;
-use super::layout::{Container, Layout};
+use super::layout::Layout;
 use super::marks::{Kind, Mark, Marks};
 use crate::Run;
 
@@ -53,7 +53,9 @@ fn aimed(old: &[u8], chart: &Chart, mark: Mark, place: usize) -> Option<u64> {
             let twin = chart.new_layout().sections.get(chart.twin(section)?)?;
             Some(match mark.kind {
                 Kind::SectionAddress => twin.address,
-                Kind::SectionOffset => twin.offset,
+                Kind::ShortSectionAddress => twin.address.wrapping_sub(chart.new_layout().base),
+                Kind::SectionOffset | Kind::ShortSectionOffset => twin.offset,
+                Kind::ShortSectionSize => twin.size,
                 _ => twin.size.max(twin.memory),
             })
         }
@@ -88,7 +90,7 @@ pub(super) fn target(image: &[u8], layout: &Layout, mark: Mark) -> Option<Thing>
         Kind::Back => here()?.wrapping_sub(signed()?),
         Kind::Table => base(layout, mark)?.wrapping_add(signed()?),
         Kind::Name => return Some(Thing::Entry { section, size: 1, index: u64::from(u32_at(image, at)?) }),
-        Kind::Symbol => {
+        Kind::Symbol | Kind::Slot => {
             let index = u64::from(u32_at(image, at)?);
             return Some(Thing::Entry { section, size: super::elf::SYMBOL_SIZE as u64, index });
         }
@@ -103,9 +105,19 @@ pub(super) fn target(image: &[u8], layout: &Layout, mark: Mark) -> Option<Thing>
             let length = u64::from(u32_at(image, at).filter(|length| *length > 0)?);
             return Some(Thing::Length { start, length });
         }
-        Kind::SectionSize | Kind::SectionAddress | Kind::SectionOffset => {
-            return Some(Thing::Section(section));
+        Kind::SectionSize
+        | Kind::SectionAddress
+        | Kind::SectionOffset
+        | Kind::ShortSectionSize
+        | Kind::ShortSectionAddress
+        | Kind::ShortSectionOffset => return Some(Thing::Section(section)),
+        Kind::FixupPage => {
+            // The first word of the page stands for it.
+            let first = u64::from(u16_at(image, at + 8)? & 0xfff);
+            layout.base.wrapping_add(u64::from(u32_at(image, at)?)).wrapping_add(first)
         }
+        Kind::Fixup => layout.fixup_page(at)?.wrapping_add(u64::from(u16_at(image, at)? & 0xfff)),
+
         Kind::Branch26 | Kind::Branch19 | Kind::Branch14 | Kind::Near21 => {
             here()?.wrapping_add(arm::direct(u32_at(image, at)?)?.1)
         }
@@ -138,6 +150,8 @@ fn written(old: &[u8], chart: &Chart, mark: Mark, place: usize, aim: u64) -> Opt
         }
         Kind::Relative => Some(aim.wrapping_sub(chart.new_layout().base)),
         Kind::RelativeEnd => Some(aim.wrapping_sub(chart.new_layout().base).wrapping_add(1)),
+        Kind::FixupPage => Some((aim & !0xfff).wrapping_sub(chart.new_layout().base)),
+        Kind::Fixup => Some(u64::from(u16_at(old, mark.at)? & 0xf000) | aim & 0xfff),
         Kind::Own => Some(aim.wrapping_sub(here()?)),
         Kind::Back => Some(here()?.wrapping_sub(aim)),
         Kind::Table => Some(aim.wrapping_sub(chart.address(base(chart.old(), mark)?))),
@@ -166,9 +180,4 @@ fn ahead(kind: Kind) -> u64 {
         Kind::Beside4 => 8,
         _ => 4,
     }
-}
-
-/// Whether an image is in the container that keeps absolute addresses relative to a base.
-pub(super) fn is_pe(layout: &Layout) -> bool {
-    layout.target.container == Container::Pe
 }

@@ -13,6 +13,7 @@ pub(super) struct Section {
     pub(super) kind: u32,
     pub(super) flags: u64,
     pub(super) link: u32,
+    entry: u64,
     pub(super) area: Area,
     /// Its name, type and flags as one number, to know it again.
     pub(super) name: u64,
@@ -43,6 +44,7 @@ pub(super) fn parse(image: &[u8]) -> Option<Elf> {
         segments: Vec::new(),
         sections: Vec::new(),
         table: u64_at(image, 40)?,
+        fixups: Vec::new(),
     };
     let mut unwind_header = None;
     let mut loaded_code = Vec::new();
@@ -80,6 +82,8 @@ pub(super) fn mark(image: &[u8], elf: &Elf, marks: &mut Marks) {
             SHT_RELA => relocations(image, elf, section, marks),
             SHT_RELR => packed_relocations(image, elf, section, marks),
             SHT_DYNAMIC => dynamic(image, elf, index, marks),
+            SHT_GNU_HASH => hash_table(image, section, marks).unwrap_or(()),
+            SHT_PROGBITS if section.flags & SHF_EXEC != 0 => stubs(image, elf, section, marks),
             _ => {}
         }
     }
@@ -117,10 +121,7 @@ fn sections(image: &[u8], table: u64) -> Vec<Section> {
             address: if loaded { u64_at(image, at + 16)? } else { 0 },
             memory: if loaded { size } else { 0 },
         };
-        Some(Section {
-            kind,
-            flags,
-            link: u32_at(image, at + 40)?,
+        Some(Section { kind, flags, entry: u64_at(image, at + 56)?, link: u32_at(image, at + 40)?,
             area,
             name: u64::from(u32_at(image, at)?),
         })
@@ -235,6 +236,38 @@ fn word(elf: &Elf, address: u64, marks: &mut Marks) {
     }
 }
 
+/// The buckets of a hash table count symbols; what follows them are hashes of names, the same everywhere.
+fn hash_table(image: &[u8], section: &Section, marks: &mut Marks) -> Option<()> {
+    let at = usize::try_from(section.area.offset).ok()?;
+    let buckets = u32_at(image, at)? as usize;
+    let words = u32_at(image, at.checked_add(8)?)? as usize;
+    let first = at + 16 + words * 8;
+    let last = first + buckets * 4;
+    for bucket in (first..last.min(image.len())).step_by(4) {
+        if u32_at(image, bucket)? != 0 {
+            marks.set(bucket, Kind::Symbol, section.link);
+        }
+    }
+    Some(())
+}
+
+/// The stubs of late binding push the number of their relocation.
+fn stubs(image: &[u8], elf: &Elf, section: &Section, marks: &mut Marks) {
+    let slots = elf.sections.iter().position(|other| other.kind == SHT_RELA && other.flags & SHF_INFO != 0);
+    let Some(slots) = slots.filter(|_| elf.layout.target.machine == Machine::X86) else { return };
+    let count = elf.sections[slots].area.size / RELA_SIZE as u64;
+    if section.entry != STUB_SIZE as u64 {
+        return;
+    }
+    for at in entries(image, section.area, STUB_SIZE) {
+        let (jump, push) = (u16_at(image, at), u8_at(image, at + 6));
+        let known = u32_at(image, at + 7).is_some_and(|number| u64::from(number) < count);
+        if jump == Some(JUMP_BY_SLOT) && push == Some(PUSH) && known {
+            marks.set(at + 7, Kind::Slot, slots as u32);
+        }
+    }
+}
+
 fn dynamic(image: &[u8], elf: &Elf, index: usize, marks: &mut Marks) {
     let section = &elf.sections[index];
     for at in entries(image, section.area, 16) {
@@ -286,9 +319,15 @@ pub(super) const SHT_RELA: u32 = 4;
 const SHT_DYNAMIC: u32 = 6;
 const SHT_NOBITS: u32 = 8;
 pub(super) const SHT_DYNSYM: u32 = 11;
+const SHT_GNU_HASH: u32 = 0x6fff_fff6;
 const SHT_RELR: u32 = 19;
 const SHF_ALLOC: u64 = 2;
 const SHF_EXEC: u64 = 4;
+const SHF_INFO: u64 = 0x40;
+/// `jmp [rip + …]` and `push …`, the first two instructions of a stub.
+const JUMP_BY_SLOT: u16 = 0x25ff;
+const PUSH: u8 = 0x68;
+const STUB_SIZE: usize = 16;
 const STT_TLS: u8 = 6;
 const R_X86_64_JUMP_SLOT: u32 = 7;
 const R_X86_64_RELATIVE: u32 = 8;

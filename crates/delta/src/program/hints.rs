@@ -81,7 +81,7 @@ impl Hints {
         let sections =
             take_areas(bytes, sections, |index| origins[index].map(|origin| old.sections[origin]))?;
         let corrections = take_corrections(bytes)?;
-        let layout = Layout { target: old.target, base, segments, sections, table };
+        let layout = Layout { target: old.target, base, segments, sections, table, fixups: Vec::new() };
         Some(Self { layout, twins, corrections })
     }
 }

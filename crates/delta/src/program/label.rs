@@ -103,13 +103,14 @@ pub(super) fn mask(image: &[u8], layout: &Layout, marks: &Marks, names: &Names) 
         let bare = mask.clone();
         for mark in marks.within(0, image.len()) {
             let label = match aim::target(image, layout, mark) {
+                Some(aim::Thing::Address(address)) if mark.kind == Kind::Fixup => word_label(layout, &bare, address),
                 Some(aim::Thing::Address(address)) if mark.kind != Kind::Place => {
                     of_address(layout, names, &bare, address)
                 }
                 Some(aim::Thing::Entry { section, size: 1, index }) => {
                     string(image, layout, section, u32::try_from(index).ok()).unwrap_or(0)
                 }
-                Some(aim::Thing::Entry { section, index, .. }) => {
+                Some(aim::Thing::Entry { section, index, .. }) if mark.kind == Kind::Symbol => {
                     symbol(image, layout, names, section, index).unwrap_or(0)
                 }
                 _ => continue,
@@ -150,6 +151,11 @@ fn is_local_jump(image: &[u8], at: usize) -> bool {
     let call = at > 0 && image[at - 1] == 0xe8;
     let distance = i32_at(image, at).unwrap_or(0) as i64;
     !call && distance.abs() < LOCAL
+}
+
+/// The label of what a word that the loader moves refers to.
+fn word_label(layout: &Layout, bare: &[u8], address: u64) -> u32 {
+    layout.offset_of(address).and_then(|at| u32_at(bare, at)).unwrap_or(0)
 }
 
 /// A label never is zero: that is what stands where nothing is known.

@@ -64,6 +64,8 @@ pub(super) struct Layout {
     pub(super) sections: Vec<Area>,
     /// Where the table of sections itself lies in the file.
     pub(super) table: u64,
+    /// PE: where each block of fixups lies in the file, and the address of its page.
+    pub(super) fixups: Vec<(u32, u64)>,
 }
 
 impl Layout {
@@ -79,6 +81,12 @@ impl Layout {
     /// The address at which a byte of the file is loaded.
     pub(super) fn address_of(&self, offset: u64) -> Option<u64> {
         self.segments.iter().find_map(|area| Some(area.address.wrapping_add(area.within_file(offset)?)))
+    }
+
+    /// The page of the block of fixups that a byte of the file lies in.
+    pub(super) fn fixup_page(&self, at: usize) -> Option<u64> {
+        let next = self.fixups.partition_point(|block| block.0 as usize <= at);
+        next.checked_sub(1).map(|index| self.fixups[index].1)
     }
 
     /// The section that a byte of the file lies in.

@@ -34,6 +34,8 @@ pub(super) enum Kind {
     Name,
     /// Four bytes: an entry of 24 bytes of the section (a table of symbols) that the argument counts.
     Symbol,
+    /// Four bytes: likewise, of a table of relocations.
+    Slot,
     /// Eight bytes: an offset in the file.
     Offset,
     /// Eight bytes: how long the thing is whose address is the eight bytes before.
@@ -45,6 +47,14 @@ pub(super) enum Kind {
     /// Eight bytes: likewise its address, its offset in the file.
     SectionAddress,
     SectionOffset,
+    /// Four bytes: likewise in PE, its address as RVA.
+    ShortSectionSize,
+    ShortSectionAddress,
+    ShortSectionOffset,
+    /// Four bytes: the RVA of a page, and a block of fixups behind it.
+    FixupPage,
+    /// Two bytes, of which twelve bits say where in its block's page a word lies that the loader moves.
+    Fixup,
     /// Arm: B and BL; B.cond, CBZ and literals; TBZ.
     Branch26,
     Branch19,
@@ -57,7 +67,7 @@ pub(super) enum Kind {
     Low12,
 }
 
-const KINDS: [Kind; 27] = [
+const KINDS: [Kind; 33] = [
     Kind::Short,
     Kind::Near,
     Kind::Beside0,
@@ -73,12 +83,18 @@ const KINDS: [Kind; 27] = [
     Kind::Table,
     Kind::Name,
     Kind::Symbol,
+    Kind::Slot,
     Kind::Offset,
     Kind::Extent,
     Kind::OwnExtent,
     Kind::SectionSize,
     Kind::SectionAddress,
     Kind::SectionOffset,
+    Kind::ShortSectionSize,
+    Kind::ShortSectionAddress,
+    Kind::ShortSectionOffset,
+    Kind::FixupPage,
+    Kind::Fixup,
     Kind::Branch26,
     Kind::Branch19,
     Kind::Branch14,
@@ -92,6 +108,7 @@ impl Kind {
     pub(super) fn width(self) -> usize {
         match self {
             Self::Short => 1,
+            Self::Fixup => 2,
             Self::Address | Self::Place | Self::Offset | Self::Extent | Self::SectionSize => 8,
             Self::SectionAddress | Self::SectionOffset => 8,
             _ => 4,

@@ -6,10 +6,12 @@ use super::marks::{Kind, Marks};
 use super::x86::{Operand, instruction};
 
 /// Marks every operand of a range of code that refers to something which is there.
-pub(super) fn mark(image: &[u8], layout: &Layout, code: &[Area], marks: &mut Marks) {
+///
+/// `starts`: where functions are known to begin in the file, in order; the sweep falls into step there.
+pub(super) fn mark(image: &[u8], layout: &Layout, code: &[Area], starts: &[u32], marks: &mut Marks) {
     let mut tables = Vec::new();
     for area in code {
-        sweep(image, layout, code, *area, marks, &mut tables);
+        sweep(image, layout, code, (*area, starts), marks, &mut tables);
     }
     tables.sort_unstable();
     tables.dedup();
@@ -19,11 +21,12 @@ pub(super) fn mark(image: &[u8], layout: &Layout, code: &[Area], marks: &mut Mar
     }
 }
 
-fn sweep(image: &[u8], layout: &Layout, code: &[Area], area: Area, marks: &mut Marks, tables: &mut Vec<u64>) {
+fn sweep(image: &[u8], layout: &Layout, code: &[Area], (area, starts): (Area, &[u32]), marks: &mut Marks, tables: &mut Vec<u64>) {
     let first = usize::try_from(area.offset).unwrap_or(usize::MAX).min(image.len());
     let size = usize::try_from(area.size).unwrap_or(usize::MAX);
     let bytes = &image[..first.saturating_add(size).min(image.len())];
     let mut at = first;
+    let mut next = starts.partition_point(|start| *start as usize <= first);
     while at < bytes.len() {
         let Some(found) = instruction(&bytes[at..]) else {
             at += 1;
@@ -31,6 +34,13 @@ fn sweep(image: &[u8], layout: &Layout, code: &[Area], area: Area, marks: &mut M
         };
         let place = at + found.at;
         at += found.length;
+        while starts.get(next).is_some_and(|start| *start as usize <= place) {
+            next += 1;
+        }
+        if let Some(start) = starts.get(next).map(|start| *start as usize).filter(|start| *start < at) {
+            at = start;
+            continue;
+        }
         if found.operand == Operand::None {
             continue;
         }
@@ -57,9 +67,35 @@ fn sweep(image: &[u8], layout: &Layout, code: &[Area], area: Area, marks: &mut M
                     }
                 }
             }
+            Operand::Indexed if layout.base != 0 => {
+                let target = layout.base.wrapping_add(i32_at(bytes, place).unwrap_or(0));
+                if indexed(image, layout, code, (end, target), marks) {
+                    marks.set(place, Kind::Relative, 0);
+                }
+            }
             Operand::Indexed | Operand::None => {}
         }
     }
+}
+
+/// Whether an index counts from a table at `target`: behind the function itself, or among the data. A table of jumps
+/// found there is marked.
+fn indexed(image: &[u8], layout: &Layout, code: &[Area], (end, target): (u64, u64), marks: &mut Marks) -> bool {
+    if code.iter().all(|area| area.within_memory(target).is_none()) {
+        return layout.is_mapped(target) && target.wrapping_sub(layout.base) >= OFFSET_MAX;
+    }
+    let Some(first) = layout.offset_of(target).filter(|_| target.wrapping_sub(end) < NEAR) else { return false };
+    let near = |index: usize| {
+        let word = i32_at(image, first + index * 4)?.wrapping_add(layout.base);
+        (word.abs_diff(target) < NEAR && word < target).then_some(())
+    };
+    let count = (0..TABLE_MAX).take_while(|index| near(*index).is_some()).count();
+    for index in 0..count {
+        if !marks.set(first + index * 4, Kind::Relative, 0) {
+            break;
+        }
+    }
+    true
 }
 
 fn beside(trail: u8) -> Kind {
@@ -93,3 +129,7 @@ fn jump_table(image: &[u8], layout: &Layout, code: &[Area], (table, end): (u64, 
 
 /// Longer than any switch.
 const TABLE_MAX: usize = 1 << 16;
+/// A switch jumps within its function, and its tables lie behind it.
+const NEAR: u64 = 1 << 16;
+/// No member of a structure lies as far from its begin as this.
+const OFFSET_MAX: u64 = 1 << 20;
