@@ -13,7 +13,9 @@ pub(crate) trait Coder {
 
     /// `count` ≤ 32 low bits of `value`, highest first, that no model knows anything about.
     fn plain(&mut self, value: u32, count: u32) -> u32 {
-        (0..count).rev().fold(0, |sum, place| sum << 1 | u32::from(self.bit(ONE / 2, value >> place & 1 == 1)))
+        (0..count)
+            .rev()
+            .fold(0, |sum, place| sum << 1 | u32::from(self.bit(ONE / 2, value >> place & 1 == 1)))
     }
 }
 
@@ -138,8 +140,9 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read() {
-        let decisions: Vec<(u32, bool)> =
-            (0..5000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 16 | 1, n.wrapping_mul(40_503) >> 9 & 1 == 1)).collect();
+        let decisions: Vec<(u32, bool)> = (0..5000u32)
+            .map(|n| (n.wrapping_mul(2_654_435_761) >> 16 | 1, n.wrapping_mul(40_503) >> 9 & 1 == 1))
+            .collect();
         for count in [0, 1, 2, 7, 100, 5000] {
             let mut writer = Writer::new();
             for (chance, decision) in &decisions[..count] {

@@ -6,8 +6,10 @@
 use crate::coder::{Coder, Reader, Writer};
 use crate::control;
 use crate::difference::Differences;
+use crate::hints;
 use crate::literal::{Literals, Neighbours};
 use crate::parse::{self, Prices};
+use crate::program::Program;
 use crate::reference::{self, Prefix};
 use crate::suffix::Longest;
 use crate::warm;
@@ -34,25 +36,66 @@ pub(crate) fn foretell(old: &[u8], new_len: usize, runs: &[Run]) -> Vec<u8> {
     image
 }
 
-/// How the image is foretold from checked runs.
-pub(crate) type Foretell<'a> = &'a dyn Fn(&[Run]) -> Result<Vec<u8>, &'static str>;
+/// Who foretells the image.
+pub(crate) enum Oracle<'a> {
+    /// The runs alone.
+    Runs,
+    /// What is known of programs, with hints from the payload.
+    Program(Program<'a>),
+}
+
+impl Oracle<'_> {
+    /// Programs know nothing of echoes: those are filled in when their turn comes.
+    fn foretell(
+        &self,
+        old: &[u8],
+        new_len: usize,
+        runs: &[Run],
+        hints: &[u8],
+    ) -> Result<Vec<u8>, &'static str> {
+        let Self::Program(program) = self else { return Ok(foretell(old, new_len, runs)) };
+        let image = program.predict(new_len, &of_old(runs, old.len()), hints).ok_or("false hints")?;
+        if image.len() == new_len { Ok(image) } else { Err("foretold bytes are not of the announced length") }
+    }
+}
+
+fn of_old(runs: &[Run], old_len: usize) -> Vec<Run> {
+    runs.iter().copied().filter(|run| (run.old as usize) < old_len).collect()
+}
 
 pub(crate) fn encode(old: &[u8], new: &[u8], effort: Effort) -> Result<Vec<u8>, EncodeError> {
-    // An echo's place is counted behind the old image, in 31 bits.
-    if old.len() + new.len() > crate::LENGTH_MAX as usize {
-        return Err(EncodeError::TooLong { bytes: (old.len() + new.len()) as u64 });
-    }
-    let longest = Longest::of(old, new).ok_or(EncodeError::Library("no suffix array"))?;
-    let foretell = |runs: &[Run]| Ok(foretell(old, new.len(), runs));
+    let longest = longest(old, new)?;
     let mut smallest: Option<Vec<u8>> = None;
     for prices in [Prices::DENSE, Prices::SPARSE] {
         let runs = bounded(parse::runs(old, new, &longest, prices), new.len());
-        let payload = write(old, new, &runs, &foretell, effort)?;
+        let payload = write(old, new, &runs, &Oracle::Runs, &[], effort)?;
         if smallest.as_ref().is_none_or(|smallest| payload.len() < smallest.len()) {
             smallest = Some(payload);
         }
     }
     Ok(smallest.unwrap_or_default())
+}
+
+/// Matched on images in which references are masked, so that runs do not break where only an address differs.
+pub(crate) fn encode_program(old: &[u8], new: &[u8], effort: Effort) -> Result<Vec<u8>, EncodeError> {
+    let (before, after) = (Program::parse(old), Program::parse(new));
+    let (Some(before), Some(after)) = (before, after) else { return Err(EncodeError::NotProgram) };
+    let (old_mask, new_mask) = (before.mask(), after.mask());
+    let longest = longest(&old_mask, &new_mask)?;
+    let runs = bounded(parse::runs(&old_mask, &new_mask, &longest, Prices::DENSE), new.len());
+    drop((longest, old_mask, new_mask));
+    let hints = before.hints(&after, &of_old(&runs, old.len())).ok_or(EncodeError::NotProgram)?;
+    drop(after);
+    write(old, new, &runs, &Oracle::Program(before), &hints, effort)
+}
+
+fn longest(old: &[u8], new: &[u8]) -> Result<Longest, EncodeError> {
+    // An echo's place is counted behind the old image, in 31 bits.
+    let bytes = old.len() as u64 + new.len() as u64;
+    if bytes > crate::LENGTH_MAX {
+        return Err(EncodeError::TooLong { bytes });
+    }
+    Longest::of(old, new).ok_or(EncodeError::Library("no suffix array"))
 }
 
 /// Literals above this share of the new image are left to zstandard: the models would take the player too long.
@@ -68,10 +111,11 @@ pub(crate) fn write(
     old: &[u8],
     new: &[u8],
     runs: &[Run],
-    foretell: Foretell<'_>,
+    oracle: &Oracle<'_>,
+    hints: &[u8],
     effort: Effort,
 ) -> Result<Vec<u8>, EncodeError> {
-    let mut image = foretell(runs).map_err(EncodeError::Library)?;
+    let mut image = oracle.foretell(old, new.len(), runs, hints).map_err(EncodeError::Library)?;
     let differing: usize = runs.iter().map(|run| differing(run, old, &image, new)).sum();
     let literals = literals(runs, new.len());
     let log = (usize::BITS - (differing * 6).leading_zeros()).clamp(TABLE_LOG_MIN, 16);
@@ -79,7 +123,8 @@ pub(crate) fn write(
     let mut payload = Vec::new();
     if literals > MODELLED_MIN.max(new.len() / MODELLED_SHARE) {
         first |= LITERALS_APART;
-        let apart = gaps(runs, new.len()).flat_map(|gap| new[gap.0..gap.1].iter().copied()).collect::<Vec<u8>>();
+        let apart =
+            gaps(runs, new.len()).flat_map(|gap| new[gap.0..gap.1].iter().copied()).collect::<Vec<u8>>();
         let frame = reference::encode(Prefix(old), &apart, effort)?;
         payload.extend_from_slice(&(frame.len() as u32).to_le_bytes());
         payload.extend_from_slice(&frame);
@@ -89,6 +134,9 @@ pub(crate) fn write(
     payload.insert(0, first);
     let mut writer = Writer::new();
     control::code(&mut writer, runs, old.len(), new.len()).map_err(EncodeError::Library)?;
+    if matches!(oracle, Oracle::Program(_)) {
+        hints::code(&mut writer, hints, new.len()).map_err(EncodeError::Library)?;
+    }
     let mode = Mode { log, apart: first & LITERALS_APART != 0, search_old: first & SEARCH_OLD != 0 };
     residue(&mut writer, mode, old, runs, &mut image, Some(new)).map_err(EncodeError::Library)?;
     payload.extend(writer.finish());
@@ -99,7 +147,7 @@ pub(crate) fn decode(
     old: &[u8],
     payload: &[u8],
     new_len: usize,
-    foretell: Foretell<'_>,
+    oracle: &Oracle<'_>,
 ) -> Result<Vec<u8>, &'static str> {
     let (first, mut rest) = payload.split_first().ok_or("no first byte")?;
     if first & !KNOWN != 0 {
@@ -118,10 +166,11 @@ pub(crate) fn decode(
     }
     let mut reader = Reader::new(rest);
     let runs = control::code(&mut reader, &[], old.len(), new_len)?;
-    let mut image = foretell(&runs)?;
-    if image.len() != new_len {
-        return Err("foretold bytes are not of the announced length");
-    }
+    let hints = match oracle {
+        Oracle::Runs => Vec::new(),
+        Oracle::Program(_) => hints::code(&mut reader, &[], new_len)?,
+    };
+    let mut image = oracle.foretell(old, new_len, &runs, &hints)?;
     if mode.apart {
         let literals = reference::decode(Prefix(old), frame, literals(&runs, new_len))?;
         let mut rest = literals.as_slice();
@@ -137,7 +186,8 @@ pub(crate) fn decode(
 
 /// Bytes that [`decode`] needs at most beside old image, new image and payload.
 pub(crate) fn memory(old_len: u64, new_len: u64) -> u64 {
-    let runs = size_of::<Run>() as u64 * control::runs_max(usize::try_from(new_len).unwrap_or(usize::MAX)) as u64;
+    let runs =
+        size_of::<Run>() as u64 * control::runs_max(usize::try_from(new_len).unwrap_or(usize::MAX)) as u64;
     let modelled = Literals::memory(new_len, old_len).max(new_len.saturating_add(reference::DECODER_BYTES));
     runs.saturating_add(modelled).saturating_add(Differences::memory(16)).saturating_add(MODELS_BYTES)
 }

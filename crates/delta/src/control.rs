@@ -67,7 +67,13 @@ struct State {
 }
 
 impl State {
-    fn code<C: Coder>(&mut self, coder: &mut C, run: Run, old_len: u32, new_len: u32) -> Result<Run, &'static str> {
+    fn code<C: Coder>(
+        &mut self,
+        coder: &mut C,
+        run: Run,
+        old_len: u32,
+        new_len: u32,
+    ) -> Result<Run, &'static str> {
         let end = self.last.new + self.last.len;
         let gap = self.numbers.code(coder, class::GAP + self.last_gap, run.new.wrapping_sub(end));
         self.last_gap = usize::from(gap > 8);
@@ -101,7 +107,8 @@ impl State {
             if same {
                 let shift = self.shifts[index];
                 self.shifts[..=index].rotate_right(1);
-                return u32::try_from(i64::from(new) + shift).map_err(|_| "a run begins before the old start");
+                return u32::try_from(i64::from(new) + shift)
+                    .map_err(|_| "a run begins before the old start");
             }
         }
         let expected = self.shifts[0] + i64::from(new);
@@ -148,7 +155,11 @@ mod tests {
 
     #[test]
     fn runs_outside_are_refused() {
-        for run in [Run { new: 5, old: 0, len: 96 }, Run { new: 100, old: 0, len: 1 }, Run { new: 0, old: 50, len: 1 }] {
+        for run in [
+            Run { new: 5, old: 0, len: 96 },
+            Run { new: 100, old: 0, len: 1 },
+            Run { new: 0, old: 50, len: 1 },
+        ] {
             let mut writer = Writer::new();
             code(&mut writer, &[run], 1000, 1000).unwrap();
             assert!(code(&mut Reader::new(&writer.finish()), &[], 50, 100).is_err(), "{run:?}");

@@ -3,16 +3,16 @@
 //! Quiet stretches are a length and cost a copy; after a difference the next bytes are asked about one by one, because
 //! differences come in bunches: the bytes of a number, the fields of a record.
 
-use crate::coder::Coder;
 use crate::coarse::forwards;
+use crate::coder::Coder;
 use crate::logistic::Chance;
-use crate::symbol::{Bytes, Flags, GUESSES, Numbers, adaptive, join, table_bytes};
+use crate::symbol::{Bytes, Flags, GUESSES, Numbers, Pace, adaptive, join, table_bytes};
 
 /// Equal bytes after which no byte is asked about any more.
 const HOT: u32 = 28;
 const FLAG_CONTEXTS: usize = 7;
 const BYTE_CONTEXTS: usize = 7;
-const RATE: i32 = 5;
+const PACE: Pace = Pace { rate: 5, memory: 250 };
 /// Numbers whose change is remembered by what they were.
 const CHANGES_LOG: u32 = 12;
 
@@ -47,8 +47,8 @@ impl Differences {
     /// 2^`table_log` slots for the models.
     pub(crate) fn new(table_log: u32) -> Self {
         Self {
-            flags: Flags::new(flags_log(table_log), 32, RATE),
-            bytes: Bytes::new(table_log, 6, RATE),
+            flags: Flags::new(flags_log(table_log), 32, PACE),
+            bytes: Bytes::new(table_log, 6, PACE),
             numbers: Numbers::new(16),
             to_end: [Chance::EVEN; 64],
             quiet_class: 0,
@@ -121,11 +121,19 @@ impl Differences {
     }
 
     /// The byte at `at`; `certain` that it differs.
-    fn byte<C: Coder>(&mut self, coder: &mut C, image: &mut [u8], at: usize, truth: Option<&[u8]>, certain: bool) {
+    fn byte<C: Coder>(
+        &mut self,
+        coder: &mut C,
+        image: &mut [u8],
+        at: usize,
+        truth: Option<&[u8]>,
+        certain: bool,
+    ) {
         let foretold = image[at];
         let wanted = truth.map_or(foretold, |truth| truth[at]);
         let scene = self.scene(image, at);
-        let differs = certain || self.flags.code(coder, &scene.flags(self), scene.selection(self), wanted != foretold);
+        let differs =
+            certain || self.flags.code(coder, &scene.flags(self), scene.selection(self), wanted != foretold);
         self.pattern = self.pattern << 1 | u32::from(differs);
         if !differs {
             self.quiet += 1;
@@ -133,7 +141,8 @@ impl Differences {
         }
         let scene = if scene.place == OUTSIDE { self.begin(image, at) } else { scene };
         let difference = wanted.wrapping_sub(foretold);
-        let difference = self.bytes.code(coder, &scene.bytes(self), [None; GUESSES], scene.place as usize, difference);
+        let difference =
+            self.bytes.code(coder, &scene.bytes(self), [None; GUESSES], scene.place as usize, difference);
         image[at] = foretold.wrapping_add(difference);
         self.last = [difference, self.last[0]];
         self.last_by_place[scene.place as usize & 3] = difference;
@@ -204,7 +213,9 @@ struct Scene {
 
 impl Scene {
     fn flags(&self, of: &Differences) -> [u32; FLAG_CONTEXTS] {
-        let expects = u32::from(self.by_last != 0) | u32::from(self.by_number & 255 != 0) << 1 | (self.by_number >> 8) << 2;
+        let expects = u32::from(self.by_last != 0)
+            | u32::from(self.by_number & 255 != 0) << 1
+            | (self.by_number >> 8) << 2;
         let quiet = of.quiet.min(31);
         [
             quiet | self.place << 5 | self.in_step << 8,

@@ -17,7 +17,10 @@ pub(crate) struct History<'a> {
 impl History<'_> {
     #[inline]
     fn at(&self, place: usize) -> Option<u8> {
-        place.checked_sub(self.old.len()).map_or_else(|| self.old.get(place), |place| self.new.get(place)).copied()
+        place
+            .checked_sub(self.old.len())
+            .map_or_else(|| self.old.get(place), |place| self.new.get(place))
+            .copied()
     }
 }
 

@@ -3,12 +3,11 @@
 use crate::coder::{Coder, Trainer};
 use crate::finder::{Finder, History};
 use crate::follower::Follower;
-use crate::symbol::{Bytes, GUESSES, join, table_bytes};
+use crate::symbol::{Bytes, GUESSES, Pace, join, table_bytes};
 
 const CONTEXTS: usize = 9;
 const INPUTS: usize = 2 * CONTEXTS + 3;
-/// How much the weights learn from an error.
-const RATE: i32 = 10;
+const PACE: Pace = Pace { rate: 10, memory: 30 };
 /// Sets of weights: by how far into the gap a byte stands.
 const SELECTIONS: usize = 3;
 /// 2^18 slots are 16 MiB.
@@ -38,7 +37,7 @@ impl Literals {
         let searched = if search_old { old } else { &[] };
         let mut finder = Finder::new(count + searched.len());
         finder.learn_all(searched);
-        Self { bytes: Bytes::new(table_log(count + warm_bytes), SELECTIONS, RATE), finder, word: 0 }
+        Self { bytes: Bytes::new(table_log(count + warm_bytes), SELECTIONS, PACE), finder, word: 0 }
     }
 
     /// Bytes that [`Self::new`] takes.
@@ -80,7 +79,13 @@ impl Literals {
         let alone = Neighbours { before: 0, after: 0, replaced: 0 };
         for at in from..to {
             let contexts = self.contexts(&[], &old[..at], at, alone);
-            self.bytes.code(&mut Trainer, &contexts, [None; GUESSES], (at - from).min(SELECTIONS - 1), old[at]);
+            self.bytes.code(
+                &mut Trainer,
+                &contexts,
+                [None; GUESSES],
+                (at - from).min(SELECTIONS - 1),
+                old[at],
+            );
             self.word = next_word(self.word, old[at]);
         }
     }

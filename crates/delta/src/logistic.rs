@@ -71,7 +71,13 @@ static SQUASH: [u16; SQUASH_LENGTH] = {
     while index < SQUASH_LENGTH {
         let odds = (index as f64 - STRETCH_MAX as f64) / 256.0;
         let chance = 65536.0 / (1.0 + exp(-odds));
-        table[index] = if chance < 1.0 { 1 } else if chance > 65535.0 { 65535 } else { chance as u16 };
+        table[index] = if chance < 1.0 {
+            1
+        } else if chance > 65535.0 {
+            65535
+        } else {
+            chance as u16
+        };
         index += 1;
     }
     table

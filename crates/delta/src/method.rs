@@ -1,7 +1,8 @@
 //! The methods by number, and the one door to each.
 
+use crate::container::{self, Oracle};
+use crate::program::Program;
 use crate::reference::{self, Prefix};
-use crate::container;
 use crate::{DecodeError, EncodeError};
 
 /// Longest old or new image of a segment, in bytes: what 31 bits address.
@@ -19,6 +20,8 @@ pub enum Method {
     Reference = 2,
     /// Runs of old bytes, what differs in them, and the bytes between, all of it modelled.
     Delta = 3,
+    /// The same for programs (ELF and PE): the references of moved code are aimed anew before anything is compared.
+    Program = 4,
 }
 
 impl TryFrom<u8> for Method {
@@ -30,6 +33,7 @@ impl TryFrom<u8> for Method {
             1 => Ok(Self::Plain),
             2 => Ok(Self::Reference),
             3 => Ok(Self::Delta),
+            4 => Ok(Self::Program),
             other => Err(DecodeError::UnknownMethod(other)),
         }
     }
@@ -67,6 +71,7 @@ pub fn encode(method: Method, old: &[u8], new: &[u8], effort: Effort) -> Result<
         Method::Plain => reference::encode(Prefix::NONE, new, effort),
         Method::Reference => reference::encode(Prefix(old), new, effort),
         Method::Delta => container::encode(old, new, effort),
+        Method::Program => container::encode_program(old, new, effort),
     }
 }
 
@@ -101,9 +106,10 @@ pub fn decode(method: Method, old: &[u8], payload: &[u8], new_len: usize) -> Res
         Method::Copy => copy(old, payload, new_len),
         Method::Plain => reference::decode(Prefix::NONE, payload, new_len),
         Method::Reference => reference::decode(Prefix(old), payload, new_len),
-        Method::Delta => {
-            container::decode(old, payload, new_len, &|runs| Ok(container::foretell(old, new_len, runs)))
-        }
+        Method::Delta => container::decode(old, payload, new_len, &Oracle::Runs),
+        Method::Program => Program::parse(old)
+            .ok_or("the old bytes are no program")
+            .and_then(|program| container::decode(old, payload, new_len, &Oracle::Program(program))),
     };
     read.map_err(|what| DecodeError::Malformed { method, what })
 }
@@ -116,6 +122,8 @@ pub fn decode_memory(method: Method, old_len: u64, new_len: u64, payload_len: u6
         Method::Copy => 0,
         Method::Plain | Method::Reference => reference::DECODER_BYTES,
         Method::Delta => container::memory(old_len, new_len),
+        // One byte for each byte of the old image says what is a reference.
+        Method::Program => container::memory(old_len, new_len).saturating_add(old_len),
     })
 }
 
@@ -171,7 +179,13 @@ mod tests {
 
     #[test]
     fn numbers_on_the_wire_are_fixed() {
-        for (number, method) in [(0, Method::Copy), (1, Method::Plain), (2, Method::Reference), (3, Method::Delta)] {
+        for (number, method) in [
+            (0, Method::Copy),
+            (1, Method::Plain),
+            (2, Method::Reference),
+            (3, Method::Delta),
+            (4, Method::Program),
+        ] {
             assert_eq!(Method::try_from(number), Ok(method));
             assert_eq!(u8::from(method), number);
         }

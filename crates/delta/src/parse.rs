@@ -134,7 +134,15 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     fn new(old: &'a [u8], new: &'a [u8], prices: Prices) -> Self {
         let best = Best { score: 0, node: NONE, end: 0 };
-        Self { images: Images { old, new }, new, prices, live: Vec::with_capacity(LIVE_MAX), nodes: Vec::new(), best, broken: true }
+        Self {
+            images: Images { old, new },
+            new,
+            prices,
+            live: Vec::with_capacity(LIVE_MAX),
+            nodes: Vec::new(),
+            best,
+            broken: true,
+        }
     }
 
     /// The match that begins here becomes a diagonal if it may pay for itself.
@@ -245,7 +253,8 @@ fn extend(old: &[u8], new: &[u8], runs: &mut [Run], prices: Prices) {
         let value = |run: &Run, at: u32| {
             let source = i64::from(run.old) + i64::from(at) - i64::from(run.new);
             let limit = if run.old as usize >= old.len() { old.len() + new.len() } else { old.len() };
-            let same = usize::try_from(source).is_ok_and(|source| images.upto(source, limit).first() == Some(&new[at as usize]));
+            let same = usize::try_from(source)
+                .is_ok_and(|source| images.upto(source, limit).first() == Some(&new[at as usize]));
             i64::from(if same { prices.agree } else { -prices.differ })
         };
         let (mut gain, mut most, mut start) = (0i64, 0i64, run.new);
@@ -282,7 +291,9 @@ fn merge(runs: Vec<Run>) -> Vec<Run> {
     let mut merged: Vec<Run> = Vec::with_capacity(runs.len());
     for run in runs {
         match merged.last_mut() {
-            Some(last) if last.new + last.len == run.new && last.old + last.len == run.old => last.len += run.len,
+            Some(last) if last.new + last.len == run.new && last.old + last.len == run.old => {
+                last.len += run.len
+            }
             _ => merged.push(run),
         }
     }

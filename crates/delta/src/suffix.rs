@@ -28,7 +28,12 @@ impl Longest {
         // The old image last: so its suffixes end where it ends, and the order is exact.
         let both = [new, old].concat();
         i32::try_from(both.len()).ok()?;
-        let order = SuffixArrayConstruction::for_text(&both).in_owned_buffer32().single_threaded().run().ok()?.into_vec();
+        let order = SuffixArrayConstruction::for_text(&both)
+            .in_owned_buffer32()
+            .single_threaded()
+            .run()
+            .ok()?
+            .into_vec();
         drop(both);
         let before = nearest(order.iter(), new.len());
         let after = nearest(order.iter().rev(), new.len());

@@ -5,8 +5,7 @@ use crate::logistic::{Chance, Mixer, squash, stretch};
 
 /// Steps of the map from a slot's state to what such a state has meant so far.
 const STATES: usize = 32 * 32;
-/// How many decisions the slots and the state map remember.
-const SLOT_LIMIT: u32 = 30;
+/// How many decisions the state maps remember.
 const STATE_LIMIT: u32 = 255;
 
 /// Slots of 16 chances: the inner nodes of half a byte's tree, in one cache line.
@@ -56,19 +55,34 @@ impl Opinion {
     }
 }
 
+/// How fast a model follows what it sees.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// How much the weights learn from an error.
+    pub(crate) rate: i32,
+    /// How many decisions a slot remembers.
+    pub(crate) memory: u32,
+}
+
 /// A mixing of `N` contexts' opinions; `M` is `2 × N + EXTRA`, the inputs of the mixer.
 pub(crate) struct Mix<const N: usize, const M: usize> {
     opinions: Vec<Opinion>,
     mixers: Vec<Mixer<M>>,
     inputs: [i32; M],
     states: [usize; N],
-    rate: i32,
+    pace: Pace,
 }
 
 impl<const N: usize, const M: usize> Mix<N, M> {
-    fn new(selections: usize, rate: i32) -> Self {
+    fn new(selections: usize, pace: Pace) -> Self {
         let weight = (1 << 16) * 7 / (10 * N as i32);
-        Self { opinions: vec![Opinion::new(); N], mixers: vec![Mixer::new(weight); selections], inputs: [0; M], states: [0; N], rate }
+        Self {
+            opinions: vec![Opinion::new(); N],
+            mixers: vec![Mixer::new(weight); selections],
+            inputs: [0; M],
+            states: [0; N],
+            pace,
+        }
     }
 
     #[inline]
@@ -77,7 +91,8 @@ impl<const N: usize, const M: usize> Mix<N, M> {
         self.states[index] = state;
         let seen = chance.seen();
         self.inputs[2 * index] = if seen == 0 { 0 } else { stretch(chance.get()) };
-        self.inputs[2 * index + 1] = if seen == 0 { 0 } else { stretch(self.opinions[index].states[state].get()) };
+        self.inputs[2 * index + 1] =
+            if seen == 0 { 0 } else { stretch(self.opinions[index].states[state].get()) };
     }
 
     #[inline]
@@ -86,7 +101,7 @@ impl<const N: usize, const M: usize> Mix<N, M> {
         let chance = squash(mixer.mix(&self.inputs));
         let decision = coder.bit(chance, decision);
         let error = if decision { 65535 - chance as i32 } else { -(chance as i32) };
-        mixer.learn(&self.inputs, error, self.rate);
+        mixer.learn(&self.inputs, error, self.pace.rate);
         for (opinion, state) in self.opinions.iter_mut().zip(&self.states) {
             opinion.states[*state].learn(decision, STATE_LIMIT);
         }
@@ -117,9 +132,10 @@ pub(crate) struct Bytes<const N: usize, const M: usize> {
 
 impl<const N: usize, const M: usize> Bytes<N, M> {
     /// `selections`: how many sets of weights the caller chooses from.
-    pub(crate) fn new(table_log: u32, selections: usize, rate: i32) -> Self {
-        let guesses = [const { Vec::new() }; GUESSES].map(|_: Vec<Chance>| vec![Chance::new(60_000, 2); GUESS_BUCKETS]);
-        Self { table: Table::new(table_log), mix: Mix::new(selections * 9, rate), guesses }
+    pub(crate) fn new(table_log: u32, selections: usize, pace: Pace) -> Self {
+        let guesses =
+            [const { Vec::new() }; GUESSES].map(|_: Vec<Chance>| vec![Chance::new(60_000, 2); GUESS_BUCKETS]);
+        Self { table: Table::new(table_log), mix: Mix::new(selections * 9, pace), guesses }
     }
 
     /// Codes one byte. `selection` is below what was said to [`Self::new`].
@@ -136,7 +152,8 @@ impl<const N: usize, const M: usize> Bytes<N, M> {
         for half in 0..2 {
             let mut slots = [0usize; N];
             for (index, slot) in slots.iter_mut().enumerate() {
-                *slot = self.table.slot(join(contexts[index] ^ (index as u32) << 28, (node as u32) << 1 | half));
+                *slot =
+                    self.table.slot(join(contexts[index] ^ (index as u32) << 28, (node as u32) << 1 | half));
             }
             let mut place = 1usize;
             for _ in 0..4 {
@@ -170,17 +187,19 @@ impl<const N: usize, const M: usize> Bytes<N, M> {
         let mut sure = 0;
         for (index, guess) in guesses.into_iter().enumerate() {
             let live = guess.filter(|guess| (usize::from(guess.byte) | 256) >> (8 - depth) == node);
-            foreseen[index] = live.map(|guess| (guess.byte >> (7 - depth) & 1 == 1, usize::from(guess.bucket)));
+            foreseen[index] =
+                live.map(|guess| (guess.byte >> (7 - depth) & 1 == 1, usize::from(guess.bucket)));
             self.mix.inputs[2 * N + index] = foreseen[index].map_or(0, |(bit, bucket)| {
                 let odds = stretch(self.guesses[index][bucket].get());
                 if bit { odds } else { -odds }
             });
-            sure = sure * 3 + foreseen[index].map_or(0, |(_, bucket)| 1 + usize::from(bucket >= GUESS_BUCKETS / 2));
+            sure = sure * 3
+                + foreseen[index].map_or(0, |(_, bucket)| 1 + usize::from(bucket >= GUESS_BUCKETS / 2));
         }
         self.mix.inputs[2 * N + GUESSES] = 256;
         let decision = self.mix.code(coder, selection * 9 + sure, wanted);
         for slot in slots {
-            self.table.slots[*slot][place].learn(decision, SLOT_LIMIT);
+            self.table.slots[*slot][place].learn(decision, self.mix.pace.memory);
         }
         for (chances, foreseen) in self.guesses.iter_mut().zip(foreseen) {
             if let Some((bit, bucket)) = foreseen {
@@ -200,12 +219,18 @@ pub(crate) struct Flags<const N: usize, const M: usize> {
 
 impl<const N: usize, const M: usize> Flags<N, M> {
     /// 2^`log` chances of four bytes.
-    pub(crate) fn new(log: u32, selections: usize, rate: i32) -> Self {
-        Self { slots: vec![Chance::EVEN; 1 << log], shift: 32 - log, mix: Mix::new(selections, rate) }
+    pub(crate) fn new(log: u32, selections: usize, pace: Pace) -> Self {
+        Self { slots: vec![Chance::EVEN; 1 << log], shift: 32 - log, mix: Mix::new(selections, pace) }
     }
 
     #[inline]
-    pub(crate) fn code<C: Coder>(&mut self, coder: &mut C, contexts: &[u32; N], selection: usize, decision: bool) -> bool {
+    pub(crate) fn code<C: Coder>(
+        &mut self,
+        coder: &mut C,
+        contexts: &[u32; N],
+        selection: usize,
+        decision: bool,
+    ) -> bool {
         let mut places = [0usize; N];
         for (index, place) in places.iter_mut().enumerate() {
             *place = (join(contexts[index], index as u32).wrapping_mul(0x9e37_79b1) >> self.shift) as usize;
@@ -214,7 +239,7 @@ impl<const N: usize, const M: usize> Flags<N, M> {
         self.mix.inputs[2 * N] = 256;
         let decision = self.mix.code(coder, selection, decision);
         for place in places {
-            self.slots[place].learn(decision, SLOT_LIMIT);
+            self.slots[place].learn(decision, self.mix.pace.memory);
         }
         decision
     }
