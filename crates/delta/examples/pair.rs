@@ -2,11 +2,7 @@
 
 use delta::{Effort, Method};
 
-#[expect(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "a measuring tool"
-)]
+#[expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a measuring tool")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     let only = (arguments.len() % 2 == 1).then(|| arguments.pop()).flatten();
