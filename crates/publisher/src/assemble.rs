@@ -95,6 +95,7 @@ pub(crate) fn channel(
         mirrors: request.mirrors.clone(),
         origin,
         downloads: None,
+        patches: Vec::new(),
         previous: Vec::new(),
     };
     let Some(before) = before else { return next };
