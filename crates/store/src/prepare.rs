@@ -13,7 +13,7 @@ use crate::{
     hashing::{Job, Meter, Shape, hash_pieces},
     records::Record,
     space,
-    staging::Staging,
+    staging::{Have, Staging},
 };
 use release::{
     hash::Hash32,
@@ -57,12 +57,34 @@ pub fn prepare(
 ) -> Result<Prepared> {
     hash_unknown(folder, wanted, job)?;
     let (plan, actions) = survey(folder, wanted)?;
-    let need_bytes = space::need_bytes(wanted, &actions, staging);
+    let need_bytes = space::need_bytes(wanted, &actions, &staging.have());
     space::check(folder, need_bytes)?;
     salvage(folder, wanted, &plan, layers, staging, job)?;
-    let need_bytes = space::need_bytes(wanted, &actions, staging);
+    let need_bytes = space::need_bytes(wanted, &actions, &staging.have());
     let fetch_bytes = plan.fetch_bytes.saturating_sub(staged_of(wanted, &plan, staging));
     Ok(Prepared { plan, actions, fetch_bytes, need_bytes })
+}
+
+/// What an update would take, from what is known without hashing or changing anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outlook {
+    /// The plan; what is not known to be right counts as missing.
+    pub plan: Plan,
+    /// What is staged already.
+    pub staged: Have,
+    /// Bytes that must still be written, with reserve.
+    pub need_bytes: u64,
+}
+
+/// Looks at what stands here of `wanted`, for people who want to know before it begins.
+///
+/// # Errors
+/// As the disk says.
+pub fn outlook(folder: &GameFolder, wanted: &Manifest) -> Result<Outlook> {
+    let (plan, actions) = survey(folder, wanted)?;
+    let staged = Have::staged(folder)?;
+    let need_bytes = space::need_bytes(wanted, &actions, &staged);
+    Ok(Outlook { plan, staged, need_bytes })
 }
 
 /// The plan and its actions from valid records alone, without hashing.
