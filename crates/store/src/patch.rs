@@ -139,6 +139,12 @@ impl Patching {
         delta::decode_memory(method, found.old_bytes(), found.new_bytes(), found.payload_length)
     }
 
+    /// Bytes that the segment yields.
+    #[must_use]
+    pub fn new_bytes(&self, segment: usize) -> u64 {
+        self.patch.segments.get(segment).map_or(0, Segment::new_bytes)
+    }
+
     /// Makes the segment's targets out of what stands here and its payload, as far as they are not staged already.
     ///
     /// # Errors

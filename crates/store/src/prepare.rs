@@ -61,7 +61,7 @@ pub fn prepare(
     space::check(folder, need_bytes)?;
     salvage(folder, wanted, &plan, layers, staging, job)?;
     let need_bytes = space::need_bytes(wanted, &actions, &staging.have());
-    let fetch_bytes = plan.fetch_bytes.saturating_sub(staged_of(wanted, &plan, staging));
+    let fetch_bytes = missing_bytes(wanted, &plan, &staging.have());
     Ok(Prepared { plan, actions, fetch_bytes, need_bytes })
 }
 
@@ -111,9 +111,11 @@ pub(crate) fn survey(folder: &GameFolder, wanted: &Manifest) -> Result<(Plan, Ve
     Ok((plan, actions))
 }
 
-fn staged_of(wanted: &Manifest, plan: &Plan, staging: &Staging) -> u64 {
-    let roots: BTreeSet<Hash32> = fetched(wanted, plan).map(|(_, root)| root).collect();
-    roots.iter().map(|root| staging.staged_bytes_of(root)).sum()
+/// Bytes that must still come for `plan`, each content once, when this is staged.
+#[must_use]
+pub fn missing_bytes(wanted: &Manifest, plan: &Plan, staged: &Have) -> u64 {
+    let sizes: BTreeMap<Hash32, u64> = fetched(wanted, plan).map(|(file, root)| (root, file.size)).collect();
+    sizes.iter().map(|(root, size)| size.saturating_sub(staged.bytes_of(root))).sum()
 }
 
 fn fetched<'a>(wanted: &'a Manifest, plan: &'a Plan) -> impl Iterator<Item = (&'a ManifestFile, Hash32)> {

@@ -1,6 +1,12 @@
 //! The transfer of one job: a torrent over a release's store, until every piece is there.
 
-use super::{control::Control, error::GameError, offer::Sources, older::Older, release_store::ReleaseStore};
+use super::{
+    control::{Control, Scale},
+    error::GameError,
+    offer::Sources,
+    older::Older,
+    release_store::ReleaseStore,
+};
 use crate::session::{Exchange, OriginUse, Session, Torrent, TorrentEvent, TorrentHandle};
 use release::{hash::Hash32, layout::Layout, layout::PieceLayers, manifest::Manifest};
 use std::{
@@ -17,13 +23,12 @@ pub(crate) struct Wanted {
     /// Pieces that are not to be fetched: files that stay as the player has them.
     pub(crate) excluded: Vec<u32>,
     pub(crate) sources: Sources,
-    /// Bytes to be staged in all, those already there included.
-    pub(crate) total: u64,
+    /// Where its bytes lie on the bar.
+    pub(crate) scale: Scale,
     /// Nobody waits for it.
     pub(crate) background: bool,
     /// The release itself, and those before it, whose players may have much of it.
-    pub(crate) manifest: Arc<Manifest>,
-    pub(crate) older: Option<Older>,
+    pub(crate) older: Option<(Arc<Manifest>, Older)>,
 }
 
 /// Fetches until all is there. A held transfer waits here.
@@ -50,7 +55,7 @@ pub(crate) async fn fetch(session: &Session, control: &Control, wanted: Wanted) 
     };
     let (handle, mut events) = session.add(torrent);
     handle.set_background(wanted.background);
-    control.fetching(handle.clone(), wanted.total);
+    control.fetching(handle.clone(), wanted.scale);
     let (mut pause, mut upload) = (control.pause.subscribe(), control.upload.subscribe());
     let mut exchange = control.exchange.subscribe();
     handle.set_exchange(*exchange.borrow_and_update());
@@ -60,8 +65,8 @@ pub(crate) async fn fetch(session: &Session, control: &Control, wanted: Wanted) 
         control.metadata_bytes.fetch_add(bytes, Ordering::Relaxed);
     };
     let mut joining = pin!(async {
-        if let Some(older) = &wanted.older {
-            older.join(&wanted.manifest, &handle, count).await;
+        if let Some((manifest, older)) = &wanted.older {
+            older.join(manifest, &handle, count).await;
         }
     });
     let mut joined = false;

@@ -88,22 +88,27 @@ impl Cache {
         Have::read(&tree.disk, &tree.state(DIR).join(root.to_string()))
     }
 
-    /// The payloads that are here, newest first, at most `count`: read back and hashed, so that nothing false is passed on.
+    /// Roots of the payloads that are here, newest first.
     ///
     /// # Errors
     /// As the disk says.
-    pub fn cached(&self, count: usize) -> Result<Vec<Cached>> {
-        let tree = &self.tree;
-        let (disk, dir) = (&tree.disk, tree.state(DIR));
-        let mut found = Vec::new();
-        for root in read_index(disk, &dir)?.roots.into_iter().rev().take(count) {
-            let Some(torrent) = read_torrent(disk, &beside(&dir, &root), &root)? else { continue };
-            let Some((root, size)) = content(&torrent) else { continue };
-            let staging = Staging::open_at(disk, dir.join(root.to_string()), BTreeMap::from([(root, size)]))?;
-            check(&staging, &torrent, &root)?;
-            found.push(Cached { torrent, staging });
-        }
-        Ok(found)
+    pub fn roots(&self) -> Result<Vec<Hash32>> {
+        let index = read_index(&self.tree.disk, &self.tree.state(DIR))?;
+        Ok(index.roots.into_iter().rev().collect())
+    }
+
+    /// The payload with this root, read back and hashed, so that nothing false is passed on; `None` where it is not here
+    /// or its torrent is lost.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub fn load(&self, root: &Hash32) -> Result<Option<Cached>> {
+        let (disk, dir) = (&self.tree.disk, self.tree.state(DIR));
+        let Some(torrent) = read_torrent(disk, &beside(&dir, root), root)? else { return Ok(None) };
+        let Some((root, size)) = content(&torrent) else { return Ok(None) };
+        let staging = Staging::open_at(disk, dir.join(root.to_string()), BTreeMap::from([(root, size)]))?;
+        check(&staging, &torrent, &root)?;
+        Ok(Some(Cached { torrent, staging }))
     }
 
     /// Drops the oldest payloads until no more than `bytes_max` verified bytes are kept, and what belongs to none.

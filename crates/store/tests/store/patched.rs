@@ -281,7 +281,8 @@ fn the_oldest_payloads_go_first_and_false_ones_are_not_passed_on() {
     fs::write(patches.join("litter"), "x").unwrap();
     cache.trim(45_000).unwrap();
     let names = |count| -> Vec<String> {
-        cache.cached(count).unwrap().into_iter().map(|kept| kept.torrent.name).collect()
+        let roots = cache.roots().unwrap().into_iter().take(count);
+        roots.map(|root| cache.load(&root).unwrap().unwrap().torrent.name).collect()
     };
     assert_eq!(names(9), ["game-0.patch", "game-3.patch"]);
     assert_eq!(names(1), ["game-0.patch"]);
@@ -291,11 +292,12 @@ fn the_oldest_payloads_go_first_and_false_ones_are_not_passed_on() {
     let mut bytes = fs::read(&lies).unwrap();
     bytes[17_000] ^= 1;
     fs::write(&lies, bytes).unwrap();
-    let kept = cache.cached(9).unwrap();
+    let kept: Vec<_> = cache.roots().unwrap().iter().map(|root| cache.load(root).unwrap().unwrap()).collect();
     assert_eq!(kept[0].staging.pieces(&kept[0].torrent.layout), [0, 1]);
     assert_eq!(kept[1].staging.pieces(&kept[1].torrent.layout), [0], "the changed piece is not had");
     drop(kept);
     cache.trim(0).unwrap();
+    assert!(cache.load(&roots[0]).unwrap().is_none());
     assert!(names(9).is_empty());
     assert_eq!(fs::read_dir(&patches).unwrap().count(), 1, "nothing but the list");
     drop(folder);
