@@ -26,12 +26,17 @@ impl Store {
 }
 
 impl StoredFile {
+    /// The error for a file that does not hold what it should.
+    pub(crate) fn damaged(&self) -> PublishError {
+        PublishError::Content { path: self.path.clone() }
+    }
+
     /// Appends `length` bytes from `offset` on.
     pub(crate) fn read(&self, offset: u64, length: u64, out: &mut Vec<u8>) -> Result<(), PublishError> {
         if length == 0 {
             return Ok(());
         }
-        let damaged = || PublishError::Content { path: self.path.clone() };
+        let damaged = || self.damaged();
         let covering = self.table.covering(offset, length).ok_or_else(damaged)?;
         let end = out.len() as u64 + length;
         let (mut at, mut skip) = (covering.compressed_start, covering.skip as usize);

@@ -1,6 +1,8 @@
 //! The bytes of both releases: the old one's out of the content folder, the new one's out of the build.
 
+use release::hash::Hash32;
 use release::manifest::Manifest;
+use release::merkle::{BLOCK, FileHasher};
 use release::patch::Span;
 
 use super::Target;
@@ -17,13 +19,17 @@ impl<'a> Images<'a> {
         Self { old, new }
     }
 
-    /// Ranges of the old release, joined.
+    /// Ranges of the old release, joined. Whole files are hashed: a patch made from damaged bytes would be of use to
+    /// nobody.
     pub(super) fn read_old(&self, spans: &[Span]) -> Result<Vec<u8>, PublishError> {
         let mut bytes = Vec::with_capacity(capacity(spans));
         for span in spans {
             let file = &self.old.files[span.file as usize];
-            if let Some(root) = &file.pieces_root {
-                self.new.store.open(root, file.size)?.read(span.offset, span.length, &mut bytes)?;
+            let Some(root) = file.pieces_root else { continue };
+            let (stored, start) = (self.new.store.open(&root, file.size)?, bytes.len());
+            stored.read(span.offset, span.length, &mut bytes)?;
+            if span.length == file.size && !hashes_to(&bytes[start..], &root) {
+                return Err(stored.damaged());
             }
         }
         Ok(bytes)
@@ -42,6 +48,13 @@ impl<'a> Images<'a> {
         }
         Ok(bytes)
     }
+}
+
+/// The root of a file does not depend on the piece length, so a small one does.
+fn hashes_to(bytes: &[u8], root: &Hash32) -> bool {
+    let mut hasher = FileHasher::new(BLOCK);
+    hasher.update(bytes);
+    hasher.finish().pieces_root.as_ref() == Some(root)
 }
 
 fn capacity(spans: &[Span]) -> usize {
