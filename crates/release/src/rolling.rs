@@ -1,121 +1,158 @@
-//! A weak hash that rolls, and the search for known leaves at any offset of strange bytes (Tridgell and Mackerras 1996).
+//! A weak hash that rolls, and the search for known leaves at any offset of strange bytes.
 //!
-//! The hash is a polynomial over 64 bits: each byte stands for a fixed scrambled number, so that runs of small values
-//! spread as well as text. It tells candidates from the rest; only SHA-256 tells that a leaf is the leaf.
+//! A hash of the last 64 bytes rolls over the data (the *gear* of `FastCDC`, Xia and others 2016). Where its high bits are
+//! zero is an *anchor*: it depends on the data alone, not on where the data lies. A leaf is known by its first two
+//! anchors. So a search looks into its table once in about 512 bytes, however many leaves are wanted, where a checksum of
+//! the whole window (as of rsync) would look once a byte. Leaves without two anchors (constant or short-period bytes) have
+//! no weak hash; they are found as neighbours of those that have one. It only names candidates: SHA-256 tells whether a
+//! leaf is the leaf.
 
 use crate::merkle::BLOCK;
 
-/// Odd, with its ones well spread: multiplication by it can be undone, and stirs the high bits.
-const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
-const LENGTH: usize = BLOCK as usize;
-const VALUES: [u64; 256] = values();
-/// What a byte still weighs when it leaves the window.
-const LEAVING: [u64; 256] = leaving();
-/// Bits of the filter for each leaf: one candidate in a hundred positions passes it for nothing.
-const FILTER_BITS_PER_LEAF: usize = 64;
-/// Smallest and largest filter, as powers of two of bits: 8 KiB and 8 MiB.
-const FILTER_POWERS: (u32, u32) = (16, 26);
+/// Bytes that the gear depends on.
+const REACH: usize = 64;
+/// Bits that are zero at an anchor: one position in 512.
+const ANCHOR_BITS: u32 = 9;
+/// Low bits of a weak hash that hold the first anchor's place in the leaf.
+const PLACE_BITS: u32 = BLOCK.trailing_zeros();
+const PLACE_MASK: u64 = (1 << PLACE_BITS) - 1;
+const GEAR: [u64; 256] = gear();
 
-const fn values() -> [u64; 256] {
+const fn gear() -> [u64; 256] {
     let mut table = [0; 256];
     let mut index = 0;
     while index < 256 {
-        // The finalizer of SplitMix64 (Steele, Lea and Flood 2014).
-        let mut word = (index as u64 + 1).wrapping_mul(FACTOR);
-        word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        table[index] = word ^ (word >> 31);
+        table[index] = stirred(index as u64 + 1);
         index += 1;
     }
     table
 }
 
-const fn leaving() -> [u64; 256] {
-    let (mut power, mut step) = (1_u64, 0);
-    while step < LENGTH {
-        power = power.wrapping_mul(FACTOR);
-        step += 1;
-    }
-    let (mut table, mut index) = (VALUES, 0);
-    while index < 256 {
-        table[index] = table[index].wrapping_mul(power);
-        index += 1;
-    }
-    table
+/// `SplitMix64` (Steele, Lea and Flood 2014).
+const fn stirred(number: u64) -> u64 {
+    let mut word = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    word ^ (word >> 31)
 }
 
-/// The weak hash of a block of any length.
+/// Where an anchor is, and the gear's hash there.
+#[derive(Clone, Copy)]
+struct Anchor {
+    at: usize,
+    hash: u64,
+}
+
+/// The first anchor at or behind `from` whose 64 bytes lie wholly in `bytes[start..]`.
+fn anchor(bytes: &[u8], start: usize, from: usize) -> Option<Anchor> {
+    let first = from.max(start + REACH - 1);
+    let warm = bytes.get(first + 1 - REACH..first)?;
+    let mut hash = warm.iter().fold(0, |hash: u64, byte| (hash << 1).wrapping_add(GEAR[usize::from(*byte)]));
+    for (index, byte) in bytes[first..].iter().enumerate() {
+        hash = (hash << 1).wrapping_add(GEAR[usize::from(*byte)]);
+        if hash >> (u64::BITS - ANCHOR_BITS) == 0 {
+            return Some(Anchor { at: first + index, hash });
+        }
+    }
+    None
+}
+
+/// What two anchors in a row are known by; the lowest bits are left for the place.
+fn key(first: Anchor, second: Anchor) -> u64 {
+    let apart = (second.at - first.at) as u64;
+    let key = stirred(first.hash ^ stirred(second.hash.wrapping_add(apart))) & !PLACE_MASK;
+    // Zero is for leaves without a weak hash.
+    if key == 0 { 1 << PLACE_BITS } else { key }
+}
+
+/// The weak hash of a leaf: in the high 50 bits what its first two anchors say, below them the place of the first.
+/// Zero where it has none.
 #[must_use]
-pub fn weak(block: &[u8]) -> u64 {
-    block.iter().fold(0, |hash: u64, byte| hash.wrapping_mul(FACTOR).wrapping_add(VALUES[usize::from(*byte)]))
+pub fn weak(leaf: &[u8]) -> u64 {
+    let Some(first) = anchor(leaf, 0, 0) else { return 0 };
+    let Some(second) = anchor(leaf, 0, first.at + 1) else { return 0 };
+    key(first, second) | first.at as u64 & PLACE_MASK
+}
+
+/// Where a leaf may begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its first byte.
+    pub at: usize,
+    /// The caller's number for the leaf.
+    pub number: u32,
+}
+
+/// Places at which leaves may begin, and where to go on.
+#[derive(Debug)]
+pub struct Hit<'a> {
+    /// Offset to search on from, if none of the candidates was the leaf.
+    pub resume: usize,
+    anchor: usize,
+    found: &'a [(u64, u32)],
+    bounds: (usize, usize),
+}
+
+impl Hit<'_> {
+    /// The candidates whose whole leaf of 16 KiB lies in the bytes searched.
+    pub fn candidates(&self) -> impl Iterator<Item = Candidate> {
+        self.found.iter().filter_map(|(weak, number)| {
+            let at = self.anchor.checked_sub((weak & PLACE_MASK) as usize)?;
+            let fits = at >= self.bounds.0 && at + BLOCK as usize <= self.bounds.1;
+            fits.then_some(Candidate { at, number: *number })
+        })
+    }
 }
 
 /// Finds whole leaves of 16 KiB by their weak hashes.
 #[derive(Debug, Clone)]
 pub struct Finder {
-    /// A bit for the high bits of every wanted hash.
-    filter: Vec<u64>,
-    shift: u32,
     /// Wanted hashes, ascending, each with the caller's number for the leaf.
     wanted: Vec<(u64, u32)>,
+    /// Where those with the same high bits begin. About a bucket a leaf: a look costs two misses of the cache, not twenty.
+    buckets: Vec<u32>,
+    shift: u32,
 }
 
 impl Finder {
-    /// For leaves given as weak hash and the caller's own number; equal hashes may stand more than once.
+    /// For leaves given as weak hash and the caller's own number; equal hashes may stand more than once, and zeros are
+    /// left out.
     #[must_use]
     pub fn new(leaves: impl IntoIterator<Item = (u64, u32)>) -> Self {
-        let mut wanted: Vec<(u64, u32)> = leaves.into_iter().collect();
+        let mut wanted: Vec<(u64, u32)> = leaves.into_iter().filter(|(weak, _)| *weak != 0).collect();
         wanted.sort_unstable();
-        let bits = (wanted.len() * FILTER_BITS_PER_LEAF).next_power_of_two().trailing_zeros();
-        let power = bits.clamp(FILTER_POWERS.0, FILTER_POWERS.1);
-        let shift = 64 - power;
-        let mut filter = vec![0_u64; 1 << (power - 6)];
-        for (hash, _) in &wanted {
-            let bit = hash >> shift;
-            filter[(bit >> 6) as usize] |= 1 << (bit & 63);
+        let shift = u64::BITS - wanted.len().next_power_of_two().trailing_zeros().max(1);
+        let mut buckets = vec![0_u32; (1 << (u64::BITS - shift)) + 1];
+        for (weak, _) in &wanted {
+            buckets[(weak >> shift) as usize + 1] += 1;
         }
-        Self { filter, shift, wanted }
+        for index in 1..buckets.len() {
+            buckets[index] += buckets[index - 1];
+        }
+        Self { wanted, buckets, shift }
     }
 
-    /// The numbers of the leaves that may have this hash.
+    /// The next place behind `from` where leaves may lie that are wholly in `bytes[from..]`. `None` when there is none.
     #[must_use]
-    pub fn candidates(&self, hash: u64) -> &[(u64, u32)] {
-        if !self.may_be_wanted(hash) {
-            return &[];
-        }
-        let start = self.wanted.partition_point(|(other, _)| *other < hash);
-        let same = self.wanted[start..].partition_point(|(other, _)| *other == hash);
-        &self.wanted[start..start + same]
-    }
-
-    fn may_be_wanted(&self, hash: u64) -> bool {
-        let bit = hash >> self.shift;
-        self.filter[(bit >> 6) as usize] >> (bit & 63) & 1 == 1
-    }
-
-    /// The first offset from `from` on at which a whole leaf's worth of `bytes` has a wanted hash, with its candidates.
-    /// `None` when the rest has none. About two nanoseconds a byte.
-    #[must_use]
-    pub fn next(&self, bytes: &[u8], from: usize) -> Option<(usize, &[(u64, u32)])> {
-        let window = bytes.get(from..from.checked_add(LENGTH)?)?;
-        let mut hash = weak(window);
-        let found = |hash: u64| Some(self.candidates(hash)).filter(|found| !found.is_empty());
-        if let Some(found) = found(hash) {
-            return Some((from, found));
-        }
-        let (coming, going) = (&bytes[from + LENGTH..], &bytes[from..]);
-        for (index, (coming, going)) in coming.iter().zip(going).enumerate() {
-            hash = hash
-                .wrapping_mul(FACTOR)
-                .wrapping_add(VALUES[usize::from(*coming)])
-                .wrapping_sub(LEAVING[usize::from(*going)]);
-            if self.may_be_wanted(hash)
-                && let Some(found) = found(hash)
-            {
-                return Some((from + index + 1, found));
+    pub fn next(&self, bytes: &[u8], from: usize) -> Option<Hit<'_>> {
+        let mut first = anchor(bytes, from, from)?;
+        while let Some(second) = anchor(bytes, from, first.at + 1) {
+            let found = self.with(key(first, second));
+            if !found.is_empty() {
+                let bounds = (from, bytes.len());
+                return Some(Hit { resume: second.at + 1 - REACH, anchor: first.at, found, bounds });
             }
+            first = second;
         }
         None
+    }
+
+    fn with(&self, key: u64) -> &[(u64, u32)] {
+        let bucket = (key >> self.shift) as usize;
+        let near = &self.wanted[self.buckets[bucket] as usize..self.buckets[bucket + 1] as usize];
+        let start = near.partition_point(|(weak, _)| *weak < key);
+        let same = near[start..].partition_point(|(weak, _)| weak & !PLACE_MASK == key);
+        &near[start..start + same]
     }
 }
 
@@ -123,6 +160,8 @@ impl Finder {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    const LEAF: usize = BLOCK as usize;
 
     fn noise(length: usize, mut seed: u64) -> Vec<u8> {
         let next = || {
@@ -134,41 +173,60 @@ mod tests {
         std::iter::repeat_with(next).take(length).collect()
     }
 
-    #[test]
-    fn leaves_are_found_wherever_they_lie() {
-        let content = noise(3 * LENGTH, 7);
-        let leaves = content.chunks(LENGTH).zip(0..).map(|(leaf, number)| (weak(leaf), number));
-        let finder = Finder::new(leaves);
-        let mut shifted = noise(1234, 8);
-        shifted.extend(&content[..2 * LENGTH]);
-        shifted.extend(noise(99, 9));
-        shifted.extend(&content[2 * LENGTH..]);
-        let mut found = Vec::new();
-        let mut at = 0;
-        while let Some((offset, candidates)) = finder.next(&shifted, at) {
-            found.push((offset, candidates[0].1));
-            at = offset + LENGTH;
+    /// Every leaf found, in the way that a caller who verifies would go.
+    fn all(finder: &Finder, bytes: &[u8], leaves: &[&[u8]]) -> Vec<(usize, u32)> {
+        let (mut found, mut from) = (Vec::new(), 0);
+        while let Some(hit) = finder.next(bytes, from) {
+            let right =
+                hit.candidates().find(|here| &bytes[here.at..here.at + LEAF] == leaves[here.number as usize]);
+            from = right.map_or(hit.resume, |here| here.at + LEAF);
+            found.extend(right.map(|here| (here.at, here.number)));
         }
-        assert_eq!(found, [(1234, 0), (1234 + LENGTH, 1), (1234 + 2 * LENGTH + 99, 2)]);
+        found
     }
 
     #[test]
-    fn equal_leaves_are_all_named_and_short_bytes_hold_none() {
-        let leaf = vec![0; LENGTH];
-        let finder = Finder::new([(weak(&leaf), 4), (weak(&leaf), 9), (17, 1)]);
-        let numbers =
-            finder.next(&leaf, 0).map(|(_, found)| found.iter().map(|(_, n)| *n).collect::<Vec<_>>());
-        assert_eq!(numbers, Some(vec![4, 9]));
-        assert!(finder.next(&leaf[1..], 0).is_none() && finder.next(&leaf, usize::MAX).is_none());
-        assert!(Finder::new([]).next(&leaf, 0).is_none());
+    fn leaves_are_found_wherever_they_lie() {
+        let content = noise(3 * LEAF, 7);
+        let leaves: Vec<&[u8]> = content.chunks(LEAF).collect();
+        let finder = Finder::new(leaves.iter().map(|leaf| weak(leaf)).zip(0..));
+        let mut shifted = noise(1234, 8);
+        shifted.extend(&content[..2 * LEAF]);
+        shifted.extend(noise(99, 9));
+        shifted.extend(&content[2 * LEAF..]);
+        let wanted = [(1234, 0), (1234 + LEAF, 1), (1234 + 2 * LEAF + 99, 2)];
+        assert_eq!(all(&finder, &shifted, &leaves), wanted);
+    }
+
+    #[test]
+    fn a_leaf_that_begins_or_ends_outside_is_no_candidate() {
+        let content = noise(LEAF, 3);
+        let finder = Finder::new([(weak(&content), 0)]);
+        let candidates =
+            |bytes: &[u8], from| finder.next(bytes, from).map_or(0, |hit| hit.candidates().count());
+        assert_eq!(candidates(&content, 0), 1);
+        assert_eq!(candidates(&content[..LEAF - 1], 0), 0);
+        assert_eq!(candidates(&content, 1), 0);
+        assert_eq!((candidates(&[], 0), candidates(&content, usize::MAX / 2)), (0, 0));
+    }
+
+    #[test]
+    fn constant_bytes_have_no_weak_hash_and_equal_leaves_are_all_named() {
+        assert_eq!(weak(&[0; LEAF]), 0);
+        let leaf = noise(LEAF, 5);
+        let finder = Finder::new([(weak(&leaf), 4), (0, 1), (weak(&leaf), 9)]);
+        let hit = finder.next(&leaf, 0).expect("there is one");
+        assert_eq!(hit.candidates().map(|here| here.number).collect::<Vec<_>>(), [4, 9]);
     }
 
     proptest! {
         #[test]
-        fn rolling_on_equals_hashing_anew(seed in 1_u64.., steps in 0_usize..300) {
-            let bytes = noise(LENGTH + steps, seed);
-            let finder = Finder::new([(weak(&bytes[steps..]), 0)]);
-            prop_assert_eq!(finder.next(&bytes, 0).map(|(at, _)| at), Some(steps));
+        fn any_shift_finds_what_is_there(seed in 1_u64.., before in 0_usize..3000, after in 0_usize..3000) {
+            let leaf = noise(LEAF, seed);
+            prop_assert_ne!(weak(&leaf), 0);
+            let bytes = [noise(before, seed ^ 1), leaf.clone(), noise(after, seed ^ 2)].concat();
+            let finder = Finder::new([(weak(&leaf), 0)]);
+            prop_assert_eq!(all(&finder, &bytes, &[&leaf]), vec![(before, 0)]);
         }
     }
 }

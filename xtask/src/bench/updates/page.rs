@@ -138,6 +138,6 @@ Pairs are two consecutive releases of real games as their registries carry them,
 changed files, each against the old file at the same path, and once more all of them as one stream against the old versions \
 and what is gone (`solid`); its better one counts. New files cost it zstd -19, files that merely moved nothing. zstd: -19 \
 --long=31 --patch-from; xdelta3: -9 with LZMA and the whole old file as window; bsdiff as it is; HDiffPatch with LZMA2; \
-zucchini for programs, with xz -9e over its patch, and bsdiff for the rest. casync and bita: the bytes of the chunks (zstd) \
+zucchini for programs, with xz -9e over its patch, and bsdiff for the rest. casync (zstd) and bita (brotli, as it is set): the bytes of the chunks \
 that the old stream has not, without any index. Ours is the signed description and the payload, with the manifest's \
 difference and the new piece layers in it. `fetched in all` is what `muster update` counted, TUF metadata included.";

@@ -147,7 +147,7 @@ def bita(old_tree, new_tree, scratch):
     for kib in (4, 16, 64):
         archive, out = scratch / "new.cba", scratch / "out"
         words = [sys.argv[5], "compress", "--force-create", "--avg-chunk-size", f"{kib}KiB", "--min-chunk-size", f"{kib // 4}KiB"]
-        words += ["--max-chunk-size", f"{kib * 16}KiB", "--compression", "zstd", "--compression-level", "19"]
+        words += ["--max-chunk-size", f"{kib * 16}KiB"]
         run(words + ["-i", str(scratch / "new"), str(archive)])
         shown = subprocess.run([sys.argv[5], "clone", "--force-create", "--seed", str(scratch / "old"), str(archive), str(out)],
                                capture_output=True, text=True, check=True)
