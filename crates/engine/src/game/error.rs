@@ -71,6 +71,9 @@ pub enum GameError {
         /// In words.
         message: String,
     },
+    /// Every server answers, and none gives it; there is another way.
+    #[error("no server gives this patch")]
+    PatchNotGiven,
     /// Content stays false after it was fetched again.
     #[error("{files} file(s) are still damaged after repair")]
     StillBad {
@@ -125,6 +128,7 @@ impl GameError {
             Self::Busy => "BUSY",
             Self::Cancelled => "CANCELLED",
             Self::Transfer { code, .. } => code,
+            Self::PatchNotGiven => "PATCH_NOT_GIVEN",
             Self::StillBad { .. } => "CONTENT_BAD",
             Self::NoLaunch { .. } => "NO_LAUNCH",
             Self::ExecutableBad { .. } => "EXECUTABLE_BAD",

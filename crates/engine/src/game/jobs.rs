@@ -248,6 +248,7 @@ impl Work {
             sources: self.offer.as_ref().map(|offer| offer.sources.clone()).unwrap_or_default(),
             scale,
             background: self.config.urgency == Urgency::Background,
+            replaceable: false,
             older: older.map(|older| (Arc::clone(&release.manifest), older)),
         };
         fetch::fetch(&self.session, &self.control, wanted).await

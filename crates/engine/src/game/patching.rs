@@ -85,6 +85,7 @@ impl Work {
             sources: self.offer.as_ref().map(|offer| offer.sources.clone()).unwrap_or_default(),
             scale: Scale { total: total + part.uncovered_bytes, after: part.uncovered_bytes },
             background: self.config.urgency == Urgency::Background,
+            replaceable: true,
             older: None,
         };
         let come = watch::Sender::new(Come::OnItsWay);
@@ -95,7 +96,13 @@ impl Work {
         };
         let applying = Applying::new(Arc::clone(&patching), &self.control, part.segments, come.subscribe());
         let (fetched, applied) = tokio::join!(fetching, applying.run());
-        fetched?;
+        match fetched {
+            // What was made until then is kept; the rest comes as blocks.
+            Err(GameError::PatchNotGiven) => {
+                tracing::warn!("no server gives the patch: files come as blocks")
+            }
+            fetched => fetched?,
+        }
         let mut patched = applied?;
         patched.written_bytes = patching.written_bytes();
         self.outcome.patch = Some(patched);
@@ -213,7 +220,7 @@ impl<'a> Applying<'a> {
         loop {
             let come = *self.come.borrow();
             match come {
-                Come::Never => return Ok(()),
+                Come::Never => return self.finish_running().await,
                 Come::Here if !std::mem::replace(&mut told, true) => self.control.enter(Step::Preparing),
                 Come::Here | Come::OnItsWay => {}
             }
@@ -243,6 +250,15 @@ impl<'a> Applying<'a> {
             let (bytes_done, bytes_total) = self.bytes;
             self.control.hashed(store::Progress { bytes_done, bytes_total, ..store::Progress::default() });
         }
+    }
+
+    /// What was begun counts, also where the transfer ended.
+    async fn finish_running(&mut self) -> Result<(), GameError> {
+        while let Some(ended) = self.running.join_next().await {
+            let (_, result) = ended.map_err(|error| GameError::Internal(error.to_string()))?;
+            self.ended(result)?;
+        }
+        Ok(())
     }
 
     /// A player who holds the download is spared the work too.

@@ -123,6 +123,8 @@ impl Missing {
         let signed = facts.channel.and_then(|channel| channel.downloads.as_ref()).and_then(|downloads| {
             match facts.installed {
                 None => Some(downloads.fresh_bytes),
+                // Where patches lead here, the signed figure is theirs.
+                Some(_) if facts.channel.is_some_and(|channel| !channel.patches.is_empty()) => None,
                 Some(installed) => downloads.from.get(&installed.version).copied(),
             }
         });
