@@ -6,9 +6,31 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::disk;
 
 /// More threads than this only add memory: each holds a piece and a compressor.
 const THREADS_MAX: usize = 8;
+
+/// Measures the processor time of the calling thread; where the system does not tell, the time that passed.
+pub(crate) struct Stopwatch {
+    cpu: Option<Duration>,
+    started: Instant,
+}
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self { cpu: disk::thread_time(), started: Instant::now() }
+    }
+
+    pub(crate) fn spent(&self) -> Duration {
+        match (self.cpu, disk::thread_time()) {
+            (Some(before), Some(now)) => now.saturating_sub(before),
+            _ => self.started.elapsed(),
+        }
+    }
+}
 
 /// Threads to use on this machine.
 pub(crate) fn threads() -> usize {

@@ -21,7 +21,7 @@ mod window;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::Duration;
 
 use release::channel::PatchOffer;
 use release::hash::Hash32;
@@ -33,7 +33,7 @@ use crate::PublishError;
 use crate::content::Store;
 use crate::disk::Scratch;
 use crate::hashing::Hashes;
-use crate::parallel;
+use crate::parallel::{self, Stopwatch};
 use crate::report::{Meter, Phase};
 use crate::walk::Build;
 
@@ -84,11 +84,11 @@ pub(crate) fn make(
     dry_run: bool,
     meter: &mut Meter<'_>,
 ) -> Result<Attempt, PublishError> {
-    let started = Instant::now();
+    let started = Stopwatch::start();
     let images = Images::new(old, new);
     let changed = origins::find(old, new, &images)?;
     let jobs = plan::jobs(&changed, &images)?;
-    let planned = started.elapsed().as_secs_f64();
+    let planned = started.spent();
 
     meter.start(Phase::Patching, jobs.iter().map(job::Job::new_bytes).sum());
     let scratch = format!("patch-from-{}", old.version);
@@ -97,9 +97,9 @@ pub(crate) fn make(
     let largest = new.manifest.files.iter().map(|file| file.size).max().unwrap_or(0);
     let budget = MEMORY_BYTES.max(largest.saturating_mul(MEMORY_PER_BYTE));
     let work = |job: &job::Job| {
-        let begun = Instant::now();
+        let begun = Stopwatch::start();
         let made = job.make(&images);
-        busy_micros.fetch_add(begun.elapsed().as_micros() as u64, Ordering::Relaxed);
+        busy_micros.fetch_add(begun.spent().as_micros() as u64, Ordering::Relaxed);
         made.map(|made| (made, job.new_bytes()))
     };
     let each = |(made, bytes): (Vec<Made>, u64)| {
@@ -107,7 +107,8 @@ pub(crate) fn make(
         made.into_iter().filter(|made| is_worth(made, new)).try_for_each(|made| spool.push(made))
     };
     parallel::within_budget(&jobs, budget, job::Job::memory, work, each)?;
-    let cpu_seconds = planned + busy_micros.into_inner() as f64 / 1e6;
+    let spent = planned + Duration::from_micros(busy_micros.into_inner());
+    let cpu_seconds = spent.as_secs_f64();
     spool.fill(&images)?;
     let patch = finish(spool, old, old_bytes, new)?;
     Ok(Attempt { patch, cpu_seconds })

@@ -82,8 +82,8 @@ pub struct UpdateCost {
     pub patch_route: Vec<Version>,
     /// What a player downloads: the least of all ways.
     pub download_bytes: u64,
-    /// Processor seconds that the patch from this release to the new one took, whether it was kept or not; 0 where it
-    /// was there already.
+    /// Processor seconds that the patch from this release to the new one took, whether it was kept or not (off Linux:
+    /// seconds that its threads took); 0 where it was there already.
     pub patch_cpu_seconds: f64,
 }
 

@@ -1,7 +1,7 @@
 //! The patches that a publish makes, keeps and drops.
 //!
 //! From each of the channel's newest releases there is a way to the new one: a patch of its own where that is the
-//! smallest, else a row of patches that stand already. What no way leads over any more is taken out, unless another
+//! smallest, else a row of patches that stand already, as long as players take ([`ROW_MAX`]). What no way leads over any more is taken out, unless another
 //! channel of the game offers it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +15,7 @@ use release::patch::{Patch, Payload};
 use release::target;
 use trust::Editor;
 
-use super::choice::{is_kept, route};
+use super::choice::{ROW_MAX, is_kept, route};
 use super::{Finished, Target, make};
 use crate::PublishError;
 use crate::assemble;
@@ -109,7 +109,7 @@ fn try_one(
     };
     let blocks = older.blocks.blocks_bytes;
     match attempt.patch {
-        Some(patch) if is_kept(&patch.offer, if is_named { &[] } else { edges }, blocks) => {
+        Some(patch) if is_kept(&patch.offer, if is_named { &[] } else { edges }, blocks, ROW_MAX) => {
             edges.push(patch.offer.clone());
             offers.new.push(patch);
         }
@@ -127,7 +127,8 @@ fn try_one(
 fn settle(offers: &mut Offers, edges: Vec<PatchOffer>, channel: &Channel, wish: &Wish<'_>) {
     let mut used: BTreeSet<(Version, Version)> = BTreeSet::new();
     for cost in &mut offers.costs {
-        let way = route(&edges, &cost.from, &channel.version).filter(|(bytes, _)| *bytes < cost.blocks_bytes);
+        let way = route(&edges, &cost.from, &channel.version, ROW_MAX)
+            .filter(|(bytes, _)| *bytes < cost.blocks_bytes);
         if let Some((bytes, row)) = way {
             cost.patch_bytes = Some(bytes);
             cost.download_bytes = bytes;
