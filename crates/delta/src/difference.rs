@@ -12,7 +12,7 @@ use crate::symbol::{Bytes, Flags, GUESSES, Numbers, Pace, adaptive, join, table_
 const HOT: u32 = 28;
 const FLAG_CONTEXTS: usize = 7;
 const BYTE_CONTEXTS: usize = 7;
-const PACE: Pace = Pace { rate: 5, memory: 250 };
+const PACE: Pace = Pace { rate: 12, memory: 120 };
 /// Numbers whose change is remembered by what they were.
 const CHANGES_LOG: u32 = 12;
 

@@ -19,13 +19,13 @@ pub(crate) struct Prices {
     pub(crate) near: i32,
     /// A run anywhere.
     pub(crate) far: i32,
-    /// Whether it pays to look for each broken run's continuation nearby.
+    /// Texts: each broken run's continuation is looked for nearby, and echoes of the new image are runs, too.
     pub(crate) probe: bool,
 }
 
 impl Prices {
     /// Bytes that say little by themselves: programs, packs, sound.
-    pub(crate) const DENSE: Self = Self { agree: 84, differ: 90, near: 480, far: 480, probe: false };
+    pub(crate) const DENSE: Self = Self { agree: 72, differ: 50, near: 500, far: 900, probe: false };
     /// Bytes that their neighbours nearly foretell: texts.
     pub(crate) const SPARSE: Self = Self { agree: 16, differ: 110, near: 720, far: 800, probe: true };
 }
@@ -48,7 +48,8 @@ pub(crate) fn runs(old: &[u8], new: &[u8], longest: &Longest, prices: Prices) ->
         search.open(at, found);
         let echo = longest.echo(at);
         let apart = echo.len.min(at as u32 - echo.at.min(at as u32));
-        if apart > found.len {
+        // Programs and packs: what their own past says is foretold worse than what the old image does.
+        if apart > found.len && prices.probe {
             search.open(at, Found { at: old.len() as u32 + echo.at, len: apart });
         }
         if prices.probe && search.broken {
@@ -153,10 +154,8 @@ impl<'a> Search<'a> {
             return;
         }
         let score = self.best.score - price;
-        if let Some(live) = self.live.iter().find(|live| live.shift == shift) {
-            if live.score >= score {
-                return;
-            }
+        if self.live.iter().any(|live| live.shift == shift && live.score >= score) {
+            return;
         }
         self.live.retain(|live| live.shift != shift);
         if self.live.len() == LIVE_MAX {
