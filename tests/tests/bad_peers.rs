@@ -20,9 +20,9 @@ use tests::{
     siege::{CPU, DELAY_MAX, MEMORY_MIB, SOON, Siege},
 };
 
-/// Four requests at a time go to somebody who has proved nothing, until the first piece that it alone gave is hashed or
-/// another peer's leaves show which of its blocks are false: as many as a fast line carries in that time, 4 MiB.
-const FALSE_MAX: u32 = 256;
+/// Who has proved nothing may have given and owe 64 blocks of pieces as small as these, however fast its line is; it may
+/// answer as many again that were taken back from it meanwhile.
+const FALSE_MAX: u32 = 128;
 
 #[test]
 fn oversized_frames_are_refused_from_their_prefix() {

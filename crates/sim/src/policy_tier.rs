@@ -1,8 +1,11 @@
-//! The swarm's policies alone, for very many peers: whole pieces, no messages, no round trips.
+//! The swarm's policies alone, for very many peers: parts of pieces, no messages, no round trips.
 //!
-//! Which piece, whom to serve and when the origin helps is asked of [`swarm::policy`], as the swarm itself does. A piece comes from one peer; an uplink is shared evenly by the pieces on it; neighbours know at once
-//! what each other has; who loses its slot gets the piece that is on its way. A peer's downlink bounds how many
-//! pieces come to it at the same time. Memory: two bits a peer and piece, and some 450 bytes a peer.
+//! Which piece, whom to serve and when the origin helps is asked of [`swarm::policy`], as the swarm itself does. A part
+//! stands for one block or a few and comes from one peer; whom that peer serves may ask it for a part before its piece
+//! is whole, as the swarm hands on single blocks. An uplink is shared evenly by the parts on it; neighbours know at once
+//! what each other has; who loses its slot gets the part that is on its way. A peer's downlink bounds how many parts
+//! come to it at the same time. What the web server gives is handed on when its piece is whole. Memory: four bytes a
+//! peer and piece, however many parts it has, and some 700 bytes a peer.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -14,19 +17,24 @@ use crate::scenario::{
     ConductKey, Moment, OriginKind, Presence, Report, Scenario, bound_seconds, exponential, spread,
 };
 
+mod crowd;
 mod gate;
 mod graph;
+mod holdings;
 mod moves;
+mod pick;
 
 use gate::Http;
 use graph::Graph;
+use holdings::{Holdings, PARTS_MAX, Parts};
+use pick::{Begun, PLANES};
 
 /// What a piece costs on the wire beside its bytes: headers, acknowledgements the other way.
 const ON_WIRE: f64 = 1.057;
 /// Peers are looked at in so many groups, one after the other, so that nothing needs an event of its own.
 const WHEEL: u64 = 64;
-/// What is wanted, and how many neighbours have it in binary: up to 255.
-const PLANES: usize = 9;
+/// A block, KiB: no part is smaller.
+const BLOCK_KIB: u32 = 16;
 /// The origin, if it is a seed, has this number.
 const ORIGIN: usize = 0;
 
@@ -35,20 +43,24 @@ struct Slot {
     /// Which neighbour, by its place in the list.
     neighbour: u8,
     active: bool,
-    /// It was lost; the piece on its way still comes.
+    /// It was lost; the part on its way still comes.
     ending: bool,
-    piece: u16,
+    part: u8,
+    /// The piece asked for last.
+    piece: u32,
     /// Seconds.
     since: f32,
-    /// When the piece is there, in pieces that the uplink gave each.
+    /// If nothing is on its way: since when, seconds.
+    idle_since: f32,
+    /// When the part is there, in parts that the uplink gave each.
     finish: f32,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Peer {
-    /// Pieces per second.
+    /// Parts per second.
     up: f32,
-    /// Pieces that the uplink gave each transfer since it last stood still.
+    /// Parts that the uplink gave each transfer since it was last counted anew.
     given: f32,
     given_at: u64,
     version: u32,
@@ -61,9 +73,13 @@ struct Peer {
     online: bool,
     uploads: bool,
     reachable: bool,
-    have: u16,
+    /// Whole pieces.
+    have: u32,
     joined: f32,
     done: f32,
+    /// Somebody got a slot since slots were counted last. Who gets one asks a round trip later, so that the uplink stood
+    /// idle for a moment.
+    changed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,9 +104,8 @@ struct Tier<'a> {
     due: BinaryHeap<Reverse<(u64, Due)>>,
     pieces: usize,
     words: usize,
-    have: Vec<u64>,
-    asked: Vec<u64>,
-    /// What the origin, if it is a seed, gave to somebody.
+    holdings: Holdings,
+    /// The pieces of which the origin, if it is a seed, gave something to somebody.
     given: Vec<u64>,
     peers: Vec<Peer>,
     slots: Vec<Slot>,
@@ -106,17 +121,19 @@ struct Tier<'a> {
     leaves_after: Vec<f32>,
     awaited: usize,
     failures: u64,
-    lost_pieces: u64,
-    wasted_pieces: u64,
-    origin_pieces: u64,
+    lost_parts: u64,
+    wasted_parts: u64,
+    origin_parts: u64,
     happenings: u64,
     trace: u64,
     timeline: Vec<Moment>,
-    /// Pieces that players sent, and of them and of the origin's those seen at the last moment.
-    sent_pieces: u64,
-    seen_pieces: [u64; 2],
+    /// Parts that players sent, and of them and of the origin's those seen at the last moment.
+    sent_parts: u64,
+    seen_parts: [u64; 2],
     /// Room for counting availability.
     planes: Vec<[u64; PLANES]>,
+    /// Room for the begun pieces that one peer could give another.
+    found: Vec<Begun>,
 }
 
 /// Plays a scenario with policies alone. Liars and disks are not modelled: groups that are not honest are left out.
@@ -144,7 +161,9 @@ impl<'a> Tier<'a> {
         let count = players + first_player;
         let pieces = (scenario.content.kib / u64::from(scenario.content.piece_kib)) as usize;
         let words = pieces.div_ceil(64);
-        // Slots that end linger for a piece.
+        let blocks = (scenario.content.piece_kib / BLOCK_KIB).max(1);
+        let parts = scenario.content.parts.unwrap_or(PARTS_MAX).clamp(1, PARTS_MAX.min(blocks));
+        // Slots that end linger for a part.
         let slots_max = config.upload_slots_max.max(config.upload_slots_min) + 4;
         let mut tier = Self {
             scenario,
@@ -153,8 +172,7 @@ impl<'a> Tier<'a> {
             due: BinaryHeap::new(),
             pieces,
             words,
-            have: vec![0; count * words],
-            asked: vec![0; count * words],
+            holdings: Holdings::new(count, pieces, parts),
             given: vec![0; words],
             peers: vec![Peer::default(); count],
             slots: vec![Slot::default(); count * slots_max],
@@ -169,33 +187,33 @@ impl<'a> Tier<'a> {
             leaves_after: Vec::new(),
             awaited: players,
             failures: 0,
-            lost_pieces: 0,
-            wasted_pieces: 0,
-            origin_pieces: 0,
+            lost_parts: 0,
+            wasted_parts: 0,
+            origin_parts: 0,
             happenings: 0,
             trace: seed,
             timeline: Vec::new(),
-            sent_pieces: 0,
-            seen_pieces: [0; 2],
+            sent_parts: 0,
+            seen_parts: [0; 2],
             planes: vec![[0; PLANES]; words],
+            found: Vec::new(),
             config,
         };
         tier.populate();
         tier
     }
 
+    /// Parts per second.
     fn rate(&self, up_kib: u64) -> f64 {
-        up_kib as f64 / (f64::from(self.scenario.content.piece_kib) * ON_WIRE)
+        let part_kib = f64::from(self.scenario.content.piece_kib) / f64::from(self.holdings.parts);
+        up_kib as f64 / (part_kib * ON_WIRE)
     }
 
     fn populate(&mut self) {
         let scenario = self.scenario;
         let origin_rate = self.rate(scenario.origin.up_kib);
         if self.first_player == 1 {
-            self.have[..self.words].fill(u64::MAX);
-            if !self.pieces.is_multiple_of(64) {
-                self.have[self.words - 1] = (1 << (self.pieces % 64)) - 1;
-            }
+            self.holdings.fill(ORIGIN);
             let wanted_slots = self.config.upload_slots_min as u8;
             self.peers[ORIGIN] = Peer {
                 up: origin_rate as f32,
@@ -203,7 +221,7 @@ impl<'a> Tier<'a> {
                 online: true,
                 uploads: true,
                 reachable: true,
-                have: self.pieces as u16,
+                have: self.pieces as u32,
                 ..Peer::default()
             };
         } else {
@@ -293,8 +311,8 @@ impl<'a> Tier<'a> {
         let players = &self.peers[self.first_player..];
         let up: f64 = players.iter().filter(|p| p.online && p.uploads).map(|p| f64::from(p.up)).sum();
         let origin_up = self.rate(self.scenario.origin.up_kib);
-        let sent = [self.sent_pieces, self.origin_pieces];
-        let share = |at: usize, up: f64| (sent[at] - self.seen_pieces[at]) as f64 / (step * up.max(1e-9));
+        let sent = [self.sent_parts, self.origin_parts];
+        let share = |at: usize, up: f64| (sent[at] - self.seen_parts[at]) as f64 / (step * up.max(1e-9));
         let have = |peer: &Peer| f64::from(peer.have) / self.pieces as f64;
         let moment = Moment {
             at: self.now as f64 / 1e6,
@@ -304,7 +322,7 @@ impl<'a> Tier<'a> {
             done: players.iter().filter(|peer| peer.done > 0.0).count(),
         };
         self.timeline.push(moment);
-        self.seen_pieces = sent;
+        self.seen_parts = sent;
         self.put(self.now + seconds(step), Due::Watch);
     }
 
@@ -316,15 +334,12 @@ impl<'a> Tier<'a> {
         Time::from_micros(self.now)
     }
 
-    fn has(&self, peer: usize, piece: usize) -> bool {
-        self.have[peer * self.words + piece / 64] >> (piece % 64) & 1 == 1
-    }
-
     fn report(&self, seed: u64) -> Report {
         let players = &self.peers[self.first_player..];
         let done = players.iter().filter(|peer| peer.done > 0.0);
         let done: Vec<f64> = done.map(|peer| f64::from(peer.done - peer.joined)).collect();
-        let wanted = (self.pieces * players.len().max(1)) as f64;
+        let copy = self.pieces as f64 * f64::from(self.holdings.parts);
+        let wanted = copy * players.len().max(1) as f64;
         let limit = self.scenario.limit_seconds as f64;
         let present = players.iter().enumerate().filter(|(_, peer)| peer.uploads).map(|(at, peer)| {
             let (number, group) = self.group_of(at + self.first_player);
@@ -334,10 +349,10 @@ impl<'a> Tier<'a> {
             Presence { from: f64::from(peer.joined), until, up: group.up_kib as f64 * 1024.0 }
         });
         let mut report = Report {
-            origin_copies: self.origin_pieces as f64 * ON_WIRE / self.pieces as f64,
-            wasted_share: self.wasted_pieces as f64 / wanted,
+            origin_copies: self.origin_parts as f64 * ON_WIRE / copy,
+            wasted_share: self.wasted_parts as f64 / wanted,
             failures: self.failures,
-            lost_copies: self.lost_pieces as f64 / self.pieces as f64,
+            lost_copies: self.lost_parts as f64 / copy,
             happenings: self.happenings,
             trace: self.trace,
             timeline: self.timeline.clone(),

@@ -78,6 +78,10 @@ pub struct ContentSpec {
     pub kib: u64,
     /// Its piece length in KiB, a power of two of at least 16.
     pub piece_kib: u32,
+    /// Into how many parts the policy tier cuts a piece, at most sixteen and one a block; absent: as many as may be.
+    /// Fewer take less time.
+    #[serde(default)]
+    pub parts: Option<u32>,
 }
 
 /// What serves the first copy.

@@ -1,6 +1,7 @@
 //! Each scenario has one thing that goes wrong; an honest swarm completes, within a bound and without much waste.
 #![expect(clippy::unwrap_used, reason = "a failed expectation ends the test")]
 
+use sim::agreement::{Agreement, compare_tiers};
 use sim::scenario::{Report, parse_with, run};
 
 /// Twenty players and 4 MiB over slow lines: quick to play, long enough for things to go wrong.
@@ -160,6 +161,18 @@ fn the_policy_tier_completes_what_the_full_one_does() {
     ] {
         check(&play(set, ""), 6.0, WASTED);
     }
+}
+
+#[test]
+fn the_policy_tier_says_what_the_full_one_does() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/flash-16-seed.toml");
+    let text = std::fs::read_to_string(file).unwrap();
+    let runs = |tier: &str| -> Vec<Report> {
+        let scenario = parse_with(&text, &[("tier".to_owned(), tier.to_owned())]).unwrap();
+        (1..=2).map(|seed| run(&scenario, seed).unwrap()).collect()
+    };
+    let figures = compare_tiers(&runs("full"), &runs("policy"));
+    assert!(figures.len() == 3 && figures.iter().all(Agreement::agrees), "{figures:?}");
 }
 
 #[test]

@@ -111,6 +111,19 @@ fn a_liar_among_honest_peers_is_banned_and_no_honest_one_is() {
 }
 
 #[test]
+fn what_a_liar_on_a_fast_line_costs_is_bounded_however_long_it_takes_to_find_out() {
+    let mut world = World::new(content(), 4);
+    // A piece is judged when it is written: after four seconds.
+    let disk = Disk { bytes_per_second: 16 * 1024, ..Disk::default() };
+    let player = world.add(NodeSpec { disk, down: 100 * MIB, ..NodeSpec::default() });
+    let liar = world.add(NodeSpec { conduct: Conduct::FalseBlocks, up: 100 * MIB, ..seed() });
+    world.introduce_all();
+    assert!(world.run_until(Time::from_secs(30), |world| banned(world, player) == 1), "nobody noticed");
+    let sent = world.sent(liar);
+    assert!((u64::from(PIECE)..=MIB).contains(&sent), "{sent} bytes of a liar were taken");
+}
+
+#[test]
 fn nine_liars_of_ten_do_not_stop_a_download() {
     let mut world = World::new(content(), 5);
     let player = world.add(NodeSpec::default());

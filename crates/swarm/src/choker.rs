@@ -76,9 +76,9 @@ impl Swarm {
             somebody_waits |= peer.choked && peer.interested;
             somebody_idles |= peer.slot_is_idle(self.now, &self.config);
         }
-        let room = self.choker.slots < self.config.upload_slots_max;
-        if somebody_waits && (room || somebody_idles) {
-            self.choker.slots += usize::from(room);
+        let widened = policy::slots_when_idle(self.choker.slots, somebody_idles, &self.config);
+        if let Some(slots) = widened.filter(|_| somebody_waits) {
+            self.choker.slots = slots;
             self.deal();
         }
     }

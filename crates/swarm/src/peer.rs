@@ -34,6 +34,11 @@ pub(crate) const HASH_REJECTS_MAX: u32 = 8;
 const SENDING_MIN: usize = 2;
 /// The longest way that is believed: what takes longer stood in a line from the first request on.
 const QUICKEST_MAX: Duration = Duration::from_secs(1);
+/// Blocks that are taken from a peer none of whose blocks was judged yet, at least; of larger pieces two pieces' worth.
+const UNJUDGED_MIN: usize = 64;
+const UNJUDGED_PIECES: usize = 2;
+/// After so long without another block it is asked for as much again: the rest of its pieces may be for others to give.
+const UNJUDGED_FOR: Duration = Duration::from_secs(10);
 /// Fewer outstanding requests than this starve a connection with any delay.
 const WINDOW_MIN: usize = 2;
 
@@ -76,7 +81,10 @@ pub(crate) struct Peer {
     pub(crate) unsolicited: u32,
     pub(crate) last_block_at: Time,
     pub(crate) snubbed: bool,
+    /// It gave something that was proved to be right.
     pub(crate) proven: bool,
+    /// Blocks that it gave before that.
+    pub(crate) unjudged: usize,
     pub(crate) current_piece: Option<u32>,
     /// Single blocks it offers of pieces that neither it nor we have whole.
     pub(crate) early: Early,
@@ -206,6 +214,7 @@ impl Peer {
             last_block_at: now,
             snubbed: false,
             proven: false,
+            unjudged: 0,
             current_piece: None,
             early: Early::default(),
             suggested: VecDeque::new(),
@@ -247,6 +256,7 @@ impl Peer {
     pub(crate) fn block_came(&mut self, now: Time, bytes: u64, waited: Option<Duration>, config: &Config) {
         self.down.add(now, bytes);
         self.downloaded += bytes;
+        self.unjudged += usize::from(!self.proven);
         (self.last_block_at, self.gave_at) = (now, now);
         self.snubbed = false;
         if let Some(waited) = waited {
@@ -260,6 +270,9 @@ impl Peer {
 
     /// Sizes the window by rate; ends the slow start once the rate stops rising.
     pub(crate) fn size_window(&mut self, now: Time, config: &Config) {
+        if now.since(self.last_block_at) >= UNJUDGED_FOR {
+            self.unjudged = 0;
+        }
         let rate = self.down.per_second(now);
         if self.slow_start && !self.out.is_empty() && now.since(self.slow_start_checked).as_secs() >= 1 {
             self.slow_start = rate == 0 || rate > self.slow_start_rate + self.slow_start_rate / 20;
@@ -274,14 +287,24 @@ impl Peer {
         self.window = self.window.clamp(WINDOW_MIN, config.requests_out_max);
     }
 
-    /// How many more requests it may be sent.
-    pub(crate) fn room(&self, config: &Config) -> usize {
+    /// How many more requests it may be sent. Who has proved nothing yet, in pieces of so many blocks, may owe us and
+    /// have given us a bounded number of blocks: that is what a liar costs, however fast its line is.
+    pub(crate) fn room(&self, blocks_of_piece: usize, config: &Config) -> usize {
         let window = match (self.snubbed, self.proven) {
             (true, _) => 1,
             (false, false) => self.window.min(config.requests_unproven_max),
             (false, true) => self.window,
         };
-        window.min(config.requests_out_max).min(self.reqq as usize).saturating_sub(self.out.len())
+        let unjudged = if self.proven { 0 } else { self.unjudged };
+        let judged_by_then = UNJUDGED_MIN.max(blocks_of_piece * UNJUDGED_PIECES).saturating_sub(unjudged);
+        let most = if self.proven { usize::MAX } else { judged_by_then };
+        let window = window.min(config.requests_out_max).min(self.reqq as usize).min(most);
+        window.saturating_sub(self.out.len())
+    }
+
+    /// It gave a block that is right.
+    pub(crate) fn proves_itself(&mut self) {
+        (self.proven, self.unjudged) = (true, 0);
     }
 
     pub(crate) fn has(&self, piece: u32) -> bool {

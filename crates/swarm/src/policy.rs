@@ -122,6 +122,14 @@ pub fn slots(used: SlotUse, config: &Config) -> usize {
     slots.clamp(config.upload_slots_min, config.upload_slots_max.max(config.upload_slots_min))
 }
 
+/// How many slots are given from now on by an uploader that stands idle while somebody waits; `None`: it has to wait
+/// until who has one wants more, or has wanted nothing for a while (`somebody_idles`) and makes room.
+#[must_use]
+pub fn slots_when_idle(slots: usize, somebody_idles: bool, config: &Config) -> Option<usize> {
+    let room = slots < config.upload_slots_max;
+    (room || somebody_idles).then_some(slots + usize::from(room))
+}
+
 /// Whether one that has so many pieces picks any piece, not the rarest.
 #[must_use]
 pub fn picks_at_random(pieces_have: u32) -> bool {

@@ -41,7 +41,7 @@ impl Swarm {
             if peer.dry_at == Some(self.generation) && !peer.out.is_empty() {
                 return true;
             }
-            let room = peer.room(&self.config).min(self.ahead_left(peer.class));
+            let room = peer.room(self.blocks_of_piece(), &self.config).min(self.ahead_left(peer.class));
             if room == 0 {
                 return false;
             }
@@ -124,6 +124,11 @@ impl Swarm {
         peer.current_piece = Some(piece);
         let length = self.layout.block_length(piece, block);
         self.send(key, Message::Request { index: piece, begin: block * BLOCK_LENGTH, length });
+    }
+
+    /// Blocks of a piece that is not the last of its file.
+    pub(crate) fn blocks_of_piece(&self) -> usize {
+        (self.layout.piece_length() / BLOCK_LENGTH) as usize
     }
 
     /// Makes an untouched piece a partial one.

@@ -35,6 +35,7 @@ impl Swarm {
             return;
         }
         if truth.is_some() {
+            self.proved(source);
             self.tell_early(piece, block);
         }
         self.check_piece(piece);
@@ -76,16 +77,19 @@ impl Swarm {
     fn piece_is_right(&mut self, piece: u32, leaves: Vec<Hash32>) {
         let Some(partial) = self.partials.remove(&piece) else { return };
         self.settle(piece);
-        for source in partial.sources() {
-            if let Source::Peer(key) = source
-                && let Some(peer) = self.peers.get_mut(&key)
-            {
-                peer.proven = true;
-            }
-        }
+        partial.sources().into_iter().for_each(|source| self.proved(source));
         self.judge(piece, &partial.suspects, &leaves);
         self.hashes.remember_leaves(piece, leaves);
         self.gain(piece);
+    }
+
+    /// This source gave a block that is right.
+    fn proved(&mut self, source: Source) {
+        if let Source::Peer(key) = source
+            && let Some(peer) = self.peers.get_mut(&key)
+        {
+            peer.proves_itself();
+        }
     }
 
     fn piece_is_false(&mut self, piece: u32) {
@@ -119,6 +123,8 @@ impl Swarm {
         }
         partial.stage = Stage::Fetching;
         partial.leaves = Some(leaves.clone());
+        // What stayed is right.
+        partial.sources().into_iter().for_each(|source| self.proved(source));
         self.totals.wasted_bytes += wasted;
         self.judge(piece, &stored, &leaves);
         self.after_discard(piece);

@@ -1,6 +1,7 @@
 //! The publisher's web server, and each peer's decision to ask it.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use swarm::policy::{self, Fetching, Need, Supply};
 
@@ -11,7 +12,7 @@ const NEWEST: f32 = 0.125;
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Gate {
-    /// Pieces per second from peers.
+    /// Parts per second from peers.
     rate: f32,
     came: u16,
     fetches: u8,
@@ -20,7 +21,19 @@ struct Gate {
     starving_since: Option<u32>,
 }
 
-/// A web server whose uplink all fetches share evenly; the first asked for is the first there.
+/// Parts of a piece that are on their way; the first there is the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Fetch {
+    /// When they are there, in parts that the server gave each fetch: the bits of a number that is never negative.
+    finish: u64,
+    /// Microseconds.
+    asked_at: u64,
+    peer: u32,
+    piece: u32,
+    parts: Parts,
+}
+
+/// A web server whose uplink all fetches share evenly.
 #[derive(Debug)]
 pub(super) struct Http {
     rate: f64,
@@ -28,8 +41,8 @@ pub(super) struct Http {
     given_at: u64,
     version: u32,
     down: bool,
-    /// Who asked for what, when it is there in pieces given, and when it was asked for.
-    fetches: VecDeque<(u32, u16, f64, u64)>,
+    /// The first asked for is the first there.
+    fetches: BinaryHeap<Reverse<Fetch>>,
     gates: Vec<Gate>,
 }
 
@@ -37,7 +50,7 @@ impl Http {
     pub(super) fn new(rate: f64, peers: usize, rng: &mut Rng) -> Self {
         let gates = (0..peers).map(|_| Gate { window: 2, lot: rng.u32(..), ..Gate::default() }).collect();
         let (given, given_at, version, down) = (0.0, 0, 0, false);
-        Self { rate, given, given_at, version, down, fetches: VecDeque::new(), gates }
+        Self { rate, given, given_at, version, down, fetches: BinaryHeap::new(), gates }
     }
 
     pub(super) fn came_from_peer(&mut self, peer: usize) {
@@ -52,9 +65,25 @@ impl Http {
     }
 
     fn next(&self, now: u64) -> Option<u64> {
-        let (_, _, finish, _) = self.fetches.front()?;
-        let wait = (finish - self.given).max(0.0) * self.fetches.len() as f64 / self.rate;
+        let Reverse(first) = self.fetches.peek()?;
+        let left = f64::from_bits(first.finish) - self.given;
+        let wait = left.max(0.0) * self.fetches.len() as f64 / self.rate;
         Some(now + (wait * 1e6) as u64 + 1)
+    }
+
+    fn take(&mut self) -> Option<Fetch> {
+        let Reverse(first) = self.fetches.peek().copied()?;
+        (f64::from_bits(first.finish) <= self.given + 1e-9).then(|| {
+            self.fetches.pop();
+            first
+        })
+    }
+
+    fn ask(&mut self, peer: usize, (piece, parts): (usize, Parts), now: u64) {
+        self.advance(now);
+        let finish = (self.given + f64::from(parts.count_ones())).to_bits();
+        let (peer, piece) = (peer as u32, piece as u32);
+        self.fetches.push(Reverse(Fetch { finish, asked_at: now, peer, piece, parts }));
     }
 }
 
@@ -73,11 +102,8 @@ impl Tier<'_> {
         let now = self.now;
         let Some(http) = self.http.as_mut().filter(|http| http.version == version) else { return };
         http.advance(now);
-        let mut there = Vec::new();
-        while let Some(fetch) = http.fetches.pop_front_if(|(_, _, finish, _)| *finish <= http.given + 1e-9) {
-            there.push(fetch);
-        }
-        for (peer, piece, _, asked_at) in there {
+        let there: Vec<Fetch> = std::iter::from_fn(|| http.take()).collect();
+        for Fetch { peer, piece, parts, asked_at, .. } in there {
             let peer = peer as usize;
             if let Some(http) = &mut self.http {
                 let gate = &mut http.gates[peer];
@@ -85,9 +111,9 @@ impl Tier<'_> {
                 let took = std::time::Duration::from_micros(now - asked_at);
                 gate.window = policy::origin_window(usize::from(gate.window), took, &self.config) as u8;
             }
-            self.origin_pieces += 1;
+            self.origin_parts += u64::from(parts.count_ones());
             self.peers[peer].incoming += 1;
-            self.arrive(peer, usize::from(piece), peer);
+            self.arrive(peer, piece as usize, parts, peer);
             self.drive_gate(peer);
         }
         self.plan_server();
@@ -96,7 +122,7 @@ impl Tier<'_> {
     /// A peer looks whether it needs the origin, and asks.
     pub(super) fn drive_gate(&mut self, peer: usize) {
         let now = self.time();
-        if usize::from(self.peers[peer].have) == self.pieces || !self.peers[peer].online {
+        if self.peers[peer].have as usize == self.pieces || !self.peers[peer].online {
             return;
         }
         let Some(http) = self.http.as_mut().filter(|http| !http.down) else { return };
@@ -105,7 +131,8 @@ impl Tier<'_> {
         gate.rate += (f32::from(std::mem::take(&mut gate.came)) * 2.0 - gate.rate) * NEWEST;
         let mut gate = *gate;
         let players = self.awaited as u32;
-        let rate_from_peers = (f64::from(gate.rate) * piece_bytes as f64) as u64;
+        let part_bytes = piece_bytes as f64 / f64::from(self.holdings.parts);
+        let rate_from_peers = (f64::from(gate.rate) * part_bytes) as u64;
         let (served, has_nothing) = (self.peers[peer].incoming > 0, self.peers[peer].have == 0);
         let enough = served && rate_from_peers >= self.config.origin_floor_bytes_per_second;
         let going = if has_nothing { self.config.origin_first } else { self.config.origin_injectors };
@@ -137,12 +164,12 @@ impl Tier<'_> {
             if !policy::origin_has_room(need, &fetching, &self.config) {
                 break;
             }
-            let Some(piece) = self.pick_for_origin(peer, need) else { break };
-            self.asked[peer * self.words + piece / 64] |= 1 << (piece % 64);
+            let rare = if need == Need::Unseen { self.config.origin_spread } else { u32::MAX };
+            let Some((piece, parts)) = self.pick_for_origin(peer, rare) else { break };
+            self.holdings.ask(peer, piece, parts);
             let at = self.now;
             if let Some(http) = &mut self.http {
-                http.advance(at);
-                http.fetches.push_back((peer as u32, piece as u16, http.given + 1.0, at));
+                http.ask(peer, (piece, parts), at);
             }
             (gate.fetches, asked) = (gate.fetches + 1, true);
         }
@@ -156,13 +183,7 @@ impl Tier<'_> {
 
     /// Whether a neighbour has something for a peer.
     fn is_promised(&self, peer: usize) -> bool {
-        self.graph.of(peer).iter().any(|other| self.is_interested(peer, *other as usize))
-    }
-
-    fn pick_for_origin(&mut self, peer: usize, need: Need) -> Option<usize> {
-        let piece = self.pick(peer, None)?;
-        let has = self.graph.of(peer).iter().filter(|other| self.has(**other as usize, piece)).count();
-        (need != Need::Unseen || has <= self.config.origin_spread as usize).then_some(piece)
+        self.graph.of(peer).iter().any(|other| self.holdings.is_interested(peer, *other as usize))
     }
 
     pub(super) fn origin_is(&mut self, up: bool) {
@@ -177,11 +198,10 @@ impl Tier<'_> {
         let Some(http) = &mut self.http else { return };
         http.down = !up;
         let fetches = std::mem::take(&mut http.fetches);
-        for (peer, piece, _, _) in fetches {
-            let (peer, piece) = (peer as usize, usize::from(piece));
-            self.asked[peer * self.words + piece / 64] &= !(1 << (piece % 64));
+        for Reverse(Fetch { peer, piece, parts, .. }) in fetches {
+            self.holdings.unask(peer as usize, piece as usize, parts);
             if let Some(http) = &mut self.http {
-                http.gates[peer].fetches = 0;
+                http.gates[peer as usize].fetches = 0;
             }
         }
     }

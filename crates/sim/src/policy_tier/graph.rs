@@ -1,16 +1,32 @@
 //! Who is connected to whom: lists of bounded length, both ways.
 
+use swarm::Time;
+
 use super::Slot;
 
+/// A slot whose holder did not ask for anything yet.
+pub(super) const NO_PIECE: u32 = u32::MAX;
+
 /// Never had a slot.
-pub(super) const NEVER: u16 = u16::MAX;
+const NEVER: u16 = u16::MAX;
+/// The bit that says that the slot was lost because nothing was asked for; the others count half seconds.
+const IDLE: u16 = 1;
+
+/// When and why a neighbour lost its slot.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ended {
+    /// `None`: it never had one.
+    pub(super) at: Option<Time>,
+    /// It asked for nothing.
+    pub(super) idle: bool,
+}
 
 #[derive(Debug)]
 pub(super) struct Graph {
     pub(super) width: usize,
     degree: Vec<u8>,
     neighbours: Vec<u32>,
-    /// When each neighbour lost its slot here, in half seconds.
+    /// When each neighbour lost its slot here, see [`IDLE`].
     slot_ended: Vec<u16>,
 }
 
@@ -32,12 +48,15 @@ impl Graph {
         &self.neighbours[peer * self.width..][..self.degree(peer)]
     }
 
-    pub(super) fn slot_ended(&self, peer: usize, place: usize) -> u16 {
-        self.slot_ended[peer * self.width + place]
+    pub(super) fn slot_ended(&self, peer: usize, place: usize) -> Ended {
+        let ended = self.slot_ended[peer * self.width + place];
+        let at = (ended != NEVER).then(|| Time::from_millis(u64::from(ended >> 1) * 500));
+        Ended { at, idle: at.is_some() && ended & IDLE != 0 }
     }
 
-    pub(super) fn end_slot(&mut self, peer: usize, place: usize, half_seconds: u16) {
-        self.slot_ended[peer * self.width + place] = half_seconds.min(NEVER - 1);
+    pub(super) fn end_slot(&mut self, peer: usize, place: usize, ended: Ended) {
+        let half_seconds = ended.at.map_or(0, |at| at.as_micros() / 500_000).min(u64::from(NEVER >> 1) - 1);
+        self.slot_ended[peer * self.width + place] = (half_seconds as u16) << 1 | u16::from(ended.idle);
     }
 
     pub(super) fn is_full(&self, peer: usize) -> bool {

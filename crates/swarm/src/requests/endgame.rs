@@ -28,7 +28,7 @@ impl Swarm {
             return;
         }
         let with_room = self.peers.iter().filter(|(_, peer)| !peer.chokes_us && peer.interests_us);
-        let with_room = with_room.map(|(key, peer)| (*key, peer.room(&self.config)));
+        let with_room = with_room.map(|(key, peer)| (*key, peer.room(self.blocks_of_piece(), &self.config)));
         let mut ring = Ring { peers: with_room.filter(|(_, room)| *room > 0).collect(), at: 0 };
         if ring.peers.is_empty() {
             return;
