@@ -3,8 +3,7 @@
 //! Pure: no files, clock, threads or random state. Whoever decodes trusts nothing: a payload may be hostile, and costs
 //! at most the memory and time that its lengths announce.
 
-#[doc(hidden)]
-pub mod program;
+mod program;
 mod run;
 
 pub use run::Run;

@@ -1,7 +1,7 @@
 //! What Windows unwinds by: `.pdata`, the unwind codes it names, and C++ handlers' own tables.
 
 use super::bytes::{u8_at, u32_at};
-use super::layout::Machine;
+use super::layout::{Machine, without_overlap};
 use super::marks::{Kind, Marks};
 use super::pe::{Pe, relative};
 
@@ -113,12 +113,14 @@ fn each(first: usize, count: usize, step: usize, mut entry: impl FnMut(usize) ->
 
 /// Objects that tell their own type: the locator before each table of virtual functions, and what it names.
 pub(super) fn type_information(image: &[u8], pe: &Pe, marks: &mut Marks) {
-    for section in &pe.layout.sections {
-        let first = usize::try_from(section.offset).unwrap_or(usize::MAX).min(image.len()).next_multiple_of(4);
+    for section in without_overlap(pe.layout.sections.clone(), image.len()) {
+        let first =
+            usize::try_from(section.offset).unwrap_or(usize::MAX).min(image.len()).next_multiple_of(4);
         let last = first.saturating_add(usize::try_from(section.size).unwrap_or(0)).min(image.len());
         for at in (first..last.saturating_sub(23)).step_by(4) {
             let own = section.address.wrapping_add((at - first) as u64).wrapping_sub(pe.layout.base);
-            let is_locator = u32_at(image, at) == Some(1) && u32_at(image, at + 20).map(u64::from) == Some(own);
+            let is_locator =
+                u32_at(image, at) == Some(1) && u32_at(image, at + 20).map(u64::from) == Some(own);
             if is_locator && relative(image, pe, at + 20, marks) {
                 relative(image, pe, at + 12, marks);
                 if relative(image, pe, at + 16, marks) {

@@ -21,7 +21,14 @@ pub(super) fn mark(image: &[u8], layout: &Layout, code: &[Area], starts: &[u32],
     }
 }
 
-fn sweep(image: &[u8], layout: &Layout, code: &[Area], (area, starts): (Area, &[u32]), marks: &mut Marks, tables: &mut Vec<u64>) {
+fn sweep(
+    image: &[u8],
+    layout: &Layout,
+    code: &[Area],
+    (area, starts): (Area, &[u32]),
+    marks: &mut Marks,
+    tables: &mut Vec<u64>,
+) {
     let first = usize::try_from(area.offset).unwrap_or(usize::MAX).min(image.len());
     let size = usize::try_from(area.size).unwrap_or(usize::MAX);
     let bytes = &image[..first.saturating_add(size).min(image.len())];
@@ -80,18 +87,24 @@ fn sweep(image: &[u8], layout: &Layout, code: &[Area], (area, starts): (Area, &[
 
 /// Whether an index counts from a table at `target`: behind the function itself, or among the data. A table of jumps
 /// found there is marked.
-fn indexed(image: &[u8], layout: &Layout, code: &[Area], (end, target): (u64, u64), marks: &mut Marks) -> bool {
+fn indexed(
+    image: &[u8],
+    layout: &Layout,
+    code: &[Area],
+    (end, target): (u64, u64),
+    marks: &mut Marks,
+) -> bool {
     if code.iter().all(|area| area.within_memory(target).is_none()) {
         return layout.is_mapped(target) && target.wrapping_sub(layout.base) >= OFFSET_MAX;
     }
-    let Some(first) = layout.offset_of(target).filter(|_| target.wrapping_sub(end) < NEAR) else { return false };
-    let near = |index: usize| {
-        let word = i32_at(image, first + index * 4)?.wrapping_add(layout.base);
-        (word.abs_diff(target) < NEAR && word < target).then_some(())
+    let Some(first) = layout.offset_of(target).filter(|_| target.wrapping_sub(end) < NEAR) else {
+        return false;
     };
-    let count = (0..TABLE_MAX).take_while(|index| near(*index).is_some()).count();
-    for index in 0..count {
-        if !marks.set(first + index * 4, Kind::Relative, 0) {
+    // Each entry is marked at once: what is taken ends the table, so that no table is walked twice.
+    for index in 0..TABLE_MAX {
+        let word = i32_at(image, first + index * 4).map(|word| word.wrapping_add(layout.base));
+        let near = word.is_some_and(|word| word < target && target - word < NEAR);
+        if !near || !marks.set(first + index * 4, Kind::Relative, 0) {
             break;
         }
     }
