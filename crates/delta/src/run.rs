@@ -10,3 +10,12 @@ pub struct Run {
     /// Bytes, at least one.
     pub len: u32,
 }
+
+/// Where the bytes of `new` are found, exactly or nearly, in `old`: ordered by `new`, not overlapping there.
+///
+/// For the publisher's choice of the old ranges that a window of new bytes needs. Coarse: stretches shorter than a few
+/// dozen bytes are not looked for.
+#[must_use]
+pub fn matches(old: &[u8], new: &[u8]) -> Vec<Run> {
+    crate::coarse::matches(old, new)
+}

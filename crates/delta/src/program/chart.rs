@@ -116,10 +116,9 @@ impl<'a> Chart<'a> {
 
     /// As [`Chart::address`], by the runs and the layouts alone.
     pub(super) fn uncorrected(&self, address: u64) -> u64 {
-        if let Some(offset) = self.old.offset_of(address) {
-            if let Some(new) = self.new.address_of(self.offset(offset as u64)) {
-                return new;
-            }
+        let offset = self.old.offset_of(address);
+        if let Some(new) = offset.and_then(|offset| self.new.address_of(self.offset(offset as u64))) {
+            return new;
         }
         let home = self.old.sections.iter().position(|area| area.within_memory(address).is_some());
         let home = home.or_else(|| self.old.sections.iter().position(|area| ends_at(area, address)));

@@ -36,7 +36,7 @@ pub(super) fn mark(image: &[u8], pe: &Pe, (first, size): (usize, usize), marks: 
 fn unwind_codes(image: &[u8], pe: &Pe, at: usize, marks: &mut Marks) -> Option<()> {
     let flags = u8_at(image, at)? >> 3;
     let count = usize::from(u8_at(image, at + 2)?);
-    let tail = at + 4 + (count + 1) / 2 * 4;
+    let tail = at + 4 + count.div_ceil(2) * 4;
     if flags & CHAINED != 0 {
         relative(image, pe, tail, marks);
         marks.set(tail + 4, Kind::RelativeEnd, 0);

@@ -261,15 +261,13 @@ pub(super) fn arm_elf(shift: u64) -> Made {
     instruction(&mut made, "local test and branch", 0x3600_0000 | distance(STAY + 16) << 5);
     instruction(&mut made, "near address", 0x1000_0000 | distance(STAY + 20) << 5);
     let pool = made.data(0x100) & !7;
-    made.word(
-        STAY + 24,
-        0x9000_0003 | (pool / 0x1000 - 1) << 29 & 0x6000_0000 | (pool / 0x1000 - 1) / 4 << 5,
-    );
+    let pages = pool / 0x1000 - 1;
+    made.word(STAY + 24, 0x9000_0003 | (pages % 4) << 29 | (pages / 4) << 5);
     made.refer_word("low bits added", STAY + 28, 0x9100_0000 | (pool & 0xfff) << 10 | 3 << 5 | 4);
     made.refer_word(
         "low bits of a load",
         STAY + 32,
-        0xf940_0000 | ((pool + 8 & 0xfff) / 8) << 10 | 3 << 5 | 5,
+        0xf940_0000 | (((pool + 8) & 0xfff) / 8) << 10 | 3 << 5 | 5,
     );
     let sections = sections(&made);
     elf(&mut made, 183, &sections);
@@ -313,7 +311,7 @@ pub(super) fn pe(shift: u64) -> Made {
     made.refer(
         "length of the way into a page",
         data + 0x408,
-        &(0xa000 | (data + 0x200 & 0xfff) as u16).to_le_bytes(),
+        &(0xa000 | ((data + 0x200) & 0xfff) as u16).to_le_bytes(),
     );
     made.refer_word("begin of a function", data + 0x500, made.code(0x10));
     made.refer_word("end of a function", data + 0x504, made.code(0x30));
