@@ -29,6 +29,9 @@ cargo xtask COMMAND
   bench swarm [WORDS]       print the figures of docs/bench-swarm.md, ours beside its rivals on shaped
                             links; needs root; goes on where it was stopped. WORDS: --list,
                             --row NAME, --client NAME, --runs N, --fresh, --no-wait, --muster FILE
+  bench updates [WORDS]     print the figures of docs/bench-updates.md: sizes and costs of updates, ours
+                            beside other programs'. WORDS: --pair NAME, --pair NAME=OLD:NEW,
+                            --program NAME, --fresh
   fmt-check                 formatting alone
 ";
 
@@ -55,6 +58,7 @@ fn dispatch(words: &[&str]) -> Result<(), Failure> {
         ["demo", "--release-next"] => demo::release_next(),
         ["bench"] => bench::measure_all(None),
         ["bench", "swarm", words @ ..] => bench::swarm(words),
+        ["bench", "updates", words @ ..] => bench::updates(words),
         ["bench", name] => bench::measure_all(Some(name)),
         ["fmt-check"] => test::format_check(),
         _ => {

@@ -40,6 +40,12 @@ pub(crate) fn for_bench(steps: &mut Steps) -> Result<(), Failure> {
     steps.run("Python packages", python::bring)
 }
 
+/// What `bench updates` needs: the programs it runs beside ours.
+pub(crate) fn for_updates(steps: &mut Steps) -> Result<(), Failure> {
+    steps.run("Debian packages", || debian::bring(Packages::Updates))?;
+    steps.run("Python packages", python::bring)
+}
+
 /// What `demo` needs: no test drivers, no Python.
 pub(crate) fn for_demo(steps: &mut Steps) -> Result<(), Failure> {
     steps.run("Rust and Node", toolchain::check)?;

@@ -22,7 +22,9 @@ const TABLE_LOG_BITS: u8 = 15;
 const LITERALS_APART: u8 = 16;
 /// Literals are looked for in the old image, too.
 const SEARCH_OLD: u8 = 32;
-const KNOWN: u8 = TABLE_LOG_BITS | LITERALS_APART | SEARCH_OLD;
+/// The literal models learn from old bytes first: worth its time for texts.
+const WARM: u8 = 64;
+const KNOWN: u8 = TABLE_LOG_BITS | LITERALS_APART | SEARCH_OLD | WARM;
 
 /// What the runs foretell of the new image; zeros between.
 pub(crate) fn foretell(old: &[u8], new_len: usize, runs: &[Run]) -> Vec<u8> {
@@ -68,7 +70,8 @@ pub(crate) fn encode(old: &[u8], new: &[u8], effort: Effort) -> Result<Vec<u8>, 
     let mut smallest: Option<Vec<u8>> = None;
     for prices in [Prices::DENSE, Prices::SPARSE] {
         let runs = bounded(parse::runs(old, new, &longest, prices), new.len());
-        let payload = write(old, new, &runs, &Oracle::Runs, &[], effort)?;
+        let payload =
+            write(old, new, &runs, Plan { oracle: &Oracle::Runs, hints: &[], warm: prices.probe, effort })?;
         if smallest.as_ref().is_none_or(|smallest| payload.len() < smallest.len()) {
             smallest = Some(payload);
         }
@@ -86,7 +89,8 @@ pub(crate) fn encode_program(old: &[u8], new: &[u8], effort: Effort) -> Result<V
     drop((longest, old_mask, new_mask));
     let hints = before.hints(&after, &of_old(&runs, old.len())).ok_or(EncodeError::NotProgram)?;
     drop(after);
-    write(old, new, &runs, &Oracle::Program(before), &hints, effort)
+    let oracle = Oracle::Program(before);
+    write(old, new, &runs, Plan { oracle: &oracle, hints: &hints, warm: false, effort })
 }
 
 fn longest(old: &[u8], new: &[u8]) -> Result<Longest, EncodeError> {
@@ -106,20 +110,25 @@ const MODELLED_MIN: usize = 256 * 1024;
 const SEARCHED_MAX: usize = 1 << 20;
 const SEARCHED_FOR_EACH: usize = 32;
 
-/// The payload for these runs.
-pub(crate) fn write(
-    old: &[u8],
-    new: &[u8],
-    runs: &[Run],
-    oracle: &Oracle<'_>,
-    hints: &[u8],
+/// What beside the images and the runs makes a payload.
+struct Plan<'a> {
+    oracle: &'a Oracle<'a>,
+    hints: &'a [u8],
+    warm: bool,
     effort: Effort,
-) -> Result<Vec<u8>, EncodeError> {
+}
+
+/// The payload for these runs.
+fn write(old: &[u8], new: &[u8], runs: &[Run], plan: Plan<'_>) -> Result<Vec<u8>, EncodeError> {
+    let Plan { oracle, hints, warm, effort } = plan;
     let mut image = oracle.foretell(old, new.len(), runs, hints).map_err(EncodeError::Library)?;
     let differing: usize = runs.iter().map(|run| differing(run, old, &image, new)).sum();
     let literals = literals(runs, new.len());
     let log = (usize::BITS - (differing * 6).leading_zeros()).clamp(TABLE_LOG_MIN, 16);
     let mut first = (log - TABLE_LOG_MIN) as u8;
+    if warm {
+        first |= WARM;
+    }
     let mut payload = Vec::new();
     if literals > MODELLED_MIN.max(new.len() / MODELLED_SHARE) {
         first |= LITERALS_APART;
@@ -137,7 +146,7 @@ pub(crate) fn write(
     if matches!(oracle, Oracle::Program(_)) {
         hints::code(&mut writer, hints, new.len()).map_err(EncodeError::Library)?;
     }
-    let mode = Mode { log, apart: first & LITERALS_APART != 0, search_old: first & SEARCH_OLD != 0 };
+    let mode = Mode::of(first);
     residue(&mut writer, mode, old, runs, &mut image, Some(new)).map_err(EncodeError::Library)?;
     payload.extend(writer.finish());
     Ok(payload)
@@ -153,11 +162,7 @@ pub(crate) fn decode(
     if first & !KNOWN != 0 {
         return Err("a first byte of a later version");
     }
-    let mode = Mode {
-        log: u32::from(first & TABLE_LOG_BITS).min(10) + TABLE_LOG_MIN,
-        apart: first & LITERALS_APART != 0,
-        search_old: first & SEARCH_OLD != 0,
-    };
+    let mode = Mode::of(*first);
     let mut frame: &[u8] = &[];
     if mode.apart {
         let (length, after) = rest.split_first_chunk::<4>().ok_or("no length of the literals")?;
@@ -200,6 +205,18 @@ struct Mode {
     log: u32,
     apart: bool,
     search_old: bool,
+    warm: bool,
+}
+
+impl Mode {
+    fn of(first: u8) -> Self {
+        Self {
+            log: u32::from(first & TABLE_LOG_BITS).min(10) + TABLE_LOG_MIN,
+            apart: first & LITERALS_APART != 0,
+            search_old: first & SEARCH_OLD != 0,
+            warm: first & WARM != 0,
+        }
+    }
 }
 
 /// Turns the foretold image into the new one.
@@ -213,7 +230,7 @@ fn residue<C: Coder>(
 ) -> Result<(), &'static str> {
     let count = if mode.apart { 0 } else { literals(runs, image.len()) };
     let mut literals = (count > 0).then(|| {
-        let warm = warm::ranges(runs, old.len(), image.len());
+        let warm = if mode.warm { warm::ranges(runs, old.len(), image.len()) } else { Vec::new() };
         let warm_bytes = warm.iter().map(|range| range.1 - range.0).sum();
         let mut literals = Literals::new(count, warm_bytes, old, mode.search_old);
         warm.into_iter().for_each(|range| literals.warm(old, range));

@@ -77,19 +77,67 @@ pub fn encode(method: Method, old: &[u8], new: &[u8], effort: Effort) -> Result<
 
 /// The smallest payload that is worth its cost, and its method.
 ///
+/// A cheap trial says what is worth trying at all: images without kinship are not compared in depth, and what can
+/// hardly win is left out.
+///
 /// # Errors
 /// An image is longer than [`LENGTH_MAX`], or the library fails.
 pub fn best(old: &[u8], new: &[u8], effort: Effort) -> Result<(Method, Vec<u8>), EncodeError> {
     if old.starts_with(new) {
         return Ok((Method::Copy, Vec::new()));
     }
-    let plain = encode(Method::Plain, old, new, effort)?;
-    let reference = encode(Method::Reference, old, new, effort)?;
-    if reference.len() < plain.len() {
-        Ok((Method::Reference, reference))
-    } else {
-        Ok((Method::Plain, plain))
+    let plain = encode(Method::Plain, old, new, Effort::Quick)?;
+    let reference = encode(Method::Reference, old, new, Effort::Quick)?;
+    let trial = Trial { plain: plain.len(), reference: reference.len(), new: new.len() };
+    let mut best = smaller((Method::Plain, plain), (Method::Reference, reference));
+    if effort == Effort::Quick {
+        return Ok(best);
     }
+    if trial.is_kin() {
+        let program =
+            encode(Method::Program, old, new, effort).ok().map(|payload| (Method::Program, payload));
+        let delta = match program {
+            Some(program) => Some(program),
+            // Two images longer than one index can hold: the other methods still can.
+            None => encode(Method::Delta, old, new, effort).ok().map(|payload| (Method::Delta, payload)),
+        };
+        if let Some(delta) = delta {
+            best = smaller(best, delta);
+        }
+        if trial.may_reach(trial.reference, best.1.len()) {
+            best = smaller(best, (Method::Reference, encode(Method::Reference, old, new, effort)?));
+        }
+    }
+    if trial.may_reach(trial.plain, best.1.len()) {
+        best = smaller(best, (Method::Plain, encode(Method::Plain, old, new, effort)?));
+    }
+    Ok(best)
+}
+
+/// Sizes after the cheap trial.
+struct Trial {
+    plain: usize,
+    reference: usize,
+    new: usize,
+}
+
+impl Trial {
+    /// Whether the old bytes help at all, or the new ones are so compressible that it cannot be told.
+    fn is_kin(&self) -> bool {
+        self.reference + self.reference / 50 < self.plain || self.reference < self.new - self.new / 8
+    }
+
+    /// Whether the same method with more effort can be smaller than `best`: it hardly halves its trial.
+    fn may_reach(&self, quick: usize, best: usize) -> bool {
+        quick / 2 < best
+    }
+}
+
+/// The smaller; of two that are nearly alike the one that is read faster, which has the lower number.
+fn smaller(one: (Method, Vec<u8>), other: (Method, Vec<u8>)) -> (Method, Vec<u8>) {
+    let (fast, slow) = if one.0 <= other.0 { (one, other) } else { (other, one) };
+    let worth = fast.1.len() - fast.1.len() / 64;
+    if slow.1.len() < worth { slow } else { fast }
 }
 
 /// The new bytes, exactly `new_len` of them.

@@ -25,7 +25,7 @@ pub(crate) struct Prices {
 
 impl Prices {
     /// Bytes that say little by themselves: programs, packs, sound.
-    pub(crate) const DENSE: Self = Self { agree: 84, differ: 90, near: 400, far: 480, probe: false };
+    pub(crate) const DENSE: Self = Self { agree: 84, differ: 90, near: 480, far: 480, probe: false };
     /// Bytes that their neighbours nearly foretell: texts.
     pub(crate) const SPARSE: Self = Self { agree: 16, differ: 110, near: 720, far: 800, probe: true };
 }
@@ -66,7 +66,7 @@ pub(crate) fn runs(old: &[u8], new: &[u8], longest: &Longest, prices: Prices) ->
     let mut runs = search.trace();
     extend(old, new, &mut runs, prices);
     runs.retain(|run| run.len > 0);
-    merge(runs)
+    merge(runs, old.len() as u32)
 }
 
 /// A diagonal that lives.
@@ -286,15 +286,17 @@ fn extend(old: &[u8], new: &[u8], runs: &mut [Run], prices: Prices) {
     }
 }
 
-/// Runs that continue each other become one.
-fn merge(runs: Vec<Run>) -> Vec<Run> {
+/// Runs of the old image that continue each other become one; echoes may not, for their source must lie before them.
+fn merge(runs: Vec<Run>, old_len: u32) -> Vec<Run> {
     let mut merged: Vec<Run> = Vec::with_capacity(runs.len());
     for run in runs {
-        match merged.last_mut() {
-            Some(last) if last.new + last.len == run.new && last.old + last.len == run.old => {
-                last.len += run.len
-            }
-            _ => merged.push(run),
+        let continued = merged.last_mut().filter(|last| {
+            let end = last.old + last.len;
+            last.new + last.len == run.new && end == run.old && end + run.len <= old_len
+        });
+        match continued {
+            Some(last) => last.len += run.len,
+            None => merged.push(run),
         }
     }
     merged

@@ -3,8 +3,8 @@
 use crate::Run;
 
 /// So many bytes are learned from in any case, and so large a share of the new image: the player's time is bounded.
-const BYTES: usize = 256 * 1024;
-const SHARE: usize = 16;
+const BYTES: usize = 160 * 1024;
+const SHARE: usize = 32;
 /// The widest and the narrowest reach to both sides of a place.
 const REACH_MAX: usize = 4096;
 const REACH_MIN: usize = 32;

@@ -11,14 +11,18 @@ mod jobs;
 mod launch;
 mod offer;
 mod older;
+mod outlook;
+mod patching;
 mod policy;
 mod release_store;
 mod roots;
+mod route;
 mod view;
 mod watch;
 
 pub use error::GameError;
 pub use launch::platform;
+pub use patching::Patched;
 pub use policy::{Decision, Ledger, Policy, Situation, WhilePlaying, Window};
 
 use crate::{
@@ -116,6 +120,9 @@ pub struct Outcome {
     pub bad_files: Vec<String>,
     /// Where foreign files that stood in the way are now.
     pub moved_aside: Vec<String>,
+    /// What came of a patch, where one was used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patch: Option<Patched>,
     /// What an uninstall left.
     pub left: Vec<String>,
     /// The game's own exit code.

@@ -239,14 +239,40 @@ pub struct Progress {
 pub struct Available {
     /// Its version.
     pub version: String,
-    /// Bytes to download at most.
+    /// Bytes to download, as planned from signed sizes and what lies here.
     #[ts(type = "number")]
     pub download_bytes: u64,
-    /// Bytes of disk needed while it is applied.
+    /// The way they come.
+    pub way: Way,
+    /// The other ways and what they would take, cheapest first.
+    pub alternatives: Vec<WayCost>,
+    /// Bytes of disk needed while it is applied, the patch's own included.
     #[ts(type = "number")]
     pub need_bytes: u64,
     /// Patch notes, plain text.
     pub notes: String,
+}
+
+/// How the bytes of a release come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// Every file, as without any release here.
+    Full,
+    /// What differs from what stands here.
+    Blocks,
+    /// A patch from the release that stands here, and what it leaves as blocks.
+    Patch,
+}
+
+/// What a way takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+pub struct WayCost {
+    /// The way.
+    pub way: Way,
+    /// Bytes to download.
+    #[ts(type = "number")]
+    pub bytes: u64,
 }
 
 /// Rates now, bytes per second.

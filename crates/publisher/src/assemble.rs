@@ -68,11 +68,15 @@ pub(crate) fn torrent(
             layers.insert(&layout, file, hashes.nodes.clone())?;
         }
     }
-    let trackers = channel.trackers.iter().filter(|entry| Url::parse(entry).is_ok());
-    let announce = trackers.map(|tracker| vec![tracker.clone()]).collect();
     let url_list =
         if plain { channel.mirrors.iter().filter_map(|mirror| plain_url(mirror)).collect() } else { vec![] };
-    Ok(manifest.metainfo(layers, announce, url_list)?)
+    Ok(manifest.metainfo(layers, announce(channel), url_list)?)
+}
+
+/// The channel's trackers that mean something outside the repository.
+pub(crate) fn announce(channel: &Channel) -> Vec<Vec<String>> {
+    let trackers = channel.trackers.iter().filter(|entry| Url::parse(entry).is_ok());
+    trackers.map(|tracker| vec![tracker.clone()]).collect()
 }
 
 /// The channel pointing at the release, with the number it has already.
@@ -95,6 +99,7 @@ pub(crate) fn channel(
         mirrors: request.mirrors.clone(),
         origin,
         downloads: None,
+        patches: Vec::new(),
         previous: Vec::new(),
     };
     let Some(before) = before else { return next };
@@ -136,10 +141,15 @@ pub(crate) fn update_cost(old: &Manifest, new: &Manifest, sizes: &BTreeMap<Hash3
             wanted.insert(root, file.size);
         }
     }
+    let blocks_bytes = wanted.keys().filter_map(|root| sizes.get(root)).sum();
     UpdateCost {
         from: old.version.clone(),
         changed_bytes: wanted.values().sum(),
-        download_bytes: wanted.keys().filter_map(|root| sizes.get(root)).sum(),
+        blocks_bytes,
+        patch_bytes: None,
+        patch_route: Vec::new(),
+        download_bytes: blocks_bytes,
+        patch_cpu_seconds: 0.0,
     }
 }
 

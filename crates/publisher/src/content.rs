@@ -4,14 +4,17 @@
 //! Frames are made in several threads; a piece that does not compress is noticed by the fastest level and stored as that
 //! one left it, so packed textures and sound cost little time.
 
+mod stored;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use release::hash::Hash32;
-use release::seektable::{Frame, SeekTable, SeekTableError};
+use release::patch::Payload;
+use release::seektable::{Frame, SeekTable};
 use zstd::bulk::Compressor;
 
-use crate::disk::{self, Pending, Written};
+use crate::disk::{self, Pending, Scratch, Written};
 use crate::hashing::{self, BATCH_BYTES, BATCH_PIECES, Hashes, Piece};
 use crate::parallel::{self, batches, in_order};
 use crate::report::{Meter, Phase};
@@ -101,21 +104,53 @@ impl Store {
     /// Bytes stored for a root whose file has `size` bytes; `None` if it is not there or not whole.
     pub(crate) fn stored_bytes(&self, root: &Hash32, size: u64) -> Result<Option<u64>, DiskError> {
         let path = self.path(root);
-        let Some((tail, length)) = disk::read_tail(&path, TAIL_BYTES)? else { return Ok(None) };
-        let table = match SeekTable::parse_tail(&tail) {
-            Err(SeekTableError::Longer(whole)) if whole <= length => disk::read_tail(&path, whole)?
-                .map_or(Err(SeekTableError::Malformed), |(tail, _)| SeekTable::parse_tail(&tail)),
-            other => other,
-        };
-        let whole = table.is_ok_and(|table| {
+        if !disk::exists(&path)? {
+            return Ok(None);
+        }
+        let whole = stored::table(&path)?.filter(|(table, length)| {
             let frames: u64 = table.frames().iter().map(|frame| u64::from(frame.compressed)).sum();
             let encoded = SeekTable::encoded_bytes(table.frames().len() as u64);
-            table.decompressed_bytes() == size && frames + encoded == length
+            table.decompressed_bytes() == size && frames + encoded == *length
         });
-        if !whole {
+        if whole.is_none() {
             tracing::warn!(path = %path.display(), "stored content is damaged and is stored anew");
         }
-        Ok(whole.then_some(length))
+        Ok(whole.map(|(_, length)| length))
+    }
+
+    /// Stores the payload of a patch. It is compressed already, so its frames only bring the seek table.
+    pub(crate) fn add_payload(&self, payload: &Payload, bytes: &mut Scratch) -> Result<(), PublishError> {
+        if self.stored_bytes(&payload.root, payload.size)?.is_some() {
+            return Ok(());
+        }
+        let mut open = Open::new(Some(self.path(&payload.root)))?;
+        let (mut at, mut buffer) = (0, Vec::new());
+        while at < payload.size {
+            buffer.resize((payload.size - at).min(u64::from(payload.piece_length)) as usize, 0);
+            bytes.read_at(at, &mut buffer)?;
+            let frame = zstd::bulk::compress(&buffer, PROBE_LEVEL).map_err(|error| {
+                PublishError::Compression { path: self.path(&payload.root), reason: error.to_string() }
+            })?;
+            open.push(&frame, buffer.len() as u32)?;
+            at += buffer.len() as u64;
+        }
+        let mut finished = Vec::new();
+        open.close(&mut finished)?;
+        finished.iter().try_for_each(Written::place)?;
+        disk::sync_folder(&self.folder)?;
+        Ok(())
+    }
+
+    /// Takes content out, once nothing that is signed names it any more.
+    pub(crate) fn remove(&self, root: &Hash32) -> Result<(), DiskError> {
+        let path = self.path(root);
+        if disk::exists(&path)? { disk::remove(&path) } else { Ok(()) }
+    }
+
+    /// A file for bytes on their way into the folder; `name` is that of no other.
+    pub(crate) fn scratch(&self, name: &str) -> Result<Scratch, DiskError> {
+        disk::create_folder(&self.folder)?;
+        Scratch::create(&self.folder, name)
     }
 
     fn path(&self, root: &Hash32) -> PathBuf {

@@ -170,6 +170,39 @@ impl Written {
     }
 }
 
+/// A file for bytes on their way; it goes when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    file: File,
+    path: PathBuf,
+}
+
+impl Scratch {
+    pub(crate) fn create(folder: &Path, name: &str) -> Result<Self> {
+        let path = folder.join(format!("{TEMPORARY_PREFIX}{name}"));
+        let mut options = fs::OpenOptions::new();
+        let file = options.read(true).write(true).create(true).truncate(true).open(&path);
+        Ok(Self { file: file.map_err(at(&path))?, path })
+    }
+
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.seek(SeekFrom::End(0)).and_then(|_| self.file.write_all(bytes)).map_err(at(&self.path))
+    }
+
+    pub(crate) fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        let sought = self.file.seek(SeekFrom::Start(offset));
+        sought.and_then(|_| self.file.read_exact(buffer)).map_err(at(&self.path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = remove(&self.path) {
+            tracing::warn!(%error, "a file that is not needed any more stays");
+        }
+    }
+}
+
 /// Removes what an interrupted run left in `folder`. Only this crate writes names with this prefix, under the
 /// repository's lock.
 pub(crate) fn remove_temporaries(folder: &Path) -> Result<()> {

@@ -7,6 +7,7 @@ use release::id::Version;
 use release::layout::LayerError;
 use release::manifest::ManifestError;
 use release::metainfo::MetainfoError;
+use release::patch::PatchError;
 use release::path::{GamePath, PathError};
 
 use crate::disk::DiskError;
@@ -112,9 +113,24 @@ pub enum PublishError {
     /// A number for the origin is out of bounds.
     #[error("the origin's delay is at most an hour and its floor at most 1 GiB/s")]
     OriginBounds,
-    /// Patches were asked for.
-    #[error("patches between releases cannot be made yet: leave out --patch-from")]
-    PatchesUnsupported,
+    /// A patch was asked for from a release that the repository does not hold, or from the very one to publish.
+    #[error("no patch can be made from {version}: the repository holds no other release of that version")]
+    PatchFrom {
+        /// The version.
+        version: Version,
+    },
+    /// A patch cannot be described.
+    #[error(transparent)]
+    Patch(#[from] PatchError),
+    /// A segment of a patch cannot be encoded: a defect, not an input.
+    #[error(transparent)]
+    Delta(#[from] delta::EncodeError),
+    /// Content that a release in the repository is made of is missing or damaged.
+    #[error("{path} is missing or damaged: publish its release again from its build", path = path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+    },
     /// Compression failed inside its library.
     #[error("compressing {path}: {reason}", path = path.display())]
     Compression {
@@ -145,7 +161,10 @@ impl PublishError {
             Self::VersionTaken { .. } => "VERSION_TAKEN",
             Self::Address { .. } => "ADDRESS_INVALID",
             Self::OriginBounds => "ORIGIN_INVALID",
-            Self::PatchesUnsupported => "PATCHES_UNSUPPORTED",
+            Self::PatchFrom { .. } => "PATCH_FROM_UNKNOWN",
+            Self::Patch(error) => error.code(),
+            Self::Delta(_) => "PATCH_ENCODING",
+            Self::Content { .. } => "CONTENT_DAMAGED",
             Self::Compression { .. } => "COMPRESSION",
         }
     }

@@ -1,8 +1,10 @@
 //! Work on a row of items in several threads, results in the row's order. What is held in memory is one batch, so the
 //! caller bounds memory by the size of its batches.
 
+use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
 /// More threads than this only add memory: each holds a piece and a compressor.
@@ -37,6 +39,104 @@ pub(crate) fn in_order<I: Sync, T: Send, E: Send, S>(
     });
     results.sort_by_key(|(index, _)| *index);
     results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Does `work` on each item in several threads, of which together no more than `budget` of `weight` is under way; an item
+/// over the budget is done alone. `each` gets the results in the row's order. The first error ends it.
+pub(crate) fn within_budget<I: Sync, T: Send, E: Send>(
+    items: &[I],
+    budget: u64,
+    weight: impl Fn(&I) -> u64 + Sync,
+    work: impl Fn(&I) -> Result<T, E> + Sync,
+    mut each: impl FnMut(T) -> Result<(), E>,
+) -> Result<(), E> {
+    let queue = Queue { taken: Mutex::new(Taken::default()), freed: Condvar::new(), budget };
+    let (sender, results) = mpsc::channel();
+    thread::scope(|scope| {
+        for _ in 0..threads().clamp(1, items.len().max(1)) {
+            let (sender, queue, weight, work) = (sender.clone(), &queue, &weight, &work);
+            scope.spawn(move || {
+                while let Some(index) = queue.take(items, weight) {
+                    let _back = GiveBack { queue, weight: weight(&items[index]) };
+                    if sender.send((index, work(&items[index]))).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let (mut early, mut next) = (BTreeMap::new(), 0);
+        let mut drain = || {
+            for (index, result) in &results {
+                early.insert(index, result?);
+                while let Some(result) = early.remove(&next) {
+                    each(result)?;
+                    next += 1;
+                }
+            }
+            Ok(())
+        };
+        let drained = drain();
+        if drained.is_err() {
+            queue.stop();
+        }
+        drained
+    })
+}
+
+/// What is to be done next, and how much is under way.
+struct Queue {
+    taken: Mutex<Taken>,
+    freed: Condvar,
+    budget: u64,
+}
+
+#[derive(Default)]
+struct Taken {
+    next: usize,
+    weight: u64,
+    stopped: bool,
+}
+
+/// Gives an item's weight back, also when its work panics.
+struct GiveBack<'a> {
+    queue: &'a Queue,
+    weight: u64,
+}
+
+impl Queue {
+    fn take<I>(&self, items: &[I], weight: impl Fn(&I) -> u64) -> Option<usize> {
+        let mut taken = self.lock();
+        loop {
+            let item = items.get(taken.next).filter(|_| !taken.stopped)?;
+            let weight = weight(item);
+            if taken.weight == 0 || taken.weight.saturating_add(weight) <= self.budget {
+                taken.weight = taken.weight.saturating_add(weight);
+                taken.next += 1;
+                return Some(taken.next - 1);
+            }
+            taken = self.freed.wait(taken).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn stop(&self) {
+        self.lock().stopped = true;
+        self.freed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        // Nothing panics while it holds the lock.
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for GiveBack<'_> {
+    fn drop(&mut self) {
+        let mut taken = self.queue.lock();
+        taken.weight = taken.weight.saturating_sub(self.weight);
+        drop(taken);
+        self.queue.freed.notify_all();
+    }
 }
 
 /// Cuts a row into batches of at most `weight_max` and `count_max`, at least one item each.
@@ -75,6 +175,32 @@ mod tests {
         let failed = in_order(&items, 4, || (), |(), n| if *n % 300 == 299 { Err(*n) } else { Ok(()) });
         assert_eq!(failed, Err(299));
         assert_eq!(in_order(&[], 4, || (), |(), _: &u32| Ok::<(), ()>(())), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_budget_bounds_what_is_under_way_and_order_is_kept() {
+        let items: Vec<u64> = (0..200).map(|n| n % 7 + 1).collect();
+        let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let work = |weight: &u64| {
+            let under_way = now.fetch_add(*weight as usize, Ordering::SeqCst) + *weight as usize;
+            most.fetch_max(under_way, Ordering::SeqCst);
+            thread::yield_now();
+            now.fetch_sub(*weight as usize, Ordering::SeqCst);
+            Ok::<_, u64>(*weight)
+        };
+        let mut done = Vec::new();
+        let collect = |weight| {
+            done.push(weight);
+            Ok(())
+        };
+        within_budget(&items, 8, |weight| *weight, work, collect).unwrap();
+        assert_eq!(done, items);
+        assert!(most.load(Ordering::SeqCst) <= 8);
+        // Over the budget: alone.
+        within_budget(&[100_u64], 8, |weight| *weight, |_| Ok::<_, u64>(()), |()| Ok(())).unwrap();
+        let failed = |weight: &u64| if *weight == 5 { Err(*weight) } else { Ok(()) };
+        assert_eq!(within_budget(&items, 8, |weight| *weight, failed, |()| Ok(())), Err(5));
+        assert_eq!(within_budget(&items, 8, |weight| *weight, |_| Ok(()), |()| Err(9)), Err(9));
     }
 
     #[test]

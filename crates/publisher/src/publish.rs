@@ -7,7 +7,7 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 use release::channel::{Channel, Downloads};
 use release::id::{ChannelName, GameId, Version};
-use release::layout::piece_length_for;
+use release::layout::{piece_length_after, piece_length_for};
 use release::limits::LIST_MAX;
 use release::manifest::Manifest;
 use release::target;
@@ -15,8 +15,10 @@ use trust::Editor;
 use url::Url;
 
 use crate::config::{Config, Origin};
-use crate::content::{Store, Stored};
-use crate::report::{Meter, Progress, PublishReport, UpdateCost};
+use crate::content::Store;
+use crate::patch::Target;
+use crate::patch::offers::{self, Wish};
+use crate::report::{Meter, Progress, PublishReport};
 use crate::{PublishError, assemble, disk, hashing, plain, walk};
 
 /// What to publish, and where to.
@@ -43,7 +45,7 @@ pub struct PublishRequest {
     /// How much the servers are to help. What is left out is what the configuration says; if neither says anything, what
     /// the channel says already.
     pub origin: Origin,
-    /// Older releases to make patches from. Refused unless empty: patches are not made yet.
+    /// Older releases to make patches from. Empty: the channel's newest, as many as the configuration keeps.
     pub patch_from: Vec<Version>,
     /// Also lay the release out as plain files, for web seeds of other clients.
     pub plain: bool,
@@ -72,7 +74,7 @@ pub fn publish(
 
     let (config, config_file) = Config::read(&request.build_dir, request.config.as_deref())?;
     let build = walk::walk(&request.build_dir, &config, config_file.as_deref())?;
-    let piece_length = piece_length_for(build.total_bytes());
+    let piece_length = piece_length(&editor, request, before.as_ref(), build.total_bytes())?;
     let hashes = hashing::hash(&build, piece_length, &mut meter)?;
     let manifest = assemble::manifest(request, &config, &build, &hashes, piece_length)?;
     let known = refuse_taken_version(&editor, request, &manifest)?;
@@ -82,12 +84,18 @@ pub fn publish(
 
     let store = Store::new(&request.repo_dir);
     let stored = store.add(&build, &hashes, piece_length, request.dry_run, &mut meter)?;
-    build.refuse_changes()?;
-    let updates = update_costs(&editor, &channel, &config, &manifest, &stored)?;
     let fresh_bytes = stored.sizes.values().sum();
-    let from = updates.iter().map(|update| (update.from.clone(), update.download_bytes)).take(LIST_MAX);
+    let target =
+        Target { manifest: &manifest, build: &build, hashes: &hashes, sizes: &stored.sizes, store: &store };
+    let wish = Wish { named: &request.patch_from, keep: config.keep(), dry_run: request.dry_run };
+    let mut offers = offers::offers(&editor, &channel, before.as_ref(), &target, &wish, &mut meter)?;
+    build.refuse_changes()?;
+    channel.patches.clone_from(&offers.kept);
+    let from = offers.costs.iter().map(|cost| (cost.from.clone(), cost.download_bytes)).take(LIST_MAX);
     channel.downloads = Some(Downloads { fresh_bytes, from: from.collect() });
     let channel_changed = assemble::number(&mut channel, before.as_ref(), request.now);
+    let new = offers.new.iter().map(|patch| &patch.offer);
+    let patch_bytes_new = new.map(|offer| offer.description_bytes + offer.payload_bytes).sum();
     if !request.dry_run {
         if request.plain {
             plain::add(&request.repo_dir, &manifest.torrent_name(), &build)?;
@@ -95,7 +103,11 @@ pub fn publish(
         editor.put_target(&target::manifest(&request.game, &request.version), manifest.encode())?;
         editor.put_target(&target::torrent(&request.game, &request.version), torrent.encode())?;
         editor.put_target(&target::channel(&request.game, &request.channel), channel.encode())?;
+        let announce = assemble::announce(&channel);
+        let forgotten = offers::enter(&mut editor, &channel, &mut offers, &store, &announce)?;
         editor.commit(request.now)?;
+        // Only now does nothing signed name it. Readers of the old metadata fetch changed files instead.
+        forgotten.iter().try_for_each(|root| store.remove(root))?;
     }
     Ok(PublishReport {
         game: request.game.clone(),
@@ -111,17 +123,15 @@ pub fn publish(
         content_files_new: stored.files_new,
         content_bytes_new: stored.bytes_new,
         fresh_download_bytes: fresh_bytes,
-        updates,
+        patch_bytes_new,
+        updates: offers.costs,
         seconds: started.elapsed().as_secs_f64(),
-        warnings: warnings(&manifest, config_file.as_deref()),
+        warnings: [warnings(&manifest, config_file.as_deref()), offers.warnings].concat(),
     })
 }
 
 /// What can be refused before anything is opened.
 fn refuse_request(request: &PublishRequest) -> Result<(), PublishError> {
-    if !request.patch_from.is_empty() {
-        return Err(PublishError::PatchesUnsupported);
-    }
     refuse_addresses("tracker", &request.trackers, &["http", "https", "udp"])?;
     refuse_addresses("mirror", &request.mirrors, &["http", "https"])?;
     let build = disk::canonical(&request.build_dir)?;
@@ -173,21 +183,23 @@ fn refuse_taken_version(
     }
 }
 
-fn update_costs(
+/// The piece length of this version if it is there already, else by that of the channel's release.
+fn piece_length(
     editor: &Editor,
-    channel: &Channel,
-    config: &Config,
-    manifest: &Manifest,
-    stored: &Stored,
-) -> Result<Vec<UpdateCost>, PublishError> {
-    let mut costs = Vec::new();
-    for version in channel.previous.iter().take(config.keep()) {
-        // A release that was taken out of the repository costs nobody anything.
-        if let Some(bytes) = editor.target(&target::manifest(&channel.game, version))? {
-            costs.push(assemble::update_cost(&Manifest::parse(&bytes)?, manifest, &stored.sizes));
-        }
+    request: &PublishRequest,
+    before: Option<&Channel>,
+    total: u64,
+) -> Result<u32, PublishError> {
+    let read = |version: &Version| -> Result<Option<Manifest>, PublishError> {
+        let bytes = editor.target(&target::manifest(&request.game, version))?;
+        Ok(bytes.map(|bytes| Manifest::parse(&bytes)).transpose()?)
+    };
+    if let Some(same) = read(&request.version)? {
+        return Ok(same.piece_length);
     }
-    Ok(costs)
+    let before = before.map(|before| read(&before.version)).transpose()?.flatten();
+    Ok(before
+        .map_or_else(|| piece_length_for(total), |before| piece_length_after(total, before.piece_length)))
 }
 
 fn warnings(manifest: &Manifest, config_file: Option<&Path>) -> Vec<String> {

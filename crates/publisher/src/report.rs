@@ -12,6 +12,8 @@ pub enum Phase {
     Hashing,
     /// Compressing files that the repository does not hold yet.
     Compressing,
+    /// Making patches from older releases.
+    Patching,
 }
 
 /// How far a phase has come, in bytes of the build.
@@ -54,6 +56,8 @@ pub struct PublishReport {
     pub content_bytes_new: u64,
     /// What a player without any release downloads from an origin.
     pub fresh_download_bytes: u64,
+    /// Bytes of new patches, descriptions and payloads.
+    pub patch_bytes_new: u64,
     /// What a player with an older release downloads from an origin, newest release first.
     pub updates: Vec<UpdateCost>,
     /// How long it took.
@@ -63,14 +67,24 @@ pub struct PublishReport {
 }
 
 /// What an update from an older release costs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct UpdateCost {
     /// The older release.
     pub from: Version,
     /// Bytes of files that it does not hold under any path.
     pub changed_bytes: u64,
-    /// The same, as downloaded from an origin.
+    /// The same, as downloaded from an origin: what an update without patches costs.
+    pub blocks_bytes: u64,
+    /// What the cheapest row of patches costs: descriptions, payloads, and what they leave to be fetched as blocks.
+    /// Nothing if there is no patch that is smaller than the blocks.
+    pub patch_bytes: Option<u64>,
+    /// The releases that the row of patches leads through, the last being the one published. Empty without patches.
+    pub patch_route: Vec<Version>,
+    /// What a player downloads: the least of all ways.
     pub download_bytes: u64,
+    /// Processor seconds that the patch from this release to the new one took, whether it was kept or not; 0 where it
+    /// was there already.
+    pub patch_cpu_seconds: f64,
 }
 
 /// Counts bytes and passes progress on.

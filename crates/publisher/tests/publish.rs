@@ -3,6 +3,8 @@
 
 #[path = "publish/figures.rs"]
 mod figures;
+#[path = "publish/patches.rs"]
+mod patches;
 #[path = "publish/refusals.rs"]
 mod refusals;
 #[path = "publish/release.rs"]

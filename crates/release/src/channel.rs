@@ -43,6 +43,10 @@ pub struct Channel {
     /// What the release takes to download, compressed. Absent where an older publisher wrote the channel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub downloads: Option<Downloads>,
+    /// Patches that stand in the repository and lead, one after the other, to the release. Older launchers do not know
+    /// them and fetch changed files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub patches: Vec<PatchOffer>,
     /// Releases that this channel pointed at before, newest first.
     #[serde(default)]
     pub previous: Vec<Version>,
@@ -56,6 +60,30 @@ pub struct Downloads {
     /// Bytes for a player whose files are those of an older release.
     #[serde(default)]
     pub from: BTreeMap<Version, u64>,
+}
+
+/// A patch in the repository, with what it takes to download, so that a player can plan before fetching anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PatchOffer {
+    /// The release it starts from.
+    pub from: Version,
+    /// The release it leads to.
+    pub to: Version,
+    /// Bytes of its description, which is a target.
+    pub description_bytes: u64,
+    /// Bytes of its payload.
+    pub payload_bytes: u64,
+    /// Bytes of new files that it does not make and that are to be fetched as blocks, as stored at an origin.
+    #[serde(default)]
+    pub uncovered_bytes: u64,
+}
+
+impl PatchOffer {
+    /// All that a player downloads who goes this way.
+    #[must_use]
+    pub fn download_bytes(&self) -> u64 {
+        self.description_bytes.saturating_add(self.payload_bytes).saturating_add(self.uncovered_bytes)
+    }
 }
 
 /// Longest that a player may be made to wait for the origin, in milliseconds: an hour.
@@ -135,7 +163,13 @@ impl Channel {
             return Err(ChannelError::Format(channel.format));
         }
         let from = channel.downloads.as_ref().map_or(0, |downloads| downloads.from.len());
-        let lists = [channel.trackers.len(), channel.mirrors.len(), channel.previous.len(), from];
+        let lists = [
+            channel.trackers.len(),
+            channel.mirrors.len(),
+            channel.previous.len(),
+            from,
+            channel.patches.len(),
+        ];
         if channel.rollout_percent > 100
             || lists.iter().any(|n| *n > LIST_MAX)
             || channel.notes.len() > TEXT_BYTES_MAX
@@ -176,6 +210,21 @@ mod tests {
             r#"{{"format":1,"game":"g","channel":"live","sequence":1,"version":"1.0","published":"now"{origin}}}"#
         );
         Channel::parse(text.as_bytes())
+    }
+
+    #[test]
+    fn patches_round_trip_and_are_bounded() {
+        let one = r#"{"from":"0.9","to":"1.0","description_bytes":100,"payload_bytes":2000}"#;
+        let channel = with_origin(&format!(r#","patches":[{one}]"#)).expect("good");
+        assert_eq!(channel.patches[0].download_bytes(), 2100);
+        assert_eq!(Channel::parse(&channel.encode()).expect("good"), channel);
+        assert!(!String::from_utf8_lossy(&with_origin("").expect("good").encode()).contains("patches"));
+        let many = vec![one; LIST_MAX + 1].join(",");
+        assert!(with_origin(&format!(r#","patches":[{many}]"#)).is_err());
+        assert!(
+            with_origin(r#","patches":[{"from":"0.9","to":"..","description_bytes":1,"payload_bytes":1}]"#)
+                .is_err()
+        );
     }
 
     #[test]

@@ -184,11 +184,25 @@ impl Layout {
 #[must_use]
 pub fn piece_length_for(total: u64) -> u32 {
     let mut length = 4 * 1024 * 1024;
-    while length > PIECE_LENGTH_MIN && total / u64::from(length) < 250 {
+    while length > PIECE_LENGTH_MIN && total / u64::from(length) < PIECES_WANTED {
         length /= 2;
     }
     length
 }
+
+/// Piece length for a release of `total` bytes that follows one in pieces of `before` bytes: the same, so that what did
+/// not change is the same to players of both, unless that makes too few pieces or very many.
+#[must_use]
+pub fn piece_length_after(total: u64, before: u32) -> u32 {
+    let pieces = total / u64::from(before.max(1));
+    if (PIECES_WANTED..=PIECES_KEPT_MAX).contains(&pieces) { before } else { piece_length_for(total) }
+}
+
+/// Fewer pieces than this and a swarm has too little to trade.
+const PIECES_WANTED: u64 = 250;
+/// More pieces than this and hashes and messages cost more than staying with the old piece length saves: 16 times as many
+/// as a release starts with.
+const PIECES_KEPT_MAX: u64 = 16 * 2 * PIECES_WANTED;
 
 /// A piece layer did not match.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -314,5 +328,22 @@ mod tests {
         assert_eq!(piece_length_for(0), 16_384);
         assert_eq!(piece_length_for(168 << 20), 512 * 1024);
         assert_eq!(piece_length_for(1 << 40), 4 << 20);
+    }
+
+    #[test]
+    fn piece_length_stays_while_it_makes_for_a_good_swarm() {
+        let mib = 1 << 20;
+        // Over the threshold of 250 MiB, where a first release would take pieces of 1 MiB.
+        assert_eq!((piece_length_for(249 * mib), piece_length_for(251 * mib)), (512 * 1024, 1 << 20));
+        assert_eq!(piece_length_after(251 * mib, 512 * 1024), 512 * 1024);
+        assert_eq!(piece_length_after(2000 * mib, 512 * 1024), 512 * 1024);
+        // And back below it, as long as there are 250 pieces.
+        assert_eq!(piece_length_after(250 * mib, 1 << 20), 1 << 20);
+        assert_eq!(piece_length_after(249 * mib, 1 << 20), 512 * 1024);
+        // A release that grew out of all proportion starts anew.
+        assert_eq!(piece_length_after(5000 * mib, 512 * 1024), 4 << 20);
+        assert_eq!(piece_length_after(0, 1 << 20), PIECE_LENGTH_MIN);
+        // A large release has many pieces of the largest length anyway.
+        assert_eq!(piece_length_after(1 << 40, 4 << 20), 4 << 20);
     }
 }

@@ -28,3 +28,13 @@ pub const PATH_DEPTH_MAX: usize = 48;
 pub const TEXT_BYTES_MAX: usize = 64 * 1024;
 /// Most trackers, mirrors or arguments in a signed document.
 pub const LIST_MAX: usize = 64;
+/// Largest description of a patch that is read, in bytes.
+pub const PATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Largest list of segments in a description once it is unpacked, in bytes: 16 bytes a span.
+pub const PATCH_LIST_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Most segments of a patch: one a file that stands alone, or one a window of 1 MiB in 64 GiB.
+pub const PATCH_SEGMENTS_MAX: usize = 65_536;
+/// Most sources and targets of a patch: each file of two releases as source in two segments, and once as target.
+pub const PATCH_SPANS_MAX: usize = 5 * FILES_MAX;
+/// Most memory that a segment may need to be applied, in bytes, its old, new and own bytes included.
+pub const PATCH_MEMORY_MAX: u64 = 80_000_000;

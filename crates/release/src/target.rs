@@ -19,3 +19,15 @@ pub fn manifest(game: &GameId, version: &Version) -> String {
 pub fn torrent(game: &GameId, version: &Version) -> String {
     format!("{game}~{version}.torrent")
 }
+
+/// The description of the patch between two releases: `<game>~<from>~<to>.patch`.
+#[must_use]
+pub fn patch(game: &GameId, from: &Version, to: &Version) -> String {
+    format!("{game}~{from}~{to}.patch")
+}
+
+/// The metainfo of that patch's payload, for other clients: `<game>~<from>~<to>.patch.torrent`.
+#[must_use]
+pub fn patch_torrent(game: &GameId, from: &Version, to: &Version) -> String {
+    format!("{game}~{from}~{to}.patch.torrent")
+}

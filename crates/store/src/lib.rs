@@ -17,6 +17,7 @@ pub mod hashing;
 pub mod installed;
 mod journal;
 mod layers;
+pub mod patch;
 pub mod place;
 pub mod prepare;
 mod ranges;

@@ -13,7 +13,7 @@ use crate::{
     hashing::{Job, Meter, Shape, hash_pieces},
     records::Record,
     space,
-    staging::Staging,
+    staging::{Have, Staging},
 };
 use release::{
     hash::Hash32,
@@ -57,12 +57,34 @@ pub fn prepare(
 ) -> Result<Prepared> {
     hash_unknown(folder, wanted, job)?;
     let (plan, actions) = survey(folder, wanted)?;
-    let need_bytes = space::need_bytes(wanted, &actions, staging);
+    let need_bytes = space::need_bytes(wanted, &actions, &staging.have());
     space::check(folder, need_bytes)?;
     salvage(folder, wanted, &plan, layers, staging, job)?;
-    let need_bytes = space::need_bytes(wanted, &actions, staging);
-    let fetch_bytes = plan.fetch_bytes.saturating_sub(staged_of(wanted, &plan, staging));
+    let need_bytes = space::need_bytes(wanted, &actions, &staging.have());
+    let fetch_bytes = missing_bytes(wanted, &plan, &staging.have());
     Ok(Prepared { plan, actions, fetch_bytes, need_bytes })
+}
+
+/// What an update would take, from what is known without hashing or changing anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outlook {
+    /// The plan; what is not known to be right counts as missing.
+    pub plan: Plan,
+    /// What is staged already.
+    pub staged: Have,
+    /// Bytes that must still be written, with reserve.
+    pub need_bytes: u64,
+}
+
+/// Looks at what stands here of `wanted`, for people who want to know before it begins.
+///
+/// # Errors
+/// As the disk says.
+pub fn outlook(folder: &GameFolder, wanted: &Manifest) -> Result<Outlook> {
+    let (plan, actions) = survey(folder, wanted)?;
+    let staged = Have::staged(folder)?;
+    let need_bytes = space::need_bytes(wanted, &actions, &staged);
+    Ok(Outlook { plan, staged, need_bytes })
 }
 
 /// The plan and its actions from valid records alone, without hashing.
@@ -89,9 +111,11 @@ pub(crate) fn survey(folder: &GameFolder, wanted: &Manifest) -> Result<(Plan, Ve
     Ok((plan, actions))
 }
 
-fn staged_of(wanted: &Manifest, plan: &Plan, staging: &Staging) -> u64 {
-    let roots: BTreeSet<Hash32> = fetched(wanted, plan).map(|(_, root)| root).collect();
-    roots.iter().map(|root| staging.staged_bytes_of(root)).sum()
+/// Bytes that must still come for `plan`, each content once, when this is staged.
+#[must_use]
+pub fn missing_bytes(wanted: &Manifest, plan: &Plan, staged: &Have) -> u64 {
+    let sizes: BTreeMap<Hash32, u64> = fetched(wanted, plan).map(|(file, root)| (root, file.size)).collect();
+    sizes.iter().map(|(root, size)| size.saturating_sub(staged.bytes_of(root))).sum()
 }
 
 fn fetched<'a>(wanted: &'a Manifest, plan: &'a Plan) -> impl Iterator<Item = (&'a ManifestFile, Hash32)> {

@@ -4,7 +4,7 @@ use crate::{
     assign::Action,
     error::{Result, StoreError},
     folder::GameFolder,
-    staging::Staging,
+    staging::Have,
 };
 use release::manifest::Manifest;
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ const RESERVE_SHARE: u64 = 20;
 /// Bytes that are still to be written before the release stands: contents not staged yet and
 /// copies. What is staged, kept or renamed needs nothing.
 #[must_use]
-pub fn need_bytes(wanted: &Manifest, actions: &[Action], staging: &Staging) -> u64 {
+pub fn need_bytes(wanted: &Manifest, actions: &[Action], staged: &Have) -> u64 {
     let mut contents = BTreeMap::new();
     let mut copies = 0;
     for (file, action) in wanted.files.iter().zip(actions) {
@@ -33,7 +33,7 @@ pub fn need_bytes(wanted: &Manifest, actions: &[Action], staging: &Staging) -> u
             Action::Keep { .. } | Action::Leave | Action::Move { .. } | Action::Empty => {}
         }
     }
-    let unstaged = contents.iter().map(|(root, size)| size.saturating_sub(staging.staged_bytes_of(root)));
+    let unstaged = contents.iter().map(|(root, size)| size.saturating_sub(staged.bytes_of(root)));
     let bytes = unstaged.sum::<u64>() + copies;
     if bytes == 0 { 0 } else { bytes + bytes / RESERVE_SHARE + RESERVE_BYTES }
 }

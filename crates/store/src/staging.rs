@@ -6,10 +6,13 @@
 //! what is verified; the whole file is read back and hashed again before it is applied.
 
 mod flush;
+mod have;
 pub(crate) mod log;
 
+pub use have::Have;
+
 use crate::{
-    disk::{Disk, read_full},
+    disk::{Disk, parent, read_full},
     error::{At, Result, StoreError},
     folder::GameFolder,
     fs::File,
@@ -68,15 +71,18 @@ impl Staging {
         if Journal::exists(tree)? {
             return Err(StoreError::ApplyPending { path: tree.dir().to_owned() });
         }
-        let (disk, dir) = (tree.disk.clone(), tree.state(DIR));
-        let sizes: BTreeMap<Hash32, u64> =
-            wanted.files.iter().filter_map(|file| Some((file.pieces_root?, file.size))).collect();
+        let sizes = wanted.files.iter().filter_map(|file| Some((file.pieces_root?, file.size))).collect();
+        Self::open_at(&tree.disk, tree.state(DIR), sizes)
+    }
+
+    /// As [`Staging::open`], for contents by root in a folder of ours.
+    pub(crate) fn open_at(disk: &Disk, dir: PathBuf, sizes: BTreeMap<Hash32, u64>) -> Result<Self> {
+        let disk = disk.clone();
         if disk.ensure_dir(&dir)? {
-            disk.sync_dir(&tree.state(""))?;
+            disk.sync_dir(parent(&dir))?;
         }
-        let mut have = Log::read(&disk, &dir)?;
+        let mut have = Have::read(&disk, &dir)?.0;
         have.retain(|root, _| sizes.contains_key(root));
-        clip(&disk, &dir, &mut have)?;
         remove_others(&disk, &dir, &sizes)?;
         let log = Log::rewrite(&disk, &dir, &have)?;
         let inner = Inner {
@@ -189,6 +195,12 @@ impl Staging {
         self.lock().have.values().map(Ranges::total).sum()
     }
 
+    /// What is verified now.
+    #[must_use]
+    pub fn have(&self) -> Have {
+        Have(self.lock().have.clone())
+    }
+
     /// Pieces of `layout` that are wholly staged, ascending. Files with equal roots share.
     #[must_use]
     pub fn pieces(&self, layout: &Layout) -> Vec<u32> {
@@ -258,16 +270,6 @@ impl Inner {
         self.open.insert(root, (Arc::clone(&file), self.clock));
         Ok(file)
     }
-}
-
-/// Drops what the files are too short to hold.
-fn clip(disk: &Disk, dir: &std::path::Path, have: &mut BTreeMap<Hash32, Ranges>) -> Result<()> {
-    for (root, ranges) in have.iter_mut() {
-        let size = disk.lstat(&dir.join(root.to_string()))?.map_or(0, |meta| meta.stamp.size);
-        ranges.remove(size, u64::MAX);
-    }
-    have.retain(|_, ranges| ranges.total() > 0);
-    Ok(())
 }
 
 fn remove_others(disk: &Disk, dir: &std::path::Path, wanted: &BTreeMap<Hash32, u64>) -> Result<()> {

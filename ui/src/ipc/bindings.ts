@@ -243,17 +243,43 @@ export type Available = {
  */
 version: string, 
 /**
- * Bytes to download at most.
+ * Bytes to download, as planned from signed sizes and what lies here.
  */
 download_bytes: number, 
 /**
- * Bytes of disk needed while it is applied.
+ * The way they come.
+ */
+way: Way, 
+/**
+ * The other ways and what they would take, cheapest first.
+ */
+alternatives: Array<WayCost>, 
+/**
+ * Bytes of disk needed while it is applied, the patch's own included.
  */
 need_bytes: number, 
 /**
  * Patch notes, plain text.
  */
 notes: string, };
+
+/**
+ * How the bytes of a release come.
+ */
+export type Way = "full" | "blocks" | "patch";
+
+/**
+ * What a way takes.
+ */
+export type WayCost = { 
+/**
+ * The way.
+ */
+way: Way, 
+/**
+ * Bytes to download.
+ */
+bytes: number, };
 
 /**
  * Rates now, bytes per second.

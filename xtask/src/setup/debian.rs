@@ -15,6 +15,8 @@ pub(crate) enum Packages {
     All,
     /// What `bench swarm` runs beside ours.
     Bench,
+    /// What `bench updates` runs beside ours.
+    Updates,
 }
 
 /// Package, and what it is for.
@@ -49,6 +51,17 @@ const BENCH: &[(&str, &str)] = &[
     ("aria2", "a rival on v1 torrents"),
     ("curl", "the floor: plain HTTP"),
 ];
+const UPDATES: &[(&str, &str)] = &[
+    ("python3-venv", "the Python environment with HDiffPatch"),
+    ("zstd", "patches with the old file as prefix"),
+    ("xdelta3", "a rival"),
+    ("bsdiff", "a rival"),
+    ("casync", "a rival that fetches chunks"),
+    ("xz-utils", "what zucchini's patches are compressed with"),
+    ("clang-19", "builds zucchini, a rival on programs"),
+    ("libc++-19-dev", "its library"),
+    ("libc++abi-19-dev", "its library"),
+];
 
 /// Installs what is missing of `which`; says what and why.
 pub(super) fn bring(which: Packages) -> Result<(), Failure> {
@@ -80,6 +93,7 @@ fn wanted(which: Packages) -> Vec<(String, &'static str)> {
         Packages::Demo => &[DEMO],
         Packages::All => &[DEMO, TEST],
         Packages::Bench => &[BENCH],
+        Packages::Updates => &[UPDATES],
     };
     let all = lists.iter().copied().flatten();
     all.map(|(name, why)| (named_here(name, ubuntu).to_owned(), *why)).collect()

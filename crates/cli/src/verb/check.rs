@@ -2,7 +2,7 @@
 
 use crate::{Context, Done, error::CliError, exit, job, output};
 use clap::Args;
-use engine::snapshot::Action;
+use engine::snapshot::{Action, Available, Way};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -20,11 +20,7 @@ impl Check {
         let installed = outcome.release.clone().unwrap_or_default();
         let update = outcome.available.as_ref().filter(|available| available.version != installed);
         match update {
-            Some(available) => context.output.say(format!(
-                "{} is available, {installed} is installed: at most {} to download",
-                available.version,
-                output::bytes(available.download_bytes)
-            )),
+            Some(available) => context.output.say(sentence(&installed, available)),
             None => context.output.say(format!("{installed} is up to date")),
         }
         let mut done = job::done(&outcome);
@@ -33,5 +29,27 @@ impl Check {
             done.exit = exit::UPDATE_AVAILABLE;
         }
         Ok(done)
+    }
+}
+
+fn sentence(installed: &str, available: &Available) -> String {
+    let ways: Vec<String> = (available.alternatives.iter())
+        .map(|other| format!("{} {}", output::bytes(other.bytes), words(other.way)))
+        .collect();
+    let others = if ways.is_empty() { String::new() } else { format!(" (instead of {})", ways.join(", ")) };
+    format!(
+        "{} is available, {installed} is installed: {} to download {}{others}; {} of disk are needed",
+        available.version,
+        output::bytes(available.download_bytes),
+        words(available.way),
+        output::bytes(available.need_bytes),
+    )
+}
+
+fn words(way: Way) -> &'static str {
+    match way {
+        Way::Full => "as a whole",
+        Way::Blocks => "as changed files",
+        Way::Patch => "as a patch",
     }
 }

@@ -9,7 +9,7 @@ use crate::{
 };
 use chrono::Utc;
 use clap::Args;
-use publisher::{Phase, Progress, PublishReport, PublishRequest};
+use publisher::{Phase, Progress, PublishReport, PublishRequest, UpdateCost};
 use release::id::{ChannelName, GameId, Version};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
@@ -40,7 +40,8 @@ pub(crate) struct Publish {
     /// Launch commands, file kinds, ignore patterns, notes [default: BUILD/muster.toml, which is never shipped]
     #[arg(long, value_name = "muster.toml")]
     config: Option<PathBuf>,
-    /// An older release to make a patch from; may be repeated
+    /// An older release to make a patch from; may be repeated [default: the channel's newest releases, as many as
+    /// `keep` in the configuration says, 3]
     #[arg(long, value_name = "V")]
     patch_from: Vec<Version>,
     /// A tracker for players, whole or relative to the repository's URL; may be repeated [default: what the channel
@@ -135,6 +136,7 @@ async fn show(
         let what = match progress.phase {
             Phase::Hashing => "hashing",
             Phase::Compressing => "compressing",
+            Phase::Patching => "making patches",
         };
         context.output.event("progress", json!(progress));
         let bytes = Some((progress.done_bytes, progress.total_bytes));
@@ -150,6 +152,27 @@ fn fields(report: &PublishReport) -> Map<String, Value> {
         }
         _ => Map::new(),
     }
+}
+
+fn update_words(update: &UpdateCost) -> String {
+    let mut words = format!(
+        "a player with {} downloads at most {}: changed files {}",
+        update.from,
+        output::bytes(update.download_bytes),
+        output::bytes(update.blocks_bytes)
+    );
+    match (update.patch_bytes, update.patch_route.as_slice()) {
+        (Some(bytes), [_]) => words += &format!(", patch {}", output::bytes(bytes)),
+        (Some(bytes), route) => {
+            let route: Vec<&str> = route.iter().map(Version::as_str).collect();
+            words += &format!(", patches {} by way of {}", output::bytes(bytes), route.join(", "));
+        }
+        (None, _) => words += ", no patch",
+    }
+    if update.patch_cpu_seconds > 0.0 {
+        words += &format!(" (made in {:.1} s of processor time)", update.patch_cpu_seconds);
+    }
+    words
 }
 
 fn words(report: &PublishReport) -> String {
@@ -169,13 +192,13 @@ fn words(report: &PublishReport) -> String {
         output::bytes(report.fresh_download_bytes),
     );
     for update in &report.updates {
-        let download = output::bytes(update.download_bytes);
-        words += &format!("  a player with {} downloads at most {download}\n", update.from);
+        words += &format!("  {}\n", update_words(update));
     }
     words += &format!(
-        "  the origin stores {} more, in {} new files",
+        "  the origin stores {} more, in {} new files, and {} of patches",
         output::bytes(report.content_bytes_new),
-        report.content_files_new
+        report.content_files_new,
+        output::bytes(report.patch_bytes_new)
     );
     for warning in &report.warnings {
         words += &format!("\nwarning: {warning}");

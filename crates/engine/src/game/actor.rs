@@ -2,6 +2,7 @@
 //! process, and tells a snapshot a few times a second.
 
 mod governing;
+mod patches;
 mod playing;
 mod sharing;
 mod telling;
@@ -18,6 +19,7 @@ use super::{
 use crate::session::{Session, TorrentHandle};
 use crate::snapshot::{Action, BySource, Failure, LastExit, PauseReason, Phase, SharingMode, Snapshot};
 use chrono::{DateTime, Utc};
+use patches::PatchSeeds;
 use release::{layout::Layout, manifest::Manifest, path::GamePath};
 use std::{
     collections::BTreeSet,
@@ -62,6 +64,8 @@ struct Standing {
     seeding: Option<TorrentHandle>,
     /// Looks for players of older releases; ends with the torrent.
     joining: Option<AbortOnDropHandle<()>>,
+    /// Patches that are passed on too.
+    patches: Option<PatchSeeds>,
     _watcher: Option<Watcher>,
 }
 
@@ -438,6 +442,7 @@ impl Actor {
             tree: Arc::new(tree),
             seeding: None,
             joining: None,
+            patches: None,
             _watcher: watcher,
         });
         self.look_at_files();

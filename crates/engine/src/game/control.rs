@@ -22,6 +22,15 @@ pub(crate) enum Step {
     Applying,
 }
 
+/// The scale of a download's bar, of which a torrent is a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Scale {
+    /// Bytes in all, those already here included.
+    pub(crate) total: u64,
+    /// Bytes of them that come after this torrent.
+    pub(crate) after: u64,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Control {
@@ -47,8 +56,7 @@ struct Inner {
     /// Smoothed bytes per second of hashing, and what it was computed from.
     pace: Option<(Instant, u64, f64)>,
     torrent: Option<TorrentHandle>,
-    /// Bytes that must be staged in all; the scale of the download's bar.
-    fetch_total: u64,
+    scale: Scale,
     /// Counts of torrents of this job that ended.
     past: BySource,
     past_uploaded: u64,
@@ -69,7 +77,7 @@ impl Control {
                 progress: Progress::default(),
                 pace: None,
                 torrent: None,
-                fetch_total: 0,
+                scale: Scale::default(),
                 past: BySource::default(),
                 past_uploaded: 0,
             }),
@@ -121,10 +129,10 @@ impl Control {
         inner.progress.files_total = u32::try_from(store.files_total).unwrap_or(u32::MAX);
     }
 
-    /// A torrent of this job begins; `fetch_total` bytes are to be staged in all.
-    pub(crate) fn fetching(&self, torrent: TorrentHandle, fetch_total: u64) {
+    /// A torrent of this job begins; what is missing of it lies on this scale.
+    pub(crate) fn fetching(&self, torrent: TorrentHandle, scale: Scale) {
         let mut inner = self.lock();
-        (inner.torrent, inner.fetch_total) = (Some(torrent), fetch_total);
+        (inner.torrent, inner.scale) = (Some(torrent), scale);
     }
 
     /// The torrent ended; its counts stay.
@@ -168,10 +176,11 @@ impl Control {
         }
         let status = status?;
         let missing = status.stats.bytes_total - status.stats.bytes_have;
-        let total = inner.fetch_total.max(missing);
+        let left = missing + inner.scale.after;
+        let total = inner.scale.total.max(left);
         let rate = status.stats.download_rate.total();
         let before = inner.progress.percent;
-        inner.progress = progress(total - missing, total, rate, before);
+        inner.progress = progress(total - left, total, rate, before);
         Some(inner.progress)
     }
 

@@ -1,7 +1,7 @@
 //! Why a job on a game failed, each with the stable code that people and programs get.
 
 use crate::{http::HttpError, snapshot::Failure};
-use release::{channel::ChannelError, manifest::ManifestError, metainfo::MetainfoError};
+use release::{channel::ChannelError, manifest::ManifestError, metainfo::MetainfoError, patch::PatchError};
 use store::StoreError;
 
 /// See the module.
@@ -25,6 +25,9 @@ pub enum GameError {
     /// Likewise.
     #[error("{0}")]
     Metainfo(#[from] MetainfoError),
+    /// A patch's description that this program cannot accept; the update then goes another way.
+    #[error("{0}")]
+    Patch(#[from] PatchError),
     /// A document that speaks of another game, version or torrent than asked for.
     #[error("{what} does not belong to this release")]
     Mismatch {
@@ -68,6 +71,9 @@ pub enum GameError {
         /// In words.
         message: String,
     },
+    /// Every server answers, and none gives it; there is another way.
+    #[error("no server gives this patch")]
+    PatchNotGiven,
     /// Content stays false after it was fetched again.
     #[error("{files} file(s) are still damaged after repair")]
     StillBad {
@@ -112,6 +118,7 @@ impl GameError {
             Self::Http(error) => error.code(),
             Self::Channel(_) => "CHANNEL_INVALID",
             Self::Manifest(_) | Self::Metainfo(_) => "MANIFEST_INVALID",
+            Self::Patch(error) => error.code(),
             Self::Mismatch { .. } => "MANIFEST_MISMATCH",
             Self::ChannelRollback { .. } => "META_ROLLBACK",
             Self::InsecureFirstUse { .. } => "ROOT_NEEDED",
@@ -121,6 +128,7 @@ impl GameError {
             Self::Busy => "BUSY",
             Self::Cancelled => "CANCELLED",
             Self::Transfer { code, .. } => code,
+            Self::PatchNotGiven => "PATCH_NOT_GIVEN",
             Self::StillBad { .. } => "CONTENT_BAD",
             Self::NoLaunch { .. } => "NO_LAUNCH",
             Self::ExecutableBad { .. } => "EXECUTABLE_BAD",

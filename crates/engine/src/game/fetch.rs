@@ -1,12 +1,27 @@
 //! The transfer of one job: a torrent over a release's store, until every piece is there.
 
-use super::{control::Control, error::GameError, offer::Sources, older::Older, release_store::ReleaseStore};
-use crate::session::{Exchange, OriginUse, Session, Torrent, TorrentEvent, TorrentHandle};
+use super::{
+    control::{Control, Scale},
+    error::GameError,
+    offer::Sources,
+    older::Older,
+    release_store::ReleaseStore,
+};
+use crate::session::{
+    Exchange, OriginStatus, OriginUse, Session, Torrent, TorrentEvent, TorrentHandle, TorrentStatus,
+};
 use release::{hash::Hash32, layout::Layout, layout::PieceLayers, manifest::Manifest};
 use std::{
     pin::pin,
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
+use tokio::time::MissedTickBehavior;
+
+/// How often a transfer that there is another way for is looked at.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// After so many looks in a row at which nobody gave anything, the other way is gone.
+const FUTILE_LOOKS: u32 = 15;
 
 /// What is to be fetched.
 pub(crate) struct Wanted {
@@ -17,13 +32,14 @@ pub(crate) struct Wanted {
     /// Pieces that are not to be fetched: files that stay as the player has them.
     pub(crate) excluded: Vec<u32>,
     pub(crate) sources: Sources,
-    /// Bytes to be staged in all, those already there included.
-    pub(crate) total: u64,
+    /// Where its bytes lie on the bar.
+    pub(crate) scale: Scale,
     /// Nobody waits for it.
     pub(crate) background: bool,
+    /// There is another way: it ends with [`GameError::PatchNotGiven`] where the servers answer but do not give it.
+    pub(crate) replaceable: bool,
     /// The release itself, and those before it, whose players may have much of it.
-    pub(crate) manifest: Arc<Manifest>,
-    pub(crate) older: Option<Older>,
+    pub(crate) older: Option<(Arc<Manifest>, Older)>,
 }
 
 /// Fetches until all is there. A held transfer waits here.
@@ -50,7 +66,7 @@ pub(crate) async fn fetch(session: &Session, control: &Control, wanted: Wanted) 
     };
     let (handle, mut events) = session.add(torrent);
     handle.set_background(wanted.background);
-    control.fetching(handle.clone(), wanted.total);
+    control.fetching(handle.clone(), wanted.scale);
     let (mut pause, mut upload) = (control.pause.subscribe(), control.upload.subscribe());
     let mut exchange = control.exchange.subscribe();
     handle.set_exchange(*exchange.borrow_and_update());
@@ -60,11 +76,13 @@ pub(crate) async fn fetch(session: &Session, control: &Control, wanted: Wanted) 
         control.metadata_bytes.fetch_add(bytes, Ordering::Relaxed);
     };
     let mut joining = pin!(async {
-        if let Some(older) = &wanted.older {
-            older.join(&wanted.manifest, &handle, count).await;
+        if let Some((manifest, older)) = &wanted.older {
+            older.join(manifest, &handle, count).await;
         }
     });
-    let mut joined = false;
+    let (mut joined, mut futile) = (false, Futile::default());
+    let mut look = tokio::time::interval(LOOK_INTERVAL);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let outcome = loop {
         tokio::select! {
             () = &mut joining, if !joined && *exchange.borrow() != Exchange::Nobody => joined = true,
@@ -78,6 +96,11 @@ pub(crate) async fn fetch(session: &Session, control: &Control, wanted: Wanted) 
             Ok(()) = pause.changed() => {}
             Ok(()) = upload.changed() => {}
             Ok(()) = exchange.changed() => handle.set_exchange(*exchange.borrow_and_update()),
+            _ = look.tick(), if wanted.replaceable => {
+                if futile.look(&handle.status().borrow(), pause.borrow().is_some()) {
+                    break Err(GameError::PatchNotGiven);
+                }
+            }
             () = control.cancelled.cancelled() => break Err(GameError::Cancelled),
         }
         steer(&handle, pause.borrow().is_none(), *upload.borrow());
@@ -87,8 +110,56 @@ pub(crate) async fn fetch(session: &Session, control: &Control, wanted: Wanted) 
     outcome
 }
 
+/// For how long nothing came while every server said that it has nothing to give.
+#[derive(Debug, Default)]
+struct Futile {
+    come: u64,
+    looks: u32,
+}
+
+impl Futile {
+    /// Whether it is time to go another way. A network that is away is no reason: nothing else would come over it either.
+    fn look(&mut self, status: &TorrentStatus, held: bool) -> bool {
+        let come = status.stats.downloaded.total() + status.origin_wire_bytes;
+        let refused = |origin: &OriginStatus| !origin.ok && origin.rests.is_none();
+        let refused = !status.origins.is_empty() && status.origins.iter().all(refused);
+        let none_came = std::mem::replace(&mut self.come, come) == come;
+        self.looks = if refused && none_came && !held { self.looks + 1 } else { 0 };
+        self.looks >= FUTILE_LOOKS
+    }
+}
+
 /// Held means held: nothing is fetched and nothing passed on.
 fn steer(handle: &TorrentHandle, running: bool, upload: bool) {
     handle.set_download(running);
     handle.set_upload(running && upload);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_that_answer_and_do_not_give_are_given_up_and_a_network_that_is_away_is_not() {
+        let origin = |ok, rests: Option<u64>| OriginStatus {
+            ok,
+            rests: rests.map(Duration::from_secs),
+            ..OriginStatus::default()
+        };
+        let looks = |origins: Vec<OriginStatus>, held, come_at: Option<u32>| {
+            let mut futile = Futile::default();
+            let mut status = TorrentStatus { origins, ..TorrentStatus::default() };
+            (0..60).find(|look| {
+                status.origin_wire_bytes += u64::from(come_at == Some(*look));
+                futile.look(&status, held)
+            })
+        };
+        let lacks = || origin(false, None);
+        assert_eq!(looks(vec![lacks()], false, None), Some(FUTILE_LOOKS - 1));
+        assert_eq!(looks(vec![lacks()], false, Some(5)), Some(FUTILE_LOOKS + 5));
+        assert_eq!(looks(vec![lacks(), lacks()], true, None), None, "held");
+        assert_eq!(looks(vec![lacks(), origin(false, Some(30))], false, None), None, "one cannot be reached");
+        assert_eq!(looks(vec![lacks(), origin(true, None)], false, None), None);
+        assert_eq!(looks(vec![], false, None), None, "players alone");
+    }
 }

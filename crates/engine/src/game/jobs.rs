@@ -4,22 +4,24 @@
 
 use super::{
     GameConfig, GameLink, Outcome, Urgency,
-    control::{Control, Step},
+    control::{Control, Scale, Step},
     error::GameError,
     fetch::{self, Wanted},
     offer::{self, Ask, Offer, Release},
     release_store::ReleaseStore,
 };
 use crate::session::Session;
-use crate::snapshot::Available;
 use release::{layout::PieceLayers, manifest::Manifest, plan::Source};
 use std::{
-    collections::BTreeSet,
     sync::{Arc, atomic::Ordering},
     time::SystemTime,
 };
 use store::{
-    GameFolder, InstalledTree, Job, Staging, StoreError, apply, fs::RealFs, prepare, state::FolderState,
+    GameFolder, InstalledTree, Job, Staging, StoreError, apply,
+    fs::RealFs,
+    patch::cache::{Cache, KEPT_BYTES},
+    prepare::{self, Prepared},
+    state::FolderState,
     uninstall, verify,
 };
 
@@ -63,28 +65,39 @@ impl Work {
     async fn check(&mut self) -> Result<(), GameError> {
         self.control.enter(Step::Checking);
         let link = self.link.clone().ok_or(GameError::NoLink)?;
-        let installed = self.folder.as_ref().and_then(|folder| folder.installed().cloned());
+        let (installed, layers) = self.standing().await?;
         let seen_sequence = self.folder.as_ref().map_or(0, |folder| folder.state().seen.channel_sequence);
         let ask = Ask {
             client: self.session.http(),
             link: &link,
             state_dir: &self.config.state_dir,
             installed: installed.as_ref(),
+            layers: &layers,
             seen_sequence,
         };
-        let offer = tokio::select! {
+        let mut offer = tokio::select! {
             offer = offer::read(ask) => offer?,
             () = self.control.cancelled.cancelled() => return Err(GameError::Cancelled),
         };
         self.control.metadata_bytes.fetch_add(offer.metadata_bytes, Ordering::Relaxed);
-        self.outcome.available =
-            offer.release.as_ref().map(|release| available(release, installed.as_ref(), &offer));
+        if let Some(release) = offer.release.clone() {
+            offer.available = Some(self.outlook(&release, &offer.channel).await?);
+        }
+        self.outcome.available = offer.available.clone();
         self.outcome.release = installed.map(|manifest| manifest.version.to_string());
         if offer.root_pinned_now {
             self.outcome.root_pinned_first_use = Some(offer.root_sha256.to_string());
         }
         self.offer = Some(offer);
         Ok(())
+    }
+
+    /// The release that stands and its piece layers, as far as they are kept.
+    async fn standing(&mut self) -> Result<(Option<Arc<Manifest>>, PieceLayers), GameError> {
+        let Ok(installed) = self.installed() else { return Ok((None, PieceLayers::default())) };
+        let manifest = Arc::clone(&installed);
+        let layers = self.in_folder(move |folder, _| kept_layers(folder, &manifest)).await?;
+        Ok((Some(installed), layers))
     }
 
     /// Installs or updates to what the channel says; nothing to do is fine.
@@ -141,7 +154,7 @@ impl Work {
         let manifest = self.installed()?;
         let stood = Arc::clone(&manifest);
         let layers = self.in_folder(move |folder, _| Ok(folder.layers(&layout(&stood)?)?)).await?;
-        self.stand(Release { manifest, layers }).await?;
+        self.stand(Release { manifest, layers, patch: None }).await?;
         self.outcome.bad_files = bad;
         Ok(())
     }
@@ -164,6 +177,9 @@ impl Work {
         let seen = self.offer.as_ref().map(|offer| (offer.channel.sequence, offer.root_version));
         self.in_folder(move |folder, _| {
             folder.save_layers(&layers)?;
+            if let Err(error) = Cache::of(folder).trim(KEPT_BYTES) {
+                tracing::warn!(%error, "patches that are no longer wanted stay");
+            }
             if let Some((sequence, root)) = seen {
                 folder.update_state(|state| {
                     state.seen.channel_sequence = sequence;
@@ -195,30 +211,47 @@ impl Work {
                 Ok((prepared, staging, tree.map(Arc::new), old))
             })
             .await?;
-        if prepared.fetch_bytes > 0 {
-            self.control.enter(Step::Downloading);
-            let layout = Arc::new(layout(&release.manifest)?);
+        let before = self.patch(release, &prepared, &staging).await?;
+        let missing = prepare::missing_bytes(&release.manifest, &prepared.plan, &staging.have());
+        if missing > 0 {
+            // What the patch brought counts as done.
+            let total = before.map_or(prepared.plan.fetch_bytes, |before| before + missing);
             let standing = old.as_ref().zip(tree.clone());
-            let stays = (0..).zip(&prepared.plan.files).filter(|(_, source)| **source == Source::User);
-            let excluded = stays.flat_map(|(file, _)| layout.pieces_of(file)).collect();
-            let wanted = Wanted {
-                infohash: release.manifest.infohash()?,
-                excluded,
-                store: ReleaseStore::fetching(Arc::clone(&layout), standing, Arc::clone(&staging)),
-                layout,
-                layers: release.layers.clone(),
-                sources: self.offer.as_ref().map(|offer| offer.sources.clone()).unwrap_or_default(),
-                total: prepared.plan.fetch_bytes,
-                background: self.config.urgency == Urgency::Background,
-                manifest: Arc::clone(&release.manifest),
-                older: self.offer.as_ref().map(|offer| offer.older.clone()),
-            };
-            fetch::fetch(&self.session, &self.control, wanted).await?;
+            self.fetch(release, &prepared, &staging, standing, Scale { total, after: 0 }).await?;
         }
         if let Some(tree) = tree {
             tree.close();
         }
         self.apply(release, staging).await
+    }
+
+    /// Fetches what is missing, block by block.
+    async fn fetch(
+        &self,
+        release: &Release,
+        prepared: &Prepared,
+        staging: &Arc<Staging>,
+        standing: Option<(&Manifest, Arc<InstalledTree>)>,
+        scale: Scale,
+    ) -> Result<(), GameError> {
+        self.control.enter(Step::Downloading);
+        let layout = Arc::new(layout(&release.manifest)?);
+        let stays = (0..).zip(&prepared.plan.files).filter(|(_, source)| **source == Source::User);
+        let excluded = stays.flat_map(|(file, _)| layout.pieces_of(file)).collect();
+        let older = self.offer.as_ref().map(|offer| offer.older.clone());
+        let wanted = Wanted {
+            infohash: release.manifest.infohash()?,
+            excluded,
+            store: ReleaseStore::fetching(Arc::clone(&layout), standing, Arc::clone(staging)),
+            layout,
+            layers: release.layers.clone(),
+            sources: self.offer.as_ref().map(|offer| offer.sources.clone()).unwrap_or_default(),
+            scale,
+            background: self.config.urgency == Urgency::Background,
+            replaceable: false,
+            older: older.map(|older| (Arc::clone(&release.manifest), older)),
+        };
+        fetch::fetch(&self.session, &self.control, wanted).await
     }
 
     async fn apply(&mut self, release: &Release, staging: Arc<Staging>) -> Result<(), GameError> {
@@ -254,7 +287,7 @@ impl Work {
     }
 
     /// Blocking work on the folder, which comes back even when the work fails.
-    async fn in_folder<T: Send + 'static>(
+    pub(super) async fn in_folder<T: Send + 'static>(
         &mut self,
         work: impl FnOnce(&mut GameFolder, &Control) -> Result<T, GameError> + Send + 'static,
     ) -> Result<T, GameError> {
@@ -270,32 +303,6 @@ impl Work {
             GameError::Store(StoreError::Cancelled) => GameError::Cancelled,
             other => other,
         })
-    }
-}
-
-/// What an update would cost: files whose content does not stand here, each content once; compressed where that is known.
-pub(crate) fn available(release: &Release, installed: Option<&Manifest>, offer: &Offer) -> Available {
-    let standing: BTreeSet<_> =
-        installed.iter().flat_map(|m| &m.files).filter_map(|file| file.pieces_root).collect();
-    let (mut counted, mut download, mut need) = (BTreeSet::new(), 0, 0);
-    for file in &release.manifest.files {
-        let Some(root) = file.pieces_root.filter(|root| !standing.contains(root)) else { continue };
-        need += file.size;
-        if counted.insert(root) {
-            download += file.size;
-        }
-    }
-    // The publisher counted what really travels, for whoever has no release or one of the last.
-    let counted_by_publisher = offer.channel.downloads.as_ref().and_then(|downloads| match installed {
-        None => Some(downloads.fresh_bytes),
-        Some(manifest) => downloads.from.get(&manifest.version).copied(),
-    });
-    let notes = if offer.channel.notes.is_empty() { &release.manifest.notes } else { &offer.channel.notes };
-    Available {
-        version: release.manifest.version.to_string(),
-        download_bytes: counted_by_publisher.unwrap_or(download),
-        need_bytes: need,
-        notes: notes.clone(),
     }
 }
 

@@ -1,8 +1,13 @@
 //! What a channel offers: from a repository's URL to a checked manifest, its torrent and its sources.
 
+mod described;
+
+pub(crate) use described::Described;
+
 use super::{GameLink, TrustedRoot, error::GameError, older::Older, roots};
 use crate::{
     session::{OriginSource, is_tracker},
+    snapshot::Available,
     transport::HttpTransport,
 };
 use chrono::Utc;
@@ -16,7 +21,7 @@ use release::{
     target,
 };
 use reqwest::Client;
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 use trust::LoadRequest;
 use url::Url;
 
@@ -36,6 +41,10 @@ pub(crate) struct Offer {
     pub(crate) metadata_bytes: u64,
     /// The releases before.
     pub(crate) older: Older,
+    /// What the release would take, once that is known.
+    pub(crate) available: Option<Available>,
+    /// Names of the torrents of patches that the repository has for this game.
+    pub(crate) patch_torrents: Arc<BTreeSet<String>>,
 }
 
 /// A release with everything needed to fetch it.
@@ -43,6 +52,8 @@ pub(crate) struct Offer {
 pub(crate) struct Release {
     pub(crate) manifest: Arc<Manifest>,
     pub(crate) layers: PieceLayers,
+    /// The patch from the release that stands, where there is one.
+    pub(crate) patch: Option<Described>,
 }
 
 /// Where content comes from.
@@ -61,7 +72,9 @@ pub(crate) struct Ask<'a> {
     pub(crate) link: &'a GameLink,
     pub(crate) state_dir: &'a Path,
     /// The release that stands, whose manifest need not come again.
-    pub(crate) installed: Option<&'a Manifest>,
+    pub(crate) installed: Option<&'a Arc<Manifest>>,
+    /// Its piece layers.
+    pub(crate) layers: &'a PieceLayers,
     /// Highest channel sequence accepted in this folder.
     pub(crate) seen_sequence: u64,
 }
@@ -86,7 +99,7 @@ pub(crate) async fn read(ask: Ask<'_>) -> Result<Offer, GameError> {
     }
     let release = match ask.installed {
         Some(installed) if installed.version == channel.version => None,
-        _ => Some(read_release(&client, &channel).await?),
+        installed => Some(read_release(&client, &channel, installed.zip(Some(ask.layers))).await?),
     };
     let root_sha256 = release::hash::sha256(&root);
     Ok(Offer {
@@ -97,6 +110,8 @@ pub(crate) async fn read(ask: Ask<'_>) -> Result<Offer, GameError> {
         root_pinned_now,
         warnings: client.warnings().iter().map(|warning| warning.code().to_owned()).collect(),
         metadata_bytes: transport.bytes(),
+        available: None,
+        patch_torrents: Arc::new(described::torrent_names(&client, &channel.game)),
         older: Older::new(client, &channel),
         channel,
     })
@@ -111,19 +126,51 @@ async fn read_channel(client: &trust::Client, link: &GameLink) -> Result<Channel
     Ok(channel)
 }
 
-async fn read_release(client: &trust::Client, channel: &Channel) -> Result<Release, GameError> {
+/// A description of a patch brings the manifest and the piece layers too; what it does not bring comes whole.
+async fn read_release(
+    client: &trust::Client,
+    channel: &Channel,
+    standing: Option<(&Arc<Manifest>, &PieceLayers)>,
+) -> Result<Release, GameError> {
+    let mut description = None;
+    if let Some((from, _)) = standing {
+        description = described::fetch(client, channel, from).await;
+    }
+    let derived = description.as_ref().and_then(described::Description::manifest);
+    let manifest = match derived {
+        Some(manifest) => manifest,
+        None => read_manifest(client, channel).await?,
+    };
+    let manifest = Arc::new(manifest);
+    let patch = description.and_then(|description| description.patch(&manifest));
+    let layers = patch
+        .as_ref()
+        .zip(standing)
+        .and_then(|(patch, (_, layers))| described::layers(&manifest, &[&patch.patch.layers, layers]));
+    let layers = match layers {
+        Some(layers) => layers,
+        None => read_layers(client, &manifest).await?,
+    };
+    Ok(Release { manifest, layers, patch })
+}
+
+async fn read_manifest(client: &trust::Client, channel: &Channel) -> Result<Manifest, GameError> {
     let name = target::manifest(&channel.game, &channel.version);
     let manifest = Manifest::parse(&client.target(&name, MANIFEST_BYTES_MAX as u64).await?)?;
     if manifest.game != channel.game || manifest.version != channel.version {
         return Err(GameError::Mismatch { what: name });
     }
-    let name = target::torrent(&channel.game, &channel.version);
+    Ok(manifest)
+}
+
+async fn read_layers(client: &trust::Client, manifest: &Manifest) -> Result<PieceLayers, GameError> {
+    let name = target::torrent(&manifest.game, &manifest.version);
     let torrent = Metainfo::parse(&client.target(&name, METAINFO_BYTES_MAX as u64).await?)?;
     // The manifest is what counts; the torrent only brings the piece layers of the very same tree.
     if torrent.infohash != manifest.infohash()? || !torrent.layers.complete(&torrent.layout) {
         return Err(GameError::Mismatch { what: name });
     }
-    Ok(Release { manifest: Arc::new(manifest), layers: torrent.layers })
+    Ok(torrent.layers)
 }
 
 /// Entries resolve against the repository's URL; what cannot be asked is left out and said.

@@ -105,7 +105,9 @@ fn addresses_and_patches() {
         check("ADDRESS_INVALID", "tracker", |_, request| request.trackers = vec![tracker.to_owned()]);
     }
     check("ADDRESS_INVALID", "mirror", |_, request| request.mirrors = vec!["udp://x:1".to_owned()]);
-    check("PATCHES_UNSUPPORTED", "--patch-from", |_, request| {
-        request.patch_from = vec!["1.0".parse().unwrap()]
-    });
+    for version in ["0.9", "1.1"] {
+        check("PATCH_FROM_UNKNOWN", version, |_, request| {
+            request.patch_from = vec![version.parse().unwrap()]
+        });
+    }
 }

@@ -103,6 +103,10 @@ impl Studio {
 
     /// A target as a player's program gets it.
     pub(crate) fn target(&self, name: &str) -> Vec<u8> {
+        self.read(async |client| client.target(name, 1 << 24).await.unwrap())
+    }
+
+    fn read<T>(&self, how: impl AsyncFnOnce(&Client) -> T) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let state = tempfile::tempdir().unwrap();
         let request = LoadRequest {
@@ -114,9 +118,16 @@ impl Studio {
         };
         runtime.block_on(async {
             let transport = Arc::new(FolderTransport::new(self.repo()));
-            let client = Client::load(transport, request).await.unwrap();
-            client.target(name, 1 << 24).await.unwrap()
+            how(&Client::load(transport, request).await.unwrap()).await
         })
+    }
+
+    /// Names of all targets, sorted.
+    pub(crate) fn target_names(&self) -> Vec<String> {
+        let mut names =
+            self.read(async |client| client.target_names().map(str::to_owned).collect::<Vec<_>>());
+        names.sort();
+        names
     }
 
     pub(crate) fn manifest(&self, version: &str) -> Manifest {

@@ -12,6 +12,7 @@
 mod faults;
 mod folders;
 mod life;
+mod patched;
 mod random;
 mod serving;
 mod staged;

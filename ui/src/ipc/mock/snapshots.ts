@@ -6,8 +6,8 @@ const GB = 1_000_000_000;
 const MB = 1_000_000;
 const KB = 1_000;
 
-const INSTALL: Available = { version: "1.4.0", download_bytes: 4.2 * GB, need_bytes: 9.6 * GB, notes: "" };
-const UPDATE: Available = { version: "1.4.0", download_bytes: 412 * MB, need_bytes: 0.9 * GB, notes: "The Sunken Bridge opens, and lanterns burn twice as long." };
+const INSTALL: Available = { version: "1.4.0", download_bytes: 4.2 * GB, way: "full", alternatives: [], need_bytes: 9.6 * GB, notes: "" };
+const UPDATE: Available = { version: "1.4.0", download_bytes: 412 * MB, way: "patch", alternatives: [{ way: "blocks", bytes: 1.3 * GB }, { way: "full", bytes: 4.2 * GB }], need_bytes: 0.9 * GB, notes: "The Sunken Bridge opens, and lanterns burn twice as long." };
 
 const IDLE: Transfer = {
   pieces_have: 0,

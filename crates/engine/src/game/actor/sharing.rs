@@ -1,11 +1,15 @@
 //! When the installed release is passed on, and when it rests.
 
-use super::Actor;
+use super::{
+    Actor,
+    patches::{Ground, PatchSeeds},
+};
 use crate::game::{jobs, release_store::ReleaseStore};
 use crate::session::{Exchange, OriginUse, Torrent};
 use crate::snapshot::SharingMode;
 use release::manifest::Kind;
 use std::sync::Arc;
+use store::patch::cache::Cache;
 use tokio_util::task::AbortOnDropHandle;
 
 impl Actor {
@@ -33,7 +37,10 @@ impl Actor {
         if !matches!(self.sharing, SharingMode::WhileOpen | SharingMode::Lan) {
             return self.stop_seeding().await;
         }
-        if let Some(handle) = self.standing.as_ref().and_then(|standing| standing.seeding.as_ref()) {
+        if let Some(standing) = &self.standing
+            && let Some(handle) = &standing.seeding
+        {
+            standing.patches.iter().for_each(|patches| patches.set(self.exchange(), upload));
             handle.set_exchange(self.exchange());
             return handle.set_upload(upload);
         }
@@ -82,16 +89,24 @@ impl Actor {
         standing.joining =
             (exchange != Exchange::Nobody).then(|| AbortOnDropHandle::new(tokio::spawn(joining)));
         standing.seeding = Some(handle);
+        let ground = Ground {
+            session: self.session.clone(),
+            cache: Cache::of(folder),
+            names: Arc::clone(&offer.patch_torrents),
+            trackers: offer.sources.trackers.clone(),
+        };
+        standing.patches = Some(PatchSeeds::start(ground, exchange, true));
         self.taken_back.clear();
         self.look_at_files();
     }
 
     pub(super) async fn stop_seeding(&mut self) {
-        let handle = self.standing.as_mut().and_then(|standing| {
-            standing.joining = None;
-            standing.seeding.take()
-        });
-        if let Some(handle) = handle {
+        let Some(standing) = &mut self.standing else { return };
+        standing.joining = None;
+        if let Some(patches) = standing.patches.take() {
+            self.uploaded_before += patches.stop().await;
+        }
+        if let Some(handle) = standing.seeding.take() {
             self.uploaded_before += handle.status().borrow().stats.uploaded.total();
             handle.stop().await;
         }

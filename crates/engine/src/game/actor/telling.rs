@@ -1,8 +1,8 @@
 //! The snapshot of what the actor knows now.
 
-use super::Actor;
+use super::{Actor, patches::PatchSeeds};
 use crate::game::{
-    jobs::{self, Kind},
+    jobs::Kind,
     view::{self, Facts, JobFacts},
 };
 use crate::session::TorrentStatus;
@@ -44,8 +44,8 @@ impl Actor {
             snapshot.game.channel = link.channel.to_string();
         }
         snapshot.available = self.offer.as_ref().and_then(|offer| {
-            let release = offer.release.as_ref()?;
-            Some(jobs::available(release, self.installed.as_deref(), offer))
+            offer.release.as_ref()?;
+            offer.available.clone()
         });
         snapshot.limits = self.decision.limits;
         let offered: BTreeSet<&GamePath> = self.changed.iter().chain(&self.damaged).collect();
@@ -64,7 +64,10 @@ impl Actor {
         let fetching = self.job.as_ref().and_then(|job| job.control.status());
         let status: Option<TorrentStatus> = fetching.or(seeding.clone());
         snapshot.downloaded = self.last_counts;
-        snapshot.uploaded_bytes = self.uploaded_before + seeding.map_or(0, |s| s.stats.uploaded.total());
+        let patches = self.standing.as_ref().and_then(|standing| standing.patches.as_ref());
+        let patches = patches.map_or(0, PatchSeeds::uploaded);
+        let seeding = seeding.map_or(0, |s| s.stats.uploaded.total());
+        snapshot.uploaded_bytes = self.uploaded_before + seeding + patches;
         if let Some(job) = self.job.as_ref().filter(|job| !job.quiet) {
             let (downloaded, uploaded) = job.control.counts();
             (snapshot.downloaded, snapshot.uploaded_bytes) = (downloaded, snapshot.uploaded_bytes + uploaded);
