@@ -23,7 +23,7 @@ const TABLE_LOG_BITS: u8 = 15;
 const LITERALS_APART: u8 = 16;
 /// Literals are looked for in the old image, too.
 const SEARCH_OLD: u8 = 32;
-/// The literal models learn from old bytes first: worth its time for texts.
+/// A text: the literal models learn from old bytes first, and follow what a gap replaces.
 const WARM: u8 = 64;
 const KNOWN: u8 = TABLE_LOG_BITS | LITERALS_APART | SEARCH_OLD | WARM;
 
@@ -106,7 +106,7 @@ fn longest(old: &[u8], new: &[u8]) -> Result<Longest, EncodeError> {
 /// Literals above this share of the new image are left to zstandard: the models would take the player too long.
 const MODELLED_SHARE: usize = 12;
 /// So many literals are modelled however large their share is.
-const MODELLED_MIN: usize = 256 * 1024;
+const MODELLED_MIN: usize = 128 * 1024;
 /// The old image is searched for literals up to so many bytes, or so many for each literal.
 const SEARCHED_MAX: usize = 1 << 20;
 const SEARCHED_FOR_EACH: usize = 32;
@@ -244,7 +244,7 @@ fn residue<C: Coder>(
     for (index, gap) in gaps.into_iter().enumerate() {
         if let Some(literals) = literals.as_mut().filter(|_| gap.0 < gap.1) {
             let before = index.checked_sub(1).map(|before| runs[before]);
-            let replaced = before.map_or(0, |run| (run.old + run.len) as usize);
+            let replaced = mode.warm.then(|| before.map_or(0, |run| (run.old + run.len) as usize));
             literals.code(coder, old, image, gap, truth, replaced);
         } else if let Some(truth) = truth {
             image[gap.0..gap.1].copy_from_slice(&truth[gap.0..gap.1]);

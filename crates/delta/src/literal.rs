@@ -35,7 +35,7 @@ impl Literals {
         table_bytes(TABLE_LOG_MAX) + Finder::bytes(count + old_len)
     }
 
-    /// Codes `image[start..end]`; what stands there already is not looked at. `replaced`: where the old bytes begin that
+    /// Codes `image[start..end]`; what stands there already is not looked at. `replaced`: where the old text begins that
     /// the gap replaces.
     pub(crate) fn code<C: Coder>(
         &mut self,
@@ -44,21 +44,23 @@ impl Literals {
         image: &mut [u8],
         (start, end): (usize, usize),
         truth: Option<&[u8]>,
-        replaced: usize,
+        replaced: Option<usize>,
     ) {
         self.finder.forget();
         self.word = 0;
-        let mut follower = Follower::new(replaced);
+        let mut follower = replaced.map(Follower::new);
         for at in start..end {
             let wanted = truth.map_or(0, |truth| truth[at]);
             let contexts = self.contexts(&image[..at], at);
             let guesses = [
                 self.finder.guess(History { old, new: &image[..at] }, at),
-                follower.guess(old, &image[start..at]),
+                follower.as_mut().and_then(|follower| follower.guess(old, &image[start..at])),
             ];
             let byte = self.bytes.code(coder, &contexts, guesses, (at - start).min(SELECTIONS - 1), wanted);
             image[at] = byte;
-            follower.learn(old, byte);
+            if let Some(follower) = &mut follower {
+                follower.learn(old, byte);
+            }
             self.finder.learn(History { old, new: &image[..=at] }, at);
             self.word = next_word(self.word, byte);
         }

@@ -174,22 +174,31 @@ impl<const N: usize> Mixer<N> {
     /// Log odds.
     #[inline]
     pub(crate) fn mix(&self, opinions: &[i16; N]) -> i32 {
-        let mut sum = 0i32;
-        for (weight, opinion) in self.weights.iter().zip(opinions) {
-            let weight = (*weight >> 3).clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16;
-            sum = sum.wrapping_add(i32::from(weight) * i32::from(*opinion));
-        }
-        (sum >> 13).clamp(-STRETCH_MAX, STRETCH_MAX)
+        (sum(&self.weights, opinions) >> 13).clamp(-STRETCH_MAX, STRETCH_MAX)
     }
 
     /// `error`: outcome − chance, of 65536; `rate` at most 16.
     #[inline]
     pub(crate) fn learn(&mut self, opinions: &[i16; N], error: i32, rate: i32) {
         let step = ((error * rate) >> 5) as i16;
-        for (weight, opinion) in self.weights.iter_mut().zip(opinions) {
-            let change = (i32::from(*opinion) * i32::from(step) + (1 << 14)) >> 15;
-            *weight = weight.wrapping_add(change);
-        }
+        teach(&mut self.weights, opinions, step);
+    }
+}
+
+// Of a length that is not known here: a loop that is unrolled before it is made into lanes never becomes any.
+#[inline(never)]
+fn sum(weights: &[i32], opinions: &[i16]) -> i32 {
+    weights.iter().zip(opinions).fold(0i32, |sum, (weight, opinion)| {
+        let weight = (*weight >> 3).clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16;
+        sum.wrapping_add(i32::from(weight) * i32::from(*opinion))
+    })
+}
+
+#[inline(never)]
+fn teach(weights: &mut [i32], opinions: &[i16], step: i16) {
+    for (weight, opinion) in weights.iter_mut().zip(opinions) {
+        let change = (i32::from(*opinion) * i32::from(step) + (1 << 14)) >> 15;
+        *weight = weight.wrapping_add(change);
     }
 }
 

@@ -40,16 +40,22 @@ impl Table {
         ((sum >> self.shift) as usize, (sum.wrapping_mul(0x85eb_ca6b) >> 16) as u16)
     }
 
-    /// Which slot of a line is the context's, made empty if it was another's.
     #[inline]
-    fn claim(&mut self, line: usize, check: u16) -> usize {
-        let Line(slots) = &mut self.lines[line];
-        if slots[0].check == check {
+    fn checks(&self, line: usize) -> [u16; 2] {
+        let Line(slots) = &self.lines[line];
+        [slots[0].check, slots[1].check]
+    }
+
+    /// Which slot of a line, whose checks are `there`, is the context's, made empty if it was another's.
+    #[inline]
+    fn claim(&mut self, line: usize, check: u16, there: [u16; 2]) -> usize {
+        if there[0] == check {
             return 0;
         }
-        if slots[1].check == check {
+        if there[1] == check {
             return 1;
         }
+        let Line(slots) = &mut self.lines[line];
         let side = usize::from(slots[0].chances[0].seen() > slots[1].chances[0].seen());
         slots[side] = Slot { check, ..Slot::EMPTY };
         side
@@ -153,7 +159,13 @@ impl<const N: usize, const M: usize> Bytes<N, M> {
                 let context = join(contexts[index] ^ (index as u32) << 28, (node as u32) << 1 | half);
                 *found = self.table.line(context);
             }
-            let places = found.map(|(line, check)| (line, self.table.claim(line, check)));
+            // All lines are asked for before the first is waited for.
+            let there = found.map(|(line, _)| self.table.checks(line));
+            let mut places = [(0, 0); N];
+            for index in 0..N {
+                let (line, check) = found[index];
+                places[index] = (line, self.table.claim(line, check, there[index]));
+            }
             let half = Half { places, guesses, selection: selection * 9 };
             let mut place = 1usize;
             for _ in 0..4 {
