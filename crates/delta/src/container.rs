@@ -9,7 +9,7 @@ use crate::difference::Differences;
 use crate::hints;
 use crate::literal::Literals;
 use crate::parse::{self, Prices};
-use crate::program::Program;
+use crate::program::{self, Program};
 use crate::reference::{self, Prefix};
 use crate::suffix::Longest;
 use crate::warm;
@@ -57,7 +57,7 @@ impl Oracle<'_> {
         hints: &[u8],
     ) -> Result<Vec<u8>, &'static str> {
         let Self::Program(program) = self else { return Ok(foretell(old, new_len, runs)) };
-        let image = program.predict(new_len, &of_old(runs, old.len()), hints).ok_or("false hints")?;
+        let image = program.predict(new_len, runs, hints).ok_or("false hints")?;
         if image.len() == new_len { Ok(image) } else { Err("foretold bytes are not of the announced length") }
     }
 }
@@ -157,7 +157,7 @@ pub(crate) fn decode(
     old: &[u8],
     payload: &[u8],
     new_len: usize,
-    oracle: &Oracle<'_>,
+    oracle: Oracle<'_>,
 ) -> Result<Vec<u8>, &'static str> {
     let (first, mut rest) = payload.split_first().ok_or("no first byte")?;
     if first & !KNOWN != 0 {
@@ -177,6 +177,8 @@ pub(crate) fn decode(
         Oracle::Program(_) => hints::code(&mut reader, &[], new_len)?,
     };
     let mut image = oracle.foretell(old, new_len, &runs, &hints)?;
+    // What it knows of the old image takes as much memory as that itself.
+    drop((oracle, hints));
     if mode.apart {
         let literals = reference::decode(Prefix(old), frame, literals(&runs, new_len))?;
         let mut rest = literals.as_slice();
@@ -191,13 +193,15 @@ pub(crate) fn decode(
 }
 
 /// Bytes that [`decode`] needs at most beside old image, new image and payload.
-pub(crate) fn memory(old_len: u64, new_len: u64) -> u64 {
-    let runs =
-        size_of::<Run>() as u64 * control::runs_max(usize::try_from(new_len).unwrap_or(usize::MAX)) as u64;
-    let modelled = Literals::memory(new_len, old_len).max(new_len.saturating_add(reference::DECODER_BYTES));
-    runs.saturating_add(modelled)
-        .saturating_add(Differences::memory(TABLE_LOG_MAX))
-        .saturating_add(MODELS_BYTES)
+pub(crate) fn memory(old_len: u64, new_len: u64, programs: bool) -> u64 {
+    let images = usize::try_from(new_len).unwrap_or(usize::MAX);
+    let runs = control::runs_max(images) as u64;
+    let literals = Literals::memory(new_len, old_len).max(new_len.saturating_add(reference::DECODER_BYTES));
+    let residue = literals.saturating_add(Differences::memory(TABLE_LOG_MAX));
+    let hints = if programs { hints::bytes_max(images) as u64 } else { 0 };
+    let foretold = if programs { program::memory(old_len, runs, hints) } else { 0 };
+    let list = runs.saturating_mul(size_of::<Run>() as u64);
+    list.saturating_add(residue.max(foretold)).saturating_add(MODELS_BYTES)
 }
 
 /// Mixers, state maps, numbers: all that does not depend on any length.
@@ -240,8 +244,7 @@ fn residue<C: Coder>(
         literals
     });
     let mut differences = Differences::new(mode.log);
-    let gaps = gaps(runs, image.len()).collect::<Vec<_>>();
-    for (index, gap) in gaps.into_iter().enumerate() {
+    for (index, gap) in gaps(runs, image.len()).enumerate() {
         if let Some(literals) = literals.as_mut().filter(|_| gap.0 < gap.1) {
             let before = index.checked_sub(1).map(|before| runs[before]);
             let replaced = mode.warm.then(|| before.map_or(0, |run| (run.old + run.len) as usize));

@@ -5,14 +5,15 @@ use crate::coder::Coder;
 use crate::logistic::Chance;
 use crate::symbol::{Numbers, adaptive};
 
-/// A payload may say one run for so many new bytes, and one more: what the list of them costs has a bound.
-const BYTES_FOR_A_RUN: usize = 16;
+/// A payload may say one run for so many new bytes, and some more: what the list of them costs has a bound.
+const BYTES_FOR_A_RUN: usize = 64;
+const RUNS: usize = 1024;
 /// Diagonals that are remembered; returning to one costs little.
 const REMEMBERED: usize = 4;
 
 /// The most runs for an image of this length.
 pub(crate) fn runs_max(new_len: usize) -> usize {
-    new_len / BYTES_FOR_A_RUN + 1
+    new_len / BYTES_FOR_A_RUN + RUNS
 }
 
 /// Classes of numbers.
@@ -46,7 +47,7 @@ pub(crate) fn code<C: Coder>(
     if count > runs_max(new_len) {
         return Err("more runs than there may be");
     }
-    let mut coded = Vec::with_capacity(count.min(1 << 16));
+    let mut coded = Vec::with_capacity(count);
     for index in 0..count {
         let run = runs.get(index).copied().unwrap_or(state.last);
         let run = state.code(coder, run, old_len as u32, new_len as u32)?;

@@ -4,14 +4,19 @@ use crate::coder::Coder;
 use crate::symbol::{Bytes, GUESSES, Numbers, inputs, join};
 
 /// One hint byte for so many new bytes, and a few more.
-const SHARE: usize = 4;
+const SHARE: usize = 256;
 const BYTES: usize = 4096;
 const CONTEXTS: usize = 4;
+
+/// The most hints for an image of this length.
+pub(crate) fn bytes_max(new_len: usize) -> usize {
+    new_len / SHARE + BYTES
+}
 
 /// Codes the hints; the reader gives none and gets those of the payload.
 pub(crate) fn code<C: Coder>(coder: &mut C, hints: &[u8], new_len: usize) -> Result<Vec<u8>, &'static str> {
     let length = Numbers::new(1).code(coder, 0, hints.len() as u32) as usize;
-    if length > new_len / SHARE + BYTES {
+    if length > bytes_max(new_len) {
         return Err("more hints than there may be");
     }
     let mut bytes: Bytes<CONTEXTS, { inputs(CONTEXTS) }> = Bytes::new(12, 1, 10);

@@ -154,10 +154,10 @@ pub fn decode(method: Method, old: &[u8], payload: &[u8], new_len: usize) -> Res
         Method::Copy => copy(old, payload, new_len),
         Method::Plain => reference::decode(Prefix::NONE, payload, new_len),
         Method::Reference => reference::decode(Prefix(old), payload, new_len),
-        Method::Delta => container::decode(old, payload, new_len, &Oracle::Runs),
+        Method::Delta => container::decode(old, payload, new_len, Oracle::Runs),
         Method::Program => Program::parse(old)
             .ok_or("the old bytes are no program")
-            .and_then(|program| container::decode(old, payload, new_len, &Oracle::Program(program))),
+            .and_then(|program| container::decode(old, payload, new_len, Oracle::Program(program))),
     };
     read.map_err(|what| DecodeError::Malformed { method, what })
 }
@@ -169,9 +169,8 @@ pub fn decode_memory(method: Method, old_len: u64, new_len: u64, payload_len: u6
     images.saturating_add(match method {
         Method::Copy => 0,
         Method::Plain | Method::Reference => reference::DECODER_BYTES,
-        Method::Delta => container::memory(old_len, new_len),
-        // One byte for each byte of the old image says what is a reference.
-        Method::Program => container::memory(old_len, new_len).saturating_add(old_len),
+        Method::Delta => container::memory(old_len, new_len, false),
+        Method::Program => container::memory(old_len, new_len, true),
     })
 }
 

@@ -117,5 +117,16 @@ impl<'a> Program<'a> {
     }
 }
 
+/// Bytes that parsing and foretelling take beside the images, the runs and the hints themselves: a mark for each byte,
+/// the addresses of tables, the runs turned round, and what the hints say.
+pub(crate) fn memory(old_len: u64, runs: u64, hints: u64) -> u64 {
+    let marks = old_len + old_len / 64 + old_len / 16;
+    let tables = 8 * sweep::tables_max(usize::try_from(old_len).unwrap_or(usize::MAX)) as u64;
+    marks
+        .saturating_add(tables)
+        .saturating_add(runs.saturating_mul(20))
+        .saturating_add(hints.saturating_mul(40))
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,9 @@
 //! Payloads that lie: no panic, no other length, bounded time.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on has failed; its image comes from a file"
+)]
 
 use delta::{Effort, Method, decode, encode};
 use proptest::prelude::*;

@@ -9,15 +9,48 @@ use super::x86::{Operand, instruction};
 ///
 /// `starts`: where functions are known to begin in the file, in order; the sweep falls into step there.
 pub(super) fn mark(image: &[u8], layout: &Layout, code: &[Area], starts: &[u32], marks: &mut Marks) {
-    let mut tables = Vec::new();
+    let mut tables = Tables { addresses: Vec::new(), most: tables_max(image.len()) };
     for area in code {
         sweep(image, layout, code, (*area, starts), marks, &mut tables);
     }
+    let Tables { addresses: mut tables, .. } = tables;
     tables.sort_unstable();
     tables.dedup();
     for (index, table) in tables.iter().enumerate() {
         let next = tables.get(index + 1).copied().unwrap_or(u64::MAX);
         jump_table(image, layout, code, (*table, next), marks);
+    }
+}
+
+/// The most places of tables that are remembered, whatever an image claims.
+pub(super) fn tables_max(image_len: usize) -> usize {
+    image_len / 64 + 1024
+}
+
+/// Places that code names and that may be tables of jumps.
+struct Tables {
+    addresses: Vec<u64>,
+    most: usize,
+}
+
+impl Tables {
+    fn note(&mut self, address: u64) {
+        if self.addresses.len() >= self.most {
+            if self.most == 0 {
+                return;
+            }
+            self.addresses.sort_unstable();
+            self.addresses.dedup();
+            // Most are different: what comes later is left out, so that nothing is sorted for each.
+            if self.addresses.len() > self.most / 2 {
+                self.most = 0;
+                return;
+            }
+        }
+        if self.addresses.capacity() == 0 {
+            self.addresses.reserve_exact(self.most);
+        }
+        self.addresses.push(address);
     }
 }
 
@@ -27,7 +60,7 @@ fn sweep(
     code: &[Area],
     (area, starts): (Area, &[u32]),
     marks: &mut Marks,
-    tables: &mut Vec<u64>,
+    tables: &mut Tables,
 ) {
     let first = usize::try_from(area.offset).unwrap_or(usize::MAX).min(image.len());
     let size = usize::try_from(area.size).unwrap_or(usize::MAX);
@@ -70,7 +103,7 @@ fn sweep(
                 if layout.is_mapped(target) {
                     marks.set(place, beside(trail), 0);
                     if found.opcode == 0x8d && target % 4 == 0 {
-                        tables.push(target);
+                        tables.note(target);
                     }
                 }
             }

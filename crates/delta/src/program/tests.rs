@@ -2,6 +2,7 @@
 
 mod hostile;
 mod made;
+mod payload;
 
 use super::Program;
 use crate::Run;
