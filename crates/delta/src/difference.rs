@@ -6,7 +6,7 @@
 use crate::coarse::forwards;
 use crate::coder::Coder;
 use crate::logistic::Chance;
-use crate::symbol::{Bytes, Flags, GUESSES, Numbers, Pace, adaptive, join, table_bytes};
+use crate::symbol::{Bytes, Flags, GUESSES, Numbers, Pace, adaptive, inputs, join, table_bytes};
 
 /// Equal bytes after which no byte is asked about any more.
 const HOT: u32 = 28;
@@ -17,8 +17,8 @@ const PACE: Pace = Pace { rate: 12, memory: 120 };
 const CHANGES_LOG: u32 = 12;
 
 pub(crate) struct Differences {
-    flags: Flags<FLAG_CONTEXTS, { 2 * FLAG_CONTEXTS + 1 }>,
-    bytes: Bytes<BYTE_CONTEXTS, { 2 * BYTE_CONTEXTS + 3 }>,
+    flags: Flags<FLAG_CONTEXTS, { inputs(FLAG_CONTEXTS) }>,
+    bytes: Bytes<BYTE_CONTEXTS, { inputs(BYTE_CONTEXTS) }>,
     numbers: Numbers,
     to_end: [Chance; 64],
     quiet_class: usize,

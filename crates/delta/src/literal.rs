@@ -3,10 +3,10 @@
 use crate::coder::{Coder, Trainer};
 use crate::finder::{Finder, History};
 use crate::follower::Follower;
-use crate::symbol::{Bytes, GUESSES, Pace, join, table_bytes};
+use crate::symbol::{Bytes, GUESSES, Pace, inputs, join, table_bytes};
 
 const CONTEXTS: usize = 9;
-const INPUTS: usize = 2 * CONTEXTS + 3;
+const INPUTS: usize = inputs(CONTEXTS);
 const PACE: Pace = Pace { rate: 10, memory: 30 };
 /// Sets of weights: by how far into the gap a byte stands.
 const SELECTIONS: usize = 3;

@@ -3,8 +3,8 @@
 use crate::coder::Coder;
 use crate::logistic::{Chance, Mixer, squash, stretch};
 
-/// Steps of the map from a slot's state to what such a state has meant so far.
-const STATES: usize = 32 * 32;
+/// Steps of the map from a slot's state to what such a state has meant so far: how often it was asked, what it says.
+const STATES: usize = 8 * 32;
 /// How many decisions the state maps remember.
 const STATE_LIMIT: u32 = 255;
 
@@ -40,20 +40,41 @@ pub(crate) fn join(left: u32, right: u32) -> u32 {
 /// What one context's state says, twice: as it is, and as states like it turned out.
 #[derive(Clone)]
 struct Opinion {
-    states: Vec<Chance>,
+    states: [Chance; STATES],
 }
 
 impl Opinion {
     fn new() -> Self {
-        let states = (0..STATES as u32).map(|state| Chance::new((state & 31) << 11 | 1 << 10, 6)).collect();
+        let mut states = [Chance::EVEN; STATES];
+        for (state, chance) in states.iter_mut().enumerate() {
+            *chance = Chance::new((state as u32 & 31) << 11 | 1 << 10, 6);
+        }
         Self { states }
     }
 
     #[inline]
     fn state(chance: Chance) -> usize {
-        ((chance.seen().min(31) << 5) | chance.get() >> 11) as usize
+        (usize::from(SEEN[(chance.seen() as usize).min(31)]) << 5 | (chance.get() >> 11) as usize)
+            & (STATES - 1)
     }
 }
+
+/// Counts of decisions in eight steps, 31 and above as 31.
+const SEEN: [u8; 32] = {
+    let mut table = [7; 32];
+    let mut seen = 0;
+    while seen < 31 {
+        table[seen] = match seen {
+            0..4 => seen as u8,
+            4..7 => 4,
+            7..13 => 5,
+            13..30 => 6,
+            _ => 7,
+        };
+        seen += 1;
+    }
+    table
+};
 
 /// How fast a model follows what it sees.
 #[derive(Debug, Clone, Copy)]
@@ -64,11 +85,16 @@ pub(crate) struct Pace {
     pub(crate) memory: u32,
 }
 
-/// A mixing of `N` contexts' opinions; `M` is `2 × N + EXTRA`, the inputs of the mixer.
+/// Inputs of the mixer of so many contexts, with room for the guesses and the bias, in lanes of eight.
+pub(crate) const fn inputs(contexts: usize) -> usize {
+    (2 * contexts + GUESSES + 1).next_multiple_of(8)
+}
+
+/// A mixing of `N` contexts' opinions; `M` = [`inputs`]`(N)`.
 pub(crate) struct Mix<const N: usize, const M: usize> {
     opinions: Vec<Opinion>,
     mixers: Vec<Mixer<M>>,
-    inputs: [i32; M],
+    inputs: [i16; M],
     states: [usize; N],
     pace: Pace,
 }
@@ -103,7 +129,7 @@ impl<const N: usize, const M: usize> Mix<N, M> {
         let error = if decision { 65535 - chance as i32 } else { -(chance as i32) };
         mixer.learn(&self.inputs, error, self.pace.rate);
         for (opinion, state) in self.opinions.iter_mut().zip(&self.states) {
-            opinion.states[*state].learn(decision, STATE_LIMIT);
+            opinion.states[*state & (STATES - 1)].learn(decision, STATE_LIMIT);
         }
         decision
     }
@@ -123,7 +149,7 @@ pub(crate) const GUESS_BUCKETS: usize = 32;
 pub(crate) const GUESSES: usize = 2;
 pub(crate) type Guesses = [Option<Guess>; GUESSES];
 
-/// Bytes, foretold by `N` contexts and two guesses; `M` = 2 `N` + 3.
+/// Bytes, foretold by `N` contexts and two guesses; `M` = [`inputs`]`(N)`.
 pub(crate) struct Bytes<const N: usize, const M: usize> {
     table: Table,
     mix: Mix<N, M>,
@@ -180,7 +206,7 @@ impl<const N: usize, const M: usize> Bytes<N, M> {
         wanted: bool,
     ) -> bool {
         for (index, slot) in slots.iter().enumerate() {
-            self.mix.ask(index, self.table.slots[*slot][place]);
+            self.mix.ask(index, self.table.slots[*slot][place & 15]);
         }
         let depth = node.ilog2();
         let mut foreseen = [None; GUESSES];
@@ -199,7 +225,7 @@ impl<const N: usize, const M: usize> Bytes<N, M> {
         self.mix.inputs[2 * N + GUESSES] = 256;
         let decision = self.mix.code(coder, selection * 9 + sure, wanted);
         for slot in slots {
-            self.table.slots[*slot][place].learn(decision, self.mix.pace.memory);
+            self.table.slots[*slot][place & 15].learn(decision, self.mix.pace.memory);
         }
         for (chances, foreseen) in self.guesses.iter_mut().zip(foreseen) {
             if let Some((bit, bucket)) = foreseen {
@@ -210,7 +236,7 @@ impl<const N: usize, const M: usize> Bytes<N, M> {
     }
 }
 
-/// Single decisions, foretold by `N` contexts; `M` = 2 `N` + 1.
+/// Single decisions, foretold by `N` contexts; `M` = [`inputs`]`(N)`.
 pub(crate) struct Flags<const N: usize, const M: usize> {
     slots: Vec<Chance>,
     shift: u32,
