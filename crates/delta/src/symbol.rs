@@ -160,7 +160,10 @@ impl<const N: usize, const M: usize> Bytes<N, M> {
                 *found = self.table.line(context);
             }
             // All lines are asked for before the first is waited for.
-            let there = found.map(|(line, _)| self.table.checks(line));
+            let mut there = [[0; 2]; N];
+            for index in 0..N {
+                there[index] = self.table.checks(found[index].0);
+            }
             let mut places = [(0, 0); N];
             for index in 0..N {
                 let (line, check) = found[index];
