@@ -61,6 +61,12 @@ impl Sources {
         Ok(Self { tree, files })
     }
 
+    /// Leaves out the files of a release that stands: what they are worth is known already.
+    pub fn leave_out(&mut self, release: &Manifest) {
+        let known: BTreeSet<PathBuf> = release.files.iter().map(|file| self.tree.at(&file.path)).collect();
+        self.files.retain(|(path, _)| !known.contains(path));
+    }
+
     /// Bytes of them all.
     #[must_use]
     pub fn bytes(&self) -> u64 {

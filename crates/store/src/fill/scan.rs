@@ -4,12 +4,7 @@
 //! short last leaf and those without a weak hash, also the ones before the first that was found.
 
 use super::wanted::{Spot, Wanted};
-use crate::{
-    disk::read_full,
-    error::Result,
-    fs::File,
-    hashing::Meter,
-};
+use crate::{disk::read_full, error::Result, fs::File, hashing::Meter};
 use release::{
     merkle::{BLOCK, leaf},
     rolling::Hit,

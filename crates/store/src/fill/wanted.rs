@@ -208,9 +208,8 @@ impl Content {
 
     /// Leaves to look for: those that are missing, and the neighbours of missing ones that cannot be looked for.
     fn to_find(&self) -> impl Iterator<Item = u32> {
-        let lost = |index: usize| {
-            index < self.leaves.len() && self.is_wanted(index) && !self.is_findable(index)
-        };
+        let lost =
+            |index: usize| index < self.leaves.len() && self.is_wanted(index) && !self.is_findable(index);
         let worth = move |index: &usize| {
             let beside = lost(index + 1) || index.checked_sub(1).is_some_and(lost);
             self.is_findable(*index) && (self.is_wanted(*index) || beside)
