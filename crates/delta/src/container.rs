@@ -7,7 +7,7 @@ use crate::coder::{Coder, Reader, Writer};
 use crate::control;
 use crate::difference::Differences;
 use crate::hints;
-use crate::literal::{Literals, Neighbours};
+use crate::literal::Literals;
 use crate::parse::{self, Prices};
 use crate::program::Program;
 use crate::reference::{self, Prefix};
@@ -15,14 +15,15 @@ use crate::suffix::Longest;
 use crate::warm;
 use crate::{Effort, EncodeError, Run};
 
-/// Models have at least 2^6 slots.
+/// Models of differences have at least 2^6 lines and at most 2^15, 2 MiB.
 const TABLE_LOG_MIN: u32 = 6;
+const TABLE_LOG_MAX: u32 = 15;
 const TABLE_LOG_BITS: u8 = 15;
 /// The literals are a zstandard frame of their own, behind its length.
 const LITERALS_APART: u8 = 16;
 /// Literals are looked for in the old image, too.
 const SEARCH_OLD: u8 = 32;
-/// The literal models learn from old bytes first: worth its time for texts.
+/// A text: the literal models learn from old bytes first, and follow what a gap replaces.
 const WARM: u8 = 64;
 const KNOWN: u8 = TABLE_LOG_BITS | LITERALS_APART | SEARCH_OLD | WARM;
 
@@ -105,7 +106,7 @@ fn longest(old: &[u8], new: &[u8]) -> Result<Longest, EncodeError> {
 /// Literals above this share of the new image are left to zstandard: the models would take the player too long.
 const MODELLED_SHARE: usize = 12;
 /// So many literals are modelled however large their share is.
-const MODELLED_MIN: usize = 256 * 1024;
+const MODELLED_MIN: usize = 128 * 1024;
 /// The old image is searched for literals up to so many bytes, or so many for each literal.
 const SEARCHED_MAX: usize = 1 << 20;
 const SEARCHED_FOR_EACH: usize = 32;
@@ -124,7 +125,7 @@ fn write(old: &[u8], new: &[u8], runs: &[Run], plan: Plan<'_>) -> Result<Vec<u8>
     let mut image = oracle.foretell(old, new.len(), runs, hints).map_err(EncodeError::Library)?;
     let differing: usize = runs.iter().map(|run| differing(run, old, &image, new)).sum();
     let literals = literals(runs, new.len());
-    let log = (usize::BITS - (differing * 6).leading_zeros()).clamp(TABLE_LOG_MIN, 16);
+    let log = (usize::BITS - (differing * 3).leading_zeros()).clamp(TABLE_LOG_MIN, TABLE_LOG_MAX);
     let mut first = (log - TABLE_LOG_MIN) as u8;
     if warm {
         first |= WARM;
@@ -194,7 +195,9 @@ pub(crate) fn memory(old_len: u64, new_len: u64) -> u64 {
     let runs =
         size_of::<Run>() as u64 * control::runs_max(usize::try_from(new_len).unwrap_or(usize::MAX)) as u64;
     let modelled = Literals::memory(new_len, old_len).max(new_len.saturating_add(reference::DECODER_BYTES));
-    runs.saturating_add(modelled).saturating_add(Differences::memory(16)).saturating_add(MODELS_BYTES)
+    runs.saturating_add(modelled)
+        .saturating_add(Differences::memory(TABLE_LOG_MAX))
+        .saturating_add(MODELS_BYTES)
 }
 
 /// Mixers, state maps, numbers: all that does not depend on any length.
@@ -211,7 +214,7 @@ struct Mode {
 impl Mode {
     fn of(first: u8) -> Self {
         Self {
-            log: u32::from(first & TABLE_LOG_BITS).min(10) + TABLE_LOG_MIN,
+            log: (u32::from(first & TABLE_LOG_BITS) + TABLE_LOG_MIN).min(TABLE_LOG_MAX),
             apart: first & LITERALS_APART != 0,
             search_old: first & SEARCH_OLD != 0,
             warm: first & WARM != 0,
@@ -240,8 +243,9 @@ fn residue<C: Coder>(
     let gaps = gaps(runs, image.len()).collect::<Vec<_>>();
     for (index, gap) in gaps.into_iter().enumerate() {
         if let Some(literals) = literals.as_mut().filter(|_| gap.0 < gap.1) {
-            let neighbours = neighbours(index.checked_sub(1).map(|before| &runs[before]), runs.get(index));
-            literals.code(coder, old, image, gap, truth, neighbours);
+            let before = index.checked_sub(1).map(|before| runs[before]);
+            let replaced = mode.warm.then(|| before.map_or(0, |run| (run.old + run.len) as usize));
+            literals.code(coder, old, image, gap, truth, replaced);
         } else if let Some(truth) = truth {
             image[gap.0..gap.1].copy_from_slice(&truth[gap.0..gap.1]);
         }
@@ -253,16 +257,6 @@ fn residue<C: Coder>(
         }
     }
     Ok(())
-}
-
-fn neighbours(before: Option<&Run>, after: Option<&Run>) -> Neighbours {
-    let shift = |run: Option<&Run>| run.map(|run| i64::from(run.old) - i64::from(run.new));
-    let (one, other) = (shift(before), shift(after));
-    Neighbours {
-        before: one.or(other).unwrap_or(0),
-        after: other.or(one).unwrap_or(0),
-        replaced: before.map_or(0, |run| (run.old + run.len) as usize),
-    }
 }
 
 /// What lies before each run and after the last, empty or not: one more than there are runs.

@@ -6,19 +6,20 @@
 use crate::coarse::forwards;
 use crate::coder::Coder;
 use crate::logistic::Chance;
-use crate::symbol::{Bytes, Flags, GUESSES, Numbers, Pace, adaptive, join, table_bytes};
+use crate::symbol::{Bytes, Flags, GUESSES, Numbers, adaptive, inputs, join, table_bytes};
 
 /// Equal bytes after which no byte is asked about any more.
 const HOT: u32 = 28;
-const FLAG_CONTEXTS: usize = 7;
-const BYTE_CONTEXTS: usize = 7;
-const PACE: Pace = Pace { rate: 12, memory: 120 };
+const FLAG_CONTEXTS: usize = 4;
+const BYTE_CONTEXTS: usize = 5;
+/// How fast the weights learn.
+const RATE: i32 = 12;
 /// Numbers whose change is remembered by what they were.
 const CHANGES_LOG: u32 = 12;
 
 pub(crate) struct Differences {
-    flags: Flags<FLAG_CONTEXTS, { 2 * FLAG_CONTEXTS + 1 }>,
-    bytes: Bytes<BYTE_CONTEXTS, { 2 * BYTE_CONTEXTS + 3 }>,
+    flags: Flags<FLAG_CONTEXTS, { inputs(FLAG_CONTEXTS) }>,
+    bytes: Bytes<BYTE_CONTEXTS, { inputs(BYTE_CONTEXTS) }>,
     numbers: Numbers,
     to_end: [Chance; 64],
     quiet_class: usize,
@@ -26,8 +27,6 @@ pub(crate) struct Differences {
     changes: Vec<(u32, u32)>,
     last_change: u32,
     bunch: Bunch,
-    /// Starts of the last two bunches.
-    starts: [usize; 2],
     /// One bit a byte, the last lowest: did it differ.
     pattern: u32,
     quiet: u32,
@@ -47,15 +46,14 @@ impl Differences {
     /// 2^`table_log` slots for the models.
     pub(crate) fn new(table_log: u32) -> Self {
         Self {
-            flags: Flags::new(flags_log(table_log), 32, PACE),
-            bytes: Bytes::new(table_log, 6, PACE),
+            flags: Flags::new(flags_log(table_log), 32, RATE),
+            bytes: Bytes::new(table_log, 6, RATE),
             numbers: Numbers::new(16),
             to_end: [Chance::EVEN; 64],
             quiet_class: 0,
             changes: vec![(0, 0); 1 << CHANGES_LOG],
             last_change: 0,
             bunch: Bunch { start: 0, foretold: 0, known: None },
-            starts: [0; 2],
             pattern: 0,
             quiet: 0,
             last: [0; 2],
@@ -155,7 +153,6 @@ impl Differences {
         let change = word(image, last.start).wrapping_sub(last.foretold);
         self.changes[key(last.foretold)] = (last.foretold, change);
         self.last_change = change;
-        self.starts = [at, self.starts[0]];
         let foretold = word(image, at);
         let (number, change) = self.changes[key(foretold)];
         let known = (number == foretold && change != 0).then_some(change);
@@ -177,15 +174,12 @@ impl Differences {
         } else {
             (256, 256)
         };
-        let distance = at - self.bunch.start;
-        let stride = self.starts[0] - self.starts[1];
         Scene {
             place,
             foretold: ahead(0) | ahead(1) << 8 | ahead(2) << 16,
             back: back(1) | back(2) << 8,
             by_last,
             by_number,
-            in_step: u32::from(distance == stride) | u32::from(distance + 1 == stride) << 1,
             aligned: at as u32 & 7,
         }
     }
@@ -207,7 +201,6 @@ struct Scene {
     by_last: u32,
     /// The difference if the number changes as it did before, or 256.
     by_number: u32,
-    in_step: u32,
     aligned: u32,
 }
 
@@ -218,13 +211,10 @@ impl Scene {
             | (self.by_number >> 8) << 2;
         let quiet = of.quiet.min(31);
         [
-            quiet | self.place << 5 | self.in_step << 8,
             of.pattern & 0xffff,
-            join(of.pattern & 0xff, self.aligned),
             join(self.foretold & 255, self.back & 255 | quiet.min(3) << 8),
             self.place | expects << 3 | quiet.min(7) << 6,
             join(self.foretold, self.back & 255),
-            join(self.in_step, quiet | (of.pattern & 15) << 5),
         ]
     }
 
@@ -239,8 +229,6 @@ impl Scene {
             join(self.by_number, self.place),
             join(self.by_last, self.place | 8),
             join(self.foretold & 255, self.back & 255),
-            join(self.foretold & 0xffff, self.back & 255),
-            join(self.foretold & 255, self.back),
             join(u32::from(of.last_by_place[self.place as usize & 3]), self.place | self.aligned << 4),
         ]
     }

@@ -1,7 +1,7 @@
 //! What a program's foretelling is told beside the runs: a few bytes, or a few hundred.
 
 use crate::coder::Coder;
-use crate::symbol::{Bytes, GUESSES, Numbers, Pace, join};
+use crate::symbol::{Bytes, GUESSES, Numbers, inputs, join};
 
 /// One hint byte for so many new bytes, and a few more.
 const SHARE: usize = 4;
@@ -14,7 +14,7 @@ pub(crate) fn code<C: Coder>(coder: &mut C, hints: &[u8], new_len: usize) -> Res
     if length > new_len / SHARE + BYTES {
         return Err("more hints than there may be");
     }
-    let mut bytes: Bytes<CONTEXTS, { 2 * CONTEXTS + 3 }> = Bytes::new(12, 1, Pace { rate: 10, memory: 60 });
+    let mut bytes: Bytes<CONTEXTS, { inputs(CONTEXTS) }> = Bytes::new(12, 1, 10);
     let mut coded = Vec::with_capacity(length);
     for at in 0..length {
         let back = |count: usize| at.checked_sub(count).map_or(0, |place: usize| u32::from(coded[place]));

@@ -3,15 +3,16 @@
 use crate::coder::{Coder, Trainer};
 use crate::finder::{Finder, History};
 use crate::follower::Follower;
-use crate::symbol::{Bytes, GUESSES, Pace, join, table_bytes};
+use crate::symbol::{Bytes, GUESSES, inputs, join, table_bytes};
 
-const CONTEXTS: usize = 9;
-const INPUTS: usize = 2 * CONTEXTS + 3;
-const PACE: Pace = Pace { rate: 10, memory: 30 };
+const CONTEXTS: usize = 6;
+const INPUTS: usize = inputs(CONTEXTS);
+/// How fast the weights learn.
+const RATE: i32 = 10;
 /// Sets of weights: by how far into the gap a byte stands.
 const SELECTIONS: usize = 3;
-/// 2^18 slots are 16 MiB.
-const TABLE_LOG_MAX: u32 = 18;
+/// 2^15 lines are 2 MiB: what a processor's second cache holds, nearly.
+const TABLE_LOG_MAX: u32 = 15;
 
 pub(crate) struct Literals {
     bytes: Bytes<CONTEXTS, INPUTS>,
@@ -20,24 +21,13 @@ pub(crate) struct Literals {
     word: u32,
 }
 
-/// Where a gap's bytes would stand in the old image if the runs around it went on.
-#[derive(Clone, Copy)]
-pub(crate) struct Neighbours {
-    /// Old − new of the run before.
-    pub(crate) before: i64,
-    /// Old − new of the run after.
-    pub(crate) after: i64,
-    /// Where the old bytes begin that the gap replaces.
-    pub(crate) replaced: usize,
-}
-
 impl Literals {
     /// `count` literal bytes will come, after `warm_bytes` to learn from; `old` is searched for what resembles them if `search_old`.
     pub(crate) fn new(count: usize, warm_bytes: usize, old: &[u8], search_old: bool) -> Self {
         let searched = if search_old { old } else { &[] };
         let mut finder = Finder::new(count + searched.len());
         finder.learn_all(searched);
-        Self { bytes: Bytes::new(table_log(count + warm_bytes), SELECTIONS, PACE), finder, word: 0 }
+        Self { bytes: Bytes::new(table_log(count + warm_bytes), SELECTIONS, RATE), finder, word: 0 }
     }
 
     /// Bytes that [`Self::new`] takes.
@@ -45,7 +35,8 @@ impl Literals {
         table_bytes(TABLE_LOG_MAX) + Finder::bytes(count + old_len)
     }
 
-    /// Codes `image[start..end]`; what stands there already is not looked at.
+    /// Codes `image[start..end]`; what stands there already is not looked at. `replaced`: where the old text begins that
+    /// the gap replaces.
     pub(crate) fn code<C: Coder>(
         &mut self,
         coder: &mut C,
@@ -53,21 +44,23 @@ impl Literals {
         image: &mut [u8],
         (start, end): (usize, usize),
         truth: Option<&[u8]>,
-        neighbours: Neighbours,
+        replaced: Option<usize>,
     ) {
         self.finder.forget();
         self.word = 0;
-        let mut follower = Follower::new(neighbours.replaced);
+        let mut follower = replaced.map(Follower::new);
         for at in start..end {
             let wanted = truth.map_or(0, |truth| truth[at]);
-            let contexts = self.contexts(old, &image[..at], at, neighbours);
+            let contexts = self.contexts(&image[..at], at);
             let guesses = [
                 self.finder.guess(History { old, new: &image[..at] }, at),
-                follower.guess(old, &image[start..at]),
+                follower.as_mut().and_then(|follower| follower.guess(old, &image[start..at])),
             ];
             let byte = self.bytes.code(coder, &contexts, guesses, (at - start).min(SELECTIONS - 1), wanted);
             image[at] = byte;
-            follower.learn(old, byte);
+            if let Some(follower) = &mut follower {
+                follower.learn(old, byte);
+            }
             self.finder.learn(History { old, new: &image[..=at] }, at);
             self.word = next_word(self.word, byte);
         }
@@ -76,9 +69,8 @@ impl Literals {
     /// Learns from old bytes: what was written there is like what replaces it.
     pub(crate) fn warm(&mut self, old: &[u8], (from, to): (usize, usize)) {
         self.word = 0;
-        let alone = Neighbours { before: 0, after: 0, replaced: 0 };
         for at in from..to {
-            let contexts = self.contexts(&[], &old[..at], at, alone);
+            let contexts = self.contexts(&old[..at], at);
             self.bytes.code(
                 &mut Trainer,
                 &contexts,
@@ -90,26 +82,11 @@ impl Literals {
         }
     }
 
-    fn contexts(&self, old: &[u8], done: &[u8], at: usize, neighbours: Neighbours) -> [u32; CONTEXTS] {
+    fn contexts(&self, done: &[u8], at: usize) -> [u32; CONTEXTS] {
         let back = |count: usize| at.checked_sub(count).map_or(0, |place| u32::from(done[place]));
-        let aligned = |shift: i64| {
-            let place = usize::try_from(at as i64 + shift).ok();
-            place.and_then(|place| old.get(place)).map_or(256, |byte| u32::from(*byte))
-        };
         let two = back(1) | back(2) << 8;
         let four = two | back(3) << 16 | back(4) << 24;
-        let (before, after) = (aligned(neighbours.before), aligned(neighbours.after));
-        [
-            0,
-            back(1),
-            two,
-            four & 0xff_ffff,
-            four,
-            join(four, back(5) | back(6) << 8),
-            join(before, back(1) | after << 8),
-            join(after, two),
-            self.word ^ back(1),
-        ]
+        [0, back(1), two, four & 0xff_ffff, join(four, back(5)), self.word ^ back(1)]
     }
 }
 
@@ -118,5 +95,5 @@ fn next_word(word: u32, byte: u8) -> u32 {
 }
 
 fn table_log(count: usize) -> u32 {
-    (usize::BITS - count.saturating_mul(10).leading_zeros()).clamp(8, TABLE_LOG_MAX)
+    (usize::BITS - count.saturating_mul(2).leading_zeros()).clamp(6, TABLE_LOG_MAX)
 }

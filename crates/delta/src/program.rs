@@ -116,3 +116,6 @@ impl<'a> Program<'a> {
         label::mask(self.image, self.layout(), &self.marks, &names)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,32 +1,68 @@
 //! Models of bytes, decisions and numbers, over contexts that the caller names.
 
 use crate::coder::Coder;
-use crate::logistic::{Chance, Mixer, squash, stretch};
+use crate::logistic::{Brief, Chance, Mixer, squash, stretch};
 
-/// Steps of the map from a slot's state to what such a state has meant so far.
-const STATES: usize = 32 * 32;
-/// How many decisions the state maps remember.
-const STATE_LIMIT: u32 = 255;
+/// How many decisions the chances of guesses remember.
+const GUESS_LIMIT: u32 = 255;
 
-/// Slots of 16 chances: the inner nodes of half a byte's tree, in one cache line.
-pub(crate) struct Table {
-    slots: Vec<[Chance; 16]>,
+/// Chances of the inner nodes of half a byte's tree, from 1 on. The first place holds a check of the context.
+#[derive(Clone, Copy)]
+struct Slot {
+    check: u16,
+    chances: [Brief; 15],
+}
+
+impl Slot {
+    const EMPTY: Self = Self { check: 0, chances: [Brief::EVEN; 15] };
+}
+
+/// Two slots in one cache line: the one less used gives way.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Line([Slot; 2]);
+
+struct Table {
+    lines: Vec<Line>,
     shift: u32,
 }
 
 impl Table {
-    /// 2^`log` slots of 64 bytes.
-    pub(crate) fn new(log: u32) -> Self {
-        Self { slots: vec![[Chance::EVEN; 16]; 1 << log], shift: 32 - log }
+    /// 2^`log` lines of 64 bytes.
+    fn new(log: u32) -> Self {
+        Self { lines: vec![Line([Slot::EMPTY; 2]); 1 << log], shift: 32 - log }
+    }
+
+    /// The line of a context, and its check.
+    #[inline]
+    fn line(&self, context: u32) -> (usize, u16) {
+        let sum = context.wrapping_mul(0x9e37_79b1);
+        ((sum >> self.shift) as usize, (sum.wrapping_mul(0x85eb_ca6b) >> 16) as u16)
     }
 
     #[inline]
-    fn slot(&self, context: u32) -> usize {
-        (context.wrapping_mul(0x9e37_79b1) >> self.shift) as usize
+    fn checks(&self, line: usize) -> [u16; 2] {
+        let Line(slots) = &self.lines[line];
+        [slots[0].check, slots[1].check]
+    }
+
+    /// Which slot of a line, whose checks are `there`, is the context's, made empty if it was another's.
+    #[inline]
+    fn claim(&mut self, line: usize, check: u16, there: [u16; 2]) -> usize {
+        if there[0] == check {
+            return 0;
+        }
+        if there[1] == check {
+            return 1;
+        }
+        let Line(slots) = &mut self.lines[line];
+        let side = usize::from(slots[0].chances[0].seen() > slots[1].chances[0].seen());
+        slots[side] = Slot { check, ..Slot::EMPTY };
+        side
     }
 }
 
-/// Bytes that [`Table::new`] takes.
+/// Bytes that the table of 2^`log` lines takes.
 pub(crate) fn table_bytes(log: u32) -> u64 {
     64 << log
 }
@@ -37,62 +73,23 @@ pub(crate) fn join(left: u32, right: u32) -> u32 {
     (left ^ right.wrapping_mul(0x85eb_ca6b)).wrapping_mul(0xc2b2_ae35).rotate_left(13).wrapping_add(right)
 }
 
-/// What one context's state says, twice: as it is, and as states like it turned out.
-#[derive(Clone)]
-struct Opinion {
-    states: Vec<Chance>,
+/// Inputs of the mixer of so many contexts, with room for the guesses and the bias, in lanes of eight.
+pub(crate) const fn inputs(contexts: usize) -> usize {
+    (contexts + GUESSES + 1).next_multiple_of(8)
 }
 
-impl Opinion {
-    fn new() -> Self {
-        let states = (0..STATES as u32).map(|state| Chance::new((state & 31) << 11 | 1 << 10, 6)).collect();
-        Self { states }
-    }
-
-    #[inline]
-    fn state(chance: Chance) -> usize {
-        ((chance.seen().min(31) << 5) | chance.get() >> 11) as usize
-    }
-}
-
-/// How fast a model follows what it sees.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Pace {
-    /// How much the weights learn from an error.
-    pub(crate) rate: i32,
-    /// How many decisions a slot remembers.
-    pub(crate) memory: u32,
-}
-
-/// A mixing of `N` contexts' opinions; `M` is `2 × N + EXTRA`, the inputs of the mixer.
-pub(crate) struct Mix<const N: usize, const M: usize> {
-    opinions: Vec<Opinion>,
+/// The opinions of `N` contexts mixed; `M` = [`inputs`]`(N)`.
+struct Mix<const M: usize> {
     mixers: Vec<Mixer<M>>,
-    inputs: [i32; M],
-    states: [usize; N],
-    pace: Pace,
+    inputs: [i16; M],
+    /// How much the weights learn from an error.
+    rate: i32,
 }
 
-impl<const N: usize, const M: usize> Mix<N, M> {
-    fn new(selections: usize, pace: Pace) -> Self {
-        let weight = (1 << 16) * 7 / (10 * N as i32);
-        Self {
-            opinions: vec![Opinion::new(); N],
-            mixers: vec![Mixer::new(weight); selections],
-            inputs: [0; M],
-            states: [0; N],
-            pace,
-        }
-    }
-
-    #[inline]
-    fn ask(&mut self, index: usize, chance: Chance) {
-        let state = Opinion::state(chance);
-        self.states[index] = state;
-        let seen = chance.seen();
-        self.inputs[2 * index] = if seen == 0 { 0 } else { stretch(chance.get()) };
-        self.inputs[2 * index + 1] =
-            if seen == 0 { 0 } else { stretch(self.opinions[index].states[state].get()) };
+impl<const M: usize> Mix<M> {
+    fn new(contexts: usize, selections: usize, rate: i32) -> Self {
+        let weight = (1 << 16) * 14 / (10 * contexts as i32);
+        Self { mixers: vec![Mixer::new(weight); selections], inputs: [0; M], rate }
     }
 
     #[inline]
@@ -101,10 +98,7 @@ impl<const N: usize, const M: usize> Mix<N, M> {
         let chance = squash(mixer.mix(&self.inputs));
         let decision = coder.bit(chance, decision);
         let error = if decision { 65535 - chance as i32 } else { -(chance as i32) };
-        mixer.learn(&self.inputs, error, self.pace.rate);
-        for (opinion, state) in self.opinions.iter_mut().zip(&self.states) {
-            opinion.states[*state].learn(decision, STATE_LIMIT);
-        }
+        mixer.learn(&self.inputs, error, self.rate);
         decision
     }
 }
@@ -123,19 +117,29 @@ pub(crate) const GUESS_BUCKETS: usize = 32;
 pub(crate) const GUESSES: usize = 2;
 pub(crate) type Guesses = [Option<Guess>; GUESSES];
 
-/// Bytes, foretold by `N` contexts and two guesses; `M` = 2 `N` + 3.
+/// Bytes, foretold by `N` contexts and two guesses; `M` = [`inputs`]`(N)`.
 pub(crate) struct Bytes<const N: usize, const M: usize> {
     table: Table,
-    mix: Mix<N, M>,
-    guesses: [Vec<Chance>; GUESSES],
+    mix: Mix<M>,
+    guesses: [[Chance; GUESS_BUCKETS]; GUESSES],
+}
+
+/// What is known of one half of a byte.
+struct Half<const N: usize> {
+    places: [(usize, usize); N],
+    guesses: Guesses,
+    /// The first set of weights.
+    selection: usize,
 }
 
 impl<const N: usize, const M: usize> Bytes<N, M> {
-    /// `selections`: how many sets of weights the caller chooses from.
-    pub(crate) fn new(table_log: u32, selections: usize, pace: Pace) -> Self {
-        let guesses =
-            [const { Vec::new() }; GUESSES].map(|_: Vec<Chance>| vec![Chance::new(60_000, 2); GUESS_BUCKETS]);
-        Self { table: Table::new(table_log), mix: Mix::new(selections * 9, pace), guesses }
+    /// `selections`: how many sets of weights the caller chooses from; `rate`: how fast they learn, at most 16.
+    pub(crate) fn new(table_log: u32, selections: usize, rate: i32) -> Self {
+        Self {
+            table: Table::new(table_log),
+            mix: Mix::new(N, selections * 9, rate),
+            guesses: [[Chance::new(60_000, 2); GUESS_BUCKETS]; GUESSES],
+        }
     }
 
     /// Codes one byte. `selection` is below what was said to [`Self::new`].
@@ -150,16 +154,24 @@ impl<const N: usize, const M: usize> Bytes<N, M> {
     ) -> u8 {
         let mut node = 1usize;
         for half in 0..2 {
-            let mut slots = [0usize; N];
-            for (index, slot) in slots.iter_mut().enumerate() {
-                *slot =
-                    self.table.slot(join(contexts[index] ^ (index as u32) << 28, (node as u32) << 1 | half));
+            let mut found = [(0usize, 0u16); N];
+            for (index, found) in found.iter_mut().enumerate() {
+                let context = join(contexts[index] ^ (index as u32) << 28, (node as u32) << 1 | half);
+                *found = self.table.line(context);
             }
+            // All lines are asked for before the first is waited for.
+            let there = found.map(|(line, _)| self.table.checks(line));
+            let mut places = [(0, 0); N];
+            for index in 0..N {
+                let (line, check) = found[index];
+                places[index] = (line, self.table.claim(line, check, there[index]));
+            }
+            let half = Half { places, guesses, selection: selection * 9 };
             let mut place = 1usize;
             for _ in 0..4 {
                 let step = 7 - node.ilog2();
                 let wanted = byte >> step & 1 == 1;
-                let decision = self.decide(coder, &slots, place, node, guesses, selection, wanted);
+                let decision = self.decide(coder, &half, (place - 1) % 15, node, wanted);
                 node = node << 1 | usize::from(decision);
                 place = place << 1 | usize::from(decision);
             }
@@ -168,59 +180,62 @@ impl<const N: usize, const M: usize> Bytes<N, M> {
     }
 
     #[inline]
-    #[expect(clippy::too_many_arguments, reason = "the inner loop of one function")]
     fn decide<C: Coder>(
         &mut self,
         coder: &mut C,
-        slots: &[usize; N],
+        half: &Half<N>,
         place: usize,
         node: usize,
-        guesses: Guesses,
-        selection: usize,
         wanted: bool,
     ) -> bool {
-        for (index, slot) in slots.iter().enumerate() {
-            self.mix.ask(index, self.table.slots[*slot][place]);
+        for (index, (line, side)) in half.places.iter().enumerate() {
+            self.mix.inputs[index] = self.table.lines[*line].0[*side & 1].chances[place].odds();
         }
         let depth = node.ilog2();
         let mut foreseen = [None; GUESSES];
         let mut sure = 0;
-        for (index, guess) in guesses.into_iter().enumerate() {
+        for (index, guess) in half.guesses.into_iter().enumerate() {
             let live = guess.filter(|guess| (usize::from(guess.byte) | 256) >> (8 - depth) == node);
-            foreseen[index] =
-                live.map(|guess| (guess.byte >> (7 - depth) & 1 == 1, usize::from(guess.bucket)));
-            self.mix.inputs[2 * N + index] = foreseen[index].map_or(0, |(bit, bucket)| {
+            foreseen[index] = live
+                .map(|guess| (guess.byte >> (7 - depth) & 1 == 1, usize::from(guess.bucket) % GUESS_BUCKETS));
+            self.mix.inputs[N + index] = foreseen[index].map_or(0, |(bit, bucket)| {
                 let odds = stretch(self.guesses[index][bucket].get());
                 if bit { odds } else { -odds }
             });
             sure = sure * 3
                 + foreseen[index].map_or(0, |(_, bucket)| 1 + usize::from(bucket >= GUESS_BUCKETS / 2));
         }
-        self.mix.inputs[2 * N + GUESSES] = 256;
-        let decision = self.mix.code(coder, selection * 9 + sure, wanted);
-        for slot in slots {
-            self.table.slots[*slot][place].learn(decision, self.mix.pace.memory);
+        self.mix.inputs[N + GUESSES] = BIAS;
+        let decision = self.mix.code(coder, half.selection + sure, wanted);
+        for (line, side) in half.places {
+            self.table.lines[line].0[side & 1].chances[place].learn(decision);
         }
         for (chances, foreseen) in self.guesses.iter_mut().zip(foreseen) {
             if let Some((bit, bucket)) = foreseen {
-                chances[bucket].learn(decision == bit, STATE_LIMIT);
+                chances[bucket].learn(decision == bit, GUESS_LIMIT);
             }
         }
         decision
     }
 }
 
-/// Single decisions, foretold by `N` contexts; `M` = 2 `N` + 1.
+/// An input that is always there.
+const BIAS: i16 = 256;
+
+/// Single decisions, foretold by `N` contexts; `M` = [`inputs`]`(N)`.
 pub(crate) struct Flags<const N: usize, const M: usize> {
     slots: Vec<Chance>,
     shift: u32,
-    mix: Mix<N, M>,
+    mix: Mix<M>,
 }
+
+/// How many decisions a flag's chances remember.
+const FLAG_LIMIT: u32 = 31;
 
 impl<const N: usize, const M: usize> Flags<N, M> {
     /// 2^`log` chances of four bytes.
-    pub(crate) fn new(log: u32, selections: usize, pace: Pace) -> Self {
-        Self { slots: vec![Chance::EVEN; 1 << log], shift: 32 - log, mix: Mix::new(selections, pace) }
+    pub(crate) fn new(log: u32, selections: usize, rate: i32) -> Self {
+        Self { slots: vec![Chance::EVEN; 1 << log], shift: 32 - log, mix: Mix::new(N, selections, rate) }
     }
 
     #[inline]
@@ -234,12 +249,12 @@ impl<const N: usize, const M: usize> Flags<N, M> {
         let mut places = [0usize; N];
         for (index, place) in places.iter_mut().enumerate() {
             *place = (join(contexts[index], index as u32).wrapping_mul(0x9e37_79b1) >> self.shift) as usize;
-            self.mix.ask(index, self.slots[*place]);
+            self.mix.inputs[index] = self.slots[*place].odds();
         }
-        self.mix.inputs[2 * N] = 256;
+        self.mix.inputs[N] = BIAS;
         let decision = self.mix.code(coder, selection, decision);
         for place in places {
-            self.slots[place].learn(decision, self.mix.pace.memory);
+            self.slots[place].learn(decision, FLAG_LIMIT);
         }
         decision
     }

@@ -1,4 +1,5 @@
 //! Payloads that lie: no panic, no other length, bounded time.
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "the test reads its own program")]
 
 use delta::{Effort, Method, decode, encode};
 use proptest::prelude::*;

@@ -10,8 +10,13 @@ use crate::Run;
 /// Copies the runs and rewrites what they refer to.
 pub(super) fn predict(old: &[u8], marks: &Marks, chart: &Chart, new_len: usize, runs: &[Run]) -> Vec<u8> {
     let mut image = vec![0; new_len];
+    let mut end = 0;
     for run in runs {
-        let Some((from, to, length)) = bounds(run, old.len(), new_len) else { continue };
+        let Some((from, to, length)) = bounds(run, old.len(), new_len).filter(|bounds| bounds.1 >= end)
+        else {
+            continue;
+        };
+        end = to + length;
         image[to..to + length].copy_from_slice(&old[from..from + length]);
         for mark in marks.within(from, from + length) {
             let place = mark.at - from + to;
@@ -46,7 +51,7 @@ fn aimed(old: &[u8], chart: &Chart, mark: Mark, place: usize) -> Option<u64> {
         Thing::Entry { section, size, index } => {
             let home = chart.old().sections.get(section)?.offset;
             let twin = chart.new_layout().sections.get(chart.twin(section)?)?.offset;
-            let entry = chart.offset(home.wrapping_add(index * size)).wrapping_sub(twin);
+            let entry = chart.entry(home.wrapping_add(index * size)).wrapping_sub(twin);
             Some(entry / size)
         }
         Thing::Section(section) => {

@@ -29,10 +29,10 @@ fn sweep(image: &[u8], layout: &Layout, area: Area, marks: &mut Marks) {
     let mut at = first;
     while let Some(word) = u32_at(&image[..last], at) {
         let here = area.address.wrapping_add((at - first) as u64);
-        if let Some((kind, distance)) = direct(word) {
-            if layout.is_mapped(here.wrapping_add(distance)) {
-                marks.set(at, kind, 0);
-            }
+        if let Some((kind, distance)) = direct(word)
+            && layout.is_mapped(here.wrapping_add(distance))
+        {
+            marks.set(at, kind, 0);
         }
         if let Some(distance) = page(word) {
             let address = (here & !0xfff).wrapping_add(distance);

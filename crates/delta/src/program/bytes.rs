@@ -30,6 +30,11 @@ pub(super) fn u64_at(image: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(bytes.try_into().ok()?))
 }
 
+/// A file's offset as a position, if the image reaches that far.
+pub(super) fn position(image: &[u8], offset: u64) -> Option<usize> {
+    usize::try_from(offset).ok().filter(|at| *at <= image.len())
+}
+
 /// Appends a number in groups of seven bits, lowest first.
 pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {

@@ -90,21 +90,35 @@ impl<'a> Chart<'a> {
 
     /// The new address of what was at an old one.
     pub(super) fn address(&self, address: u64) -> u64 {
-        let next = self.corrections.partition_point(|(first, ..)| *first <= address);
-        if let Some((_, last, shift)) = next.checked_sub(1).map(|index| self.corrections[index])
-            && address <= last
-        {
-            return address.wrapping_add(shift);
+        self.corrected(address).unwrap_or_else(|| self.uncorrected(address))
+    }
+
+    /// The new offset of an entry of a table that is not loaded; its corrections count from [`UNLOADED`].
+    pub(super) fn entry(&self, offset: u64) -> u64 {
+        let corrected = self.corrected(offset | UNLOADED).map(|offset| offset & !UNLOADED);
+        corrected.unwrap_or_else(|| self.offset(offset))
+    }
+
+    /// As [`Chart::address`] or, above [`UNLOADED`], [`Chart::entry`]: by the runs and the layouts alone.
+    pub(super) fn told(&self, place: u64) -> u64 {
+        if place & UNLOADED != 0 {
+            self.offset(place & !UNLOADED) | UNLOADED
+        } else {
+            self.uncorrected(place)
         }
-        self.uncorrected(address)
+    }
+
+    fn corrected(&self, address: u64) -> Option<u64> {
+        let next = self.corrections.partition_point(|(first, ..)| *first <= address);
+        let (_, last, shift) = self.corrections[next.checked_sub(1)?];
+        (address <= last).then(|| address.wrapping_add(shift))
     }
 
     /// As [`Chart::address`], by the runs and the layouts alone.
     pub(super) fn uncorrected(&self, address: u64) -> u64 {
-        if let Some(offset) = self.old.offset_of(address) {
-            if let Some(new) = self.new.address_of(self.offset(offset as u64)) {
-                return new;
-            }
+        let offset = self.old.offset_of(address);
+        if let Some(new) = offset.and_then(|offset| self.new.address_of(self.offset(offset as u64))) {
+            return new;
         }
         let home = self.old.sections.iter().position(|area| area.within_memory(address).is_some());
         let home = home.or_else(|| self.old.sections.iter().position(|area| ends_at(area, address)));
@@ -160,5 +174,7 @@ fn stretches(runs: &[Run], old_len: usize) -> Vec<Stretch> {
     out
 }
 
+/// Where corrections of offsets begin, above those of addresses.
+pub(super) const UNLOADED: u64 = 1 << 62;
 /// Bytes of the old image for each entry of the index.
 const GRAIN: usize = 256;

@@ -4,7 +4,7 @@
 //! the other: each reference to such a place would be foretold wrongly. One correction serves all that refer there.
 
 use super::aim::{self, Thing};
-use super::chart::Chart;
+use super::chart::{Chart, UNLOADED};
 use super::layout::Layout;
 use super::marks::Marks;
 use crate::Run;
@@ -25,7 +25,7 @@ pub(super) fn corrections(old: Side<'_>, new: Side<'_>, chart: &Chart, runs: &[R
     let mut open: Option<Range> = None;
     for place in votes.chunk_by(|one, other| one.0 == other.0) {
         let address = place[0].0;
-        let told = chart.uncorrected(address).wrapping_sub(address);
+        let told = chart.told(address).wrapping_sub(address);
         let (shift, gain) = verdict(place, told);
         if let Some(range) = open.as_mut().filter(|range| range.shift == shift) {
             range.last = address;
@@ -61,14 +61,25 @@ fn votes(old: Side<'_>, new: Side<'_>, runs: &[Run]) -> Vec<(u64, u64)> {
             let Some(twin) = new.marks.at(mark.at - from + to).filter(|twin| twin.kind == mark.kind) else {
                 continue;
             };
-            let was = aim::target(old.image, old.layout, mark);
-            let is = aim::target(new.image, new.layout, twin);
-            if let (Some(Thing::Address(was)), Some(Thing::Address(is))) = (was, is) {
+            let was = aim::target(old.image, old.layout, mark).and_then(|thing| place(old.layout, thing));
+            let is = aim::target(new.image, new.layout, twin).and_then(|thing| place(new.layout, thing));
+            if let (Some(was), Some(is)) = (was, is) {
                 votes.push((was, is.wrapping_sub(was)));
             }
         }
     }
     votes
+}
+
+/// One number for a place: its address or, for what is not loaded, its offset in the file.
+fn place(layout: &Layout, thing: Thing) -> Option<u64> {
+    match thing {
+        Thing::Address(address) => Some(address),
+        Thing::Entry { section, size, index } => {
+            Some(UNLOADED | layout.sections.get(section)?.offset.wrapping_add(index.wrapping_mul(size)))
+        }
+        _ => None,
+    }
 }
 
 /// The shift that most of a place's references took, and how many more that are than those told right.

@@ -3,8 +3,8 @@
 //! 64-bit, little-endian, x86-64 and AArch64. What the section headers do not show (a stripped table of sections) is
 //! not found; then code, found through the segments, is all there is.
 
-use super::bytes::{u8_at, u16_at, u32_at, u64_at};
-use super::layout::{Area, Container, Layout, Machine, Target};
+use super::bytes::{position, u8_at, u16_at, u32_at, u64_at};
+use super::layout::{Area, Container, Layout, Machine, Target, without_overlap};
 use super::marks::{Kind, Marks};
 use super::unwind;
 
@@ -70,13 +70,18 @@ pub(super) fn parse(image: &[u8]) -> Option<Elf> {
         .map(|section| section.area)
         .collect();
     let code = if named.is_empty() { loaded_code } else { named };
+    let code = without_overlap(code, image.len());
     (!layout.segments.is_empty()).then_some(Elf { layout, sections, code, unwind_header })
 }
 
 /// Marks everything but code.
 pub(super) fn mark(image: &[u8], elf: &Elf, marks: &mut Marks) {
     headers(image, elf, marks);
+    // Sections of a real program do not overlap; those of a hostile one may all lie over the same bytes.
+    let mut room = image.len() as u64;
     for (index, section) in elf.sections.iter().enumerate() {
+        let Some(rest) = room.checked_sub(section.area.size) else { continue };
+        room = rest;
         match section.kind {
             SHT_SYMTAB | SHT_DYNSYM => symbols(image, section, marks),
             SHT_RELA => relocations(image, elf, section, marks),
@@ -96,11 +101,11 @@ fn segments(image: &[u8]) -> impl Iterator<Item = (u32, u32, Area)> + '_ {
     let table = u64_at(image, 32).unwrap_or(0);
     let count = u16_at(image, 56).unwrap_or(0).min(HEADERS_MAX);
     (0..u64::from(count)).map_while(move |index| {
-        let at = usize::try_from(table.checked_add(index * SEGMENT_SIZE as u64)?).ok()?;
+        let at = position(image, table.checked_add(index * SEGMENT_SIZE as u64)?)?;
         let area = Area {
             offset: u64_at(image, at + 8)?,
             address: u64_at(image, at + 16)?,
-            size: u64_at(image, at.checked_add(32)?)?,
+            size: u64_at(image, at + 32)?,
             memory: u64_at(image, at + 40)?,
         };
         Some((u32_at(image, at)?, u32_at(image, at + 4)?, area))
@@ -110,8 +115,7 @@ fn segments(image: &[u8]) -> impl Iterator<Item = (u32, u32, Area)> + '_ {
 fn sections(image: &[u8], table: u64) -> Vec<Section> {
     let count = u16_at(image, 60).unwrap_or(0).min(HEADERS_MAX);
     let each = |index: u64| {
-        let at = usize::try_from(table.checked_add(index * SECTION_SIZE as u64)?).ok()?;
-        at.checked_add(SECTION_SIZE)?;
+        let at = position(image, table.checked_add(index * SECTION_SIZE as u64)?)?;
         let (kind, flags) = (u32_at(image, at + 4)?, u64_at(image, at + 8)?);
         let (offset, size) = (u64_at(image, at + 24)?, u64_at(image, at + 32)?);
         let loaded = flags & SHF_ALLOC != 0;
@@ -137,7 +141,7 @@ fn sections(image: &[u8], table: u64) -> Vec<Section> {
 fn name(image: &[u8], sections: &mut [Section]) {
     let names = sections.get(usize::from(u16_at(image, 62).unwrap_or(0))).map(|section| section.area);
     for section in sections {
-        let at = names.and_then(|names| usize::try_from(names.offset.checked_add(section.name)?).ok());
+        let at = names.and_then(|names| position(image, names.offset.checked_add(section.name)?));
         let letters = at.and_then(|at| image.get(at..)).unwrap_or_default();
         let letters = letters.iter().take(NAME_MAX).take_while(|byte| **byte != 0);
         let seed = u64::from(section.kind) << 32 ^ section.flags;
@@ -150,14 +154,14 @@ fn headers(image: &[u8], elf: &Elf, marks: &mut Marks) {
     marks.set(24, Kind::Address, 0);
     marks.set(32, Kind::Offset, 0);
     marks.set(40, Kind::Offset, 0);
-    let table = u64_at(image, 32).and_then(|at| usize::try_from(at).ok()).unwrap_or(usize::MAX / 2);
+    let table = u64_at(image, 32).and_then(|at| position(image, at)).unwrap_or(image.len());
     for index in 0..segments(image).count() {
         let at = table + index * SEGMENT_SIZE;
         marks.set(at + 8, Kind::Offset, 0);
         marks.set(at + 16, Kind::Address, 0);
         marks.set(at + 24, Kind::Address, 0);
     }
-    let table = usize::try_from(elf.layout.table).unwrap_or(usize::MAX / 2).min(usize::MAX / 2);
+    let table = position(image, elf.layout.table).unwrap_or(image.len());
     for (index, section) in elf.sections.iter().enumerate() {
         let at = table + index * SECTION_SIZE;
         if section.flags & SHF_ALLOC != 0 {
@@ -196,7 +200,7 @@ fn relocations(image: &[u8], elf: &Elf, section: &Section, marks: &mut Marks) {
         }
         let word = elf.layout.offset_of(place);
         match info as u32 {
-            R_X86_64_RELATIVE | R_X86_64_IRELATIVE | R_AARCH64_RELATIVE | R_AARCH64_IRELATIVE => {
+            kind if is_relative(kind) => {
                 marks.set(at + 16, Kind::Address, 0);
                 if let Some(word) = word.filter(|word| u64_at(image, *word) == Some(addend)) {
                     marks.set(word, Kind::Address, 0);
@@ -210,6 +214,11 @@ fn relocations(image: &[u8], elf: &Elf, section: &Section, marks: &mut Marks) {
             _ => {}
         }
     }
+}
+
+/// Whether a relocation's addend is the address itself.
+pub(super) fn is_relative(kind: u32) -> bool {
+    matches!(kind, R_X86_64_RELATIVE | R_X86_64_IRELATIVE | R_AARCH64_RELATIVE | R_AARCH64_IRELATIVE)
 }
 
 /// A relocation's place, information and addend.
@@ -242,9 +251,9 @@ fn word(elf: &Elf, address: u64, marks: &mut Marks) {
 
 /// The buckets of a hash table count symbols; what follows them are hashes of names, the same everywhere.
 fn hash_table(image: &[u8], section: &Section, marks: &mut Marks) -> Option<()> {
-    let at = usize::try_from(section.area.offset).ok()?;
+    let at = position(image, section.area.offset)?;
     let buckets = u32_at(image, at)? as usize;
-    let words = u32_at(image, at.checked_add(8)?)? as usize;
+    let words = u32_at(image, at + 8)? as usize;
     let first = at + 16 + words * 8;
     let last = first + buckets * 4;
     for bucket in (first..last.min(image.len())).step_by(4) {

@@ -25,41 +25,69 @@ impl Hints {
             *twin = found;
             next = found.map_or(next, |found| found + 1);
         }
-        Self { layout: new, twins, corrections: Vec::new() }
+        Self { layout: Layout { fixups: Vec::new(), ..new }, twins, corrections: Vec::new() }
     }
 
     /// The bytes that [`Hints::decode`] reads.
     pub(super) fn encode(&self, old: &Layout) -> Vec<u8> {
         let mut out = Vec::new();
-        put_varint(&mut out, zigzag(self.layout.base.wrapping_sub(old.base) as i64));
-        put_varint(&mut out, zigzag(self.layout.table.wrapping_sub(old.table) as i64));
-        put_varint(&mut out, self.layout.segments.len() as u64);
-        put_varint(&mut out, self.layout.sections.len() as u64);
-        put_areas(&mut out, &self.layout.segments, |index| old.segments.get(index).copied());
+        let stays = self.layout == Self::same(old).layout && self.twins == Self::same(old).twins;
+        put_varint(&mut out, u64::from(!stays));
+        if !stays {
+            self.put_layout(&mut out, old);
+        }
+        self.put_corrections(&mut out);
+        out
+    }
+
+    /// Hints of an image whose arrangement did not change.
+    fn same(old: &Layout) -> Self {
+        let layout = Layout { fixups: Vec::new(), ..old.clone() };
+        Self { layout, twins: (0..old.sections.len()).map(Some).collect(), corrections: Vec::new() }
+    }
+
+    fn put_layout(&self, out: &mut Vec<u8>, old: &Layout) {
+        put_varint(out, zigzag(self.layout.base.wrapping_sub(old.base) as i64));
+        put_varint(out, zigzag(self.layout.table.wrapping_sub(old.table) as i64));
+        put_varint(out, self.layout.segments.len() as u64);
+        put_varint(out, self.layout.sections.len() as u64);
+        put_areas(out, &self.layout.segments, |index| old.segments.get(index).copied());
         let mut next = 0;
         for twin in &self.twins {
             let code = twin.map_or(1, |twin| match twin as i64 - next {
                 difference if difference >= 0 => difference as u64 * 2,
                 difference => difference.unsigned_abs() * 2 + 1,
             });
-            put_varint(&mut out, code);
+            put_varint(out, code);
             next = twin.map_or(next, |twin| twin as i64 + 1);
         }
         let origins = origins(&self.twins, self.layout.sections.len());
-        put_areas(&mut out, &self.layout.sections, |index| origins[index].map(|origin| old.sections[origin]));
-        put_varint(&mut out, self.corrections.len() as u64);
+        put_areas(out, &self.layout.sections, |index| origins[index].map(|origin| old.sections[origin]));
+    }
+
+    fn put_corrections(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.corrections.len() as u64);
         let mut last = (0, 0);
         for (first, end, shift) in &self.corrections {
-            put_varint(&mut out, first.wrapping_sub(last.0));
-            put_varint(&mut out, end.wrapping_sub(*first));
-            put_varint(&mut out, zigzag(shift.wrapping_sub(last.1) as i64));
+            put_varint(out, first.wrapping_sub(last.0));
+            put_varint(out, end.wrapping_sub(*first));
+            put_varint(out, zigzag(shift.wrapping_sub(last.1) as i64));
             last = (*end, *shift);
         }
-        out
     }
 
     /// Reads hints from the front of a payload; `None`: they are no hints for this image.
     pub(super) fn decode(old: &Layout, bytes: &mut &[u8]) -> Option<Self> {
+        let mut hints = match take_varint(bytes)? {
+            0 => Self::same(old),
+            1 => Self::take_layout(old, bytes)?,
+            _ => return None,
+        };
+        hints.corrections = take_corrections(bytes)?;
+        Some(hints)
+    }
+
+    fn take_layout(old: &Layout, bytes: &mut &[u8]) -> Option<Self> {
         let base = old.base.wrapping_add(unzigzag(take_varint(bytes)?) as u64);
         let table = old.table.wrapping_add(unzigzag(take_varint(bytes)?) as u64);
         let segments = take_count(bytes)?;
@@ -80,9 +108,8 @@ impl Hints {
         let origins = origins(&twins, sections);
         let sections =
             take_areas(bytes, sections, |index| origins[index].map(|origin| old.sections[origin]))?;
-        let corrections = take_corrections(bytes)?;
         let layout = Layout { target: old.target, base, segments, sections, table, fixups: Vec::new() };
-        Some(Self { layout, twins, corrections })
+        Some(Self { layout, twins, corrections: Vec::new() })
     }
 }
 

@@ -5,7 +5,7 @@
 //! different things do not. Only the encoder needs this: nothing here has to be the same in another version.
 
 use super::arm;
-use super::bytes::{i32_at, u32_at, u64_at};
+use super::bytes::{i32_at, position, u32_at, u64_at};
 use super::layout::Layout;
 use super::marks::{Kind, Mark, Marks};
 use super::{aim, elf};
@@ -59,7 +59,7 @@ impl Names {
         for at in elf::entries(image, section.area, elf::RELA_SIZE) {
             let Some((place, info, addend)) = elf::relocation(image, at) else { return };
             let Some(word) = elf.layout.offset_of(place) else { continue };
-            if info >> 32 == 0 {
+            if elf::is_relative(info as u32) {
                 self.words.push((word, Word::Address(addend)));
             } else if let Some(label) = symbol(image, &elf.layout, self, section.link as usize, info >> 32) {
                 self.words.push((word, Word::Named(label ^ addend as u32)));
@@ -73,13 +73,13 @@ fn symbol(image: &[u8], layout: &Layout, names: &Names, section: usize, index: u
     let table = layout.sections.get(section)?.offset;
     let at = table.checked_add(index.checked_mul(elf::SYMBOL_SIZE as u64)?)?;
     let strings = *names.links.get(section)? as usize;
-    string(image, layout, strings, u32_at(image, usize::try_from(at).ok()?))
+    string(image, layout, strings, u32_at(image, position(image, at)?))
 }
 
 /// The label of a string in a table of strings.
 fn string(image: &[u8], layout: &Layout, table: usize, index: Option<u32>) -> Option<u32> {
     let index = u64::from(index.filter(|index| *index != 0)?);
-    let at = usize::try_from(layout.sections.get(table)?.offset.checked_add(index)?).ok()?;
+    let at = position(image, layout.sections.get(table)?.offset.checked_add(index)?)?;
     let letters = image.get(at..)?;
     let letters = &letters[..letters.len().min(NAME_MAX)];
     let end = letters.iter().position(|byte| *byte == 0).unwrap_or(letters.len());
@@ -144,7 +144,8 @@ fn put(image: &[u8], mask: &mut [u8], mark: Mark, label: u32) {
 fn put_bytes(mask: &mut [u8], at: usize, width: usize, label: u32) {
     if let Some(place) = mask.get_mut(at..at + width) {
         place.fill(0);
-        place[..LABEL_BYTES].copy_from_slice(&label.to_le_bytes()[..LABEL_BYTES]);
+        let kept = LABEL_BYTES.min(width);
+        place[..kept].copy_from_slice(&label.to_le_bytes()[..kept]);
     }
 }
 

@@ -75,7 +75,8 @@ impl Layout {
         let near = self.segments[..from].iter().rev().take(NEIGHBOURS);
         near.filter_map(|area| Some(area.offset.wrapping_add(area.within_loaded(address)?)))
             .next()
-            .and_then(|offset| usize::try_from(offset).ok())
+            .and_then(|offset| u32::try_from(offset).ok())
+            .map(|offset| offset as usize)
     }
 
     /// The address at which a byte of the file is loaded.
@@ -103,3 +104,20 @@ impl Layout {
 
 /// Segments of a real program do not overlap; two steps back are enough for one that is cut oddly.
 const NEIGHBOURS: usize = 2;
+
+/// Ranges of the file that do not overlap, few enough to be looked through one by one.
+pub(super) fn without_overlap(mut areas: Vec<Area>, image_len: usize) -> Vec<Area> {
+    areas.sort_by_key(|area| (area.offset, area.size));
+    let mut end = 0;
+    areas.retain(|area| {
+        let last = area.offset.saturating_add(area.size);
+        let fits = area.offset >= end && last <= image_len as u64;
+        end = if fits { last } else { end };
+        fits
+    });
+    areas.truncate(AREAS_MAX);
+    areas
+}
+
+/// Ranges of code that are swept.
+const AREAS_MAX: usize = 32;

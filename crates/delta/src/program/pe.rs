@@ -2,8 +2,8 @@
 //!
 //! 64-bit, x86-64 and AArch64.
 
-use super::bytes::{u8_at, u16_at, u32_at, u64_at};
-use super::layout::{Area, Container, Layout, Machine, Target};
+use super::bytes::{position, u8_at, u16_at, u32_at, u64_at};
+use super::layout::{Area, Container, Layout, Machine, Target, without_overlap};
 use super::marks::{Kind, Marks};
 use super::pe_unwind;
 
@@ -54,6 +54,7 @@ pub(super) fn parse(image: &[u8]) -> Option<Pe> {
         pe.section(image, at)?;
     }
     let head = u64::from(u32_at(image, optional + 60)?);
+    pe.code = without_overlap(pe.code, image.len());
     pe.layout.segments = pe.layout.sections.clone();
     pe.layout.segments.push(Area { offset: 0, size: head, address: base, memory: head });
     pe.layout.segments.sort_by_key(|area| (area.address, area.offset));
@@ -120,7 +121,7 @@ fn headers(image: &[u8], pe: &Pe, marks: &mut Marks) {
     for index in (0..pe.directories.len()).filter(|index| *index != CERTIFICATES) {
         relative(image, pe, pe.optional + 112 + index * 8, marks);
     }
-    let table = usize::try_from(pe.layout.table).unwrap_or(usize::MAX / 2).min(usize::MAX / 2);
+    let table = position(image, pe.layout.table).unwrap_or(image.len());
     for index in 0..pe.names.len() {
         let at = table + index * SECTION_SIZE;
         marks.set(at + 12, Kind::ShortSectionAddress, index as u32);
@@ -138,6 +139,9 @@ fn fixups(image: &[u8], pe: &mut Pe, marks: &mut Marks) -> Option<()> {
         let page = pe.layout.base.wrapping_add(u64::from(u32_at(image, at)?));
         let length = u32_at(image, at + 4)? as usize;
         if length < 8 || length > last - at {
+            return None;
+        }
+        if pe.layout.fixups.len() > image.len() / BLOCK_SPACING {
             return None;
         }
         pe.layout.fixups.push((at as u32, page));
@@ -176,6 +180,7 @@ fn exports(image: &[u8], pe: &Pe, marks: &mut Marks) -> Option<()> {
 
 fn imports(image: &[u8], pe: &Pe, marks: &mut Marks) -> Option<()> {
     let (first, _) = pe.directory(IMPORTS)?;
+    let mut room = image.len() / 8;
     for at in (first..image.len()).step_by(20).take(LIBRARIES_MAX) {
         u32_at(image, at + 12).filter(|name| *name != 0)?;
         for field in [0, 12, 16] {
@@ -185,6 +190,8 @@ fn imports(image: &[u8], pe: &Pe, marks: &mut Marks) -> Option<()> {
             let words = (thunks..image.len()).step_by(8);
             let named = words.take_while(|word| u64_at(image, *word).is_some_and(|word| word != 0));
             for word in named {
+                // Functions named by number are no references: a table of them could be walked again and again.
+                room = room.checked_sub(1)?;
                 let ordinal = u8_at(image, word + 7).is_some_and(|byte| byte & 0x80 != 0);
                 if !ordinal && !relative(image, pe, word, marks) {
                     break;
@@ -202,6 +209,8 @@ const FIXUP_64: u16 = 10;
 /// More than any linker writes.
 const SECTIONS_MAX: u16 = 96;
 const DIRECTORIES_MAX: u32 = 16;
+/// Blocks of fixups lie a page apart, in a program that is loaded.
+const BLOCK_SPACING: usize = 256;
 const LIBRARIES_MAX: usize = 4096;
 
 const EXPORTS: usize = 0;

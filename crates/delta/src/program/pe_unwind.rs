@@ -1,7 +1,7 @@
 //! What Windows unwinds by: `.pdata`, the unwind codes it names, and C++ handlers' own tables.
 
 use super::bytes::{u8_at, u32_at};
-use super::layout::Machine;
+use super::layout::{Machine, without_overlap};
 use super::marks::{Kind, Marks};
 use super::pe::{Pe, relative};
 
@@ -36,7 +36,7 @@ pub(super) fn mark(image: &[u8], pe: &Pe, (first, size): (usize, usize), marks: 
 fn unwind_codes(image: &[u8], pe: &Pe, at: usize, marks: &mut Marks) -> Option<()> {
     let flags = u8_at(image, at)? >> 3;
     let count = usize::from(u8_at(image, at + 2)?);
-    let tail = at + 4 + (count + 1) / 2 * 4;
+    let tail = at + 4 + count.div_ceil(2) * 4;
     if flags & CHAINED != 0 {
         relative(image, pe, tail, marks);
         marks.set(tail + 4, Kind::RelativeEnd, 0);
@@ -113,7 +113,7 @@ fn each(first: usize, count: usize, step: usize, mut entry: impl FnMut(usize) ->
 
 /// Objects that tell their own type: the locator before each table of virtual functions, and what it names.
 pub(super) fn type_information(image: &[u8], pe: &Pe, marks: &mut Marks) {
-    for section in &pe.layout.sections {
+    for section in without_overlap(pe.layout.sections.clone(), image.len()) {
         let first =
             usize::try_from(section.offset).unwrap_or(usize::MAX).min(image.len()).next_multiple_of(4);
         let last = first.saturating_add(usize::try_from(section.size).unwrap_or(0)).min(image.len());

@@ -100,13 +100,11 @@ fn indexed(
     let Some(first) = layout.offset_of(target).filter(|_| target.wrapping_sub(end) < NEAR) else {
         return false;
     };
-    let near = |index: usize| {
-        let word = i32_at(image, first + index * 4)?.wrapping_add(layout.base);
-        (word.abs_diff(target) < NEAR && word < target).then_some(())
-    };
-    let count = (0..TABLE_MAX).take_while(|index| near(*index).is_some()).count();
-    for index in 0..count {
-        if !marks.set(first + index * 4, Kind::Relative, 0) {
+    // Each entry is marked at once: what is taken ends the table, so that no table is walked twice.
+    for index in 0..TABLE_MAX {
+        let word = i32_at(image, first + index * 4).map(|word| word.wrapping_add(layout.base));
+        let near = word.is_some_and(|word| word < target && target - word < NEAR);
+        if !near || !marks.set(first + index * 4, Kind::Relative, 0) {
             break;
         }
     }

@@ -1,13 +1,13 @@
 //! The unwinder's tables of ELF: `.eh_frame_hdr` and `.eh_frame`.
 
-use super::bytes::{i32_at, u8_at, u32_at};
+use super::bytes::{i32_at, position, u8_at, u32_at};
 use super::layout::{Area, Layout};
 use super::marks::{Kind, Marks};
 
 /// Marks the sorted table and the frames that it points to.
 pub(super) fn mark(image: &[u8], layout: &Layout, header: Area, marks: &mut Marks) -> Option<()> {
-    let at = usize::try_from(header.offset).ok()?;
-    if image.get(at..at.checked_add(12)?)?[..4] != [1, SELF_4, ABSOLUTE_4, TABLE_4] {
+    let at = position(image, header.offset)?;
+    if image.get(at..at + 12)?[..4] != [1, SELF_4, ABSOLUTE_4, TABLE_4] {
         return None;
     }
     marks.set(at + 4, Kind::Own, 0);
@@ -96,6 +96,7 @@ fn common_entry(image: &[u8], at: usize, end: usize, marks: &mut Marks) -> Optio
 }
 
 fn after_number(image: &[u8], mut at: usize, end: usize) -> Option<usize> {
+    let end = end.min(at + NUMBER_MAX);
     while at < end {
         at += 1;
         if u8_at(image, at - 1)? < 0x80 {
@@ -117,6 +118,8 @@ fn frame_entry(at: usize, end: usize, common: Common, marks: &mut Marks) {
     }
 }
 
+/// Bytes of the longest number of seven bits each.
+const NUMBER_MAX: usize = 10;
 /// Pointer encodings: four bytes with a sign, from their own place; without a sign; from the table.
 const SELF_4: u8 = 0x1b;
 const ABSOLUTE_4: u8 = 0x03;

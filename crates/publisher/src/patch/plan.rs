@@ -67,7 +67,7 @@ fn groups(small: &[Changed]) -> Vec<&[Changed]> {
     for (index, one) in small.iter().enumerate() {
         let origin = one.origin.map_or(0, |(_, size)| size);
         (old, new) = (old + origin, new + one.size);
-        if index > start && (old > GROUP_OLD_BYTES || new > GROUP_NEW_BYTES) {
+        if index > start && (old > GROUP_OLD_BYTES || new > GROUP_NEW_BYTES || !fits(old, new)) {
             groups.push(&small[start..index]);
             (start, old, new) = (index, origin, one.size);
         }
@@ -104,7 +104,11 @@ mod tests {
         let sizes = |small: &[Changed]| groups(small).iter().map(|group| group.len()).collect::<Vec<_>>();
         assert_eq!(sizes(&[]), Vec::<usize>::new());
         assert_eq!(sizes(&[one(0, 10, 10), one(1, 10, 10)]), [2]);
-        assert_eq!(sizes(&[one(0, 10_000_000, 1), one(1, 5_000_000, 1), one(2, 5_000_000, 1)]), [2, 1]);
-        assert_eq!(sizes(&[one(0, 1, 20_000_000), one(1, 1, 20_000_000), one(2, 1, 1)]), [1, 2]);
+        assert_eq!(sizes(&[one(0, 1, 20_000_000), one(1, 1, 20_000_000)]), [1, 1]);
+        let many: Vec<Changed> = (0..100).map(|file| one(file, 900_000, 900_000)).collect();
+        let cut = groups(&many);
+        assert_eq!(cut.concat(), many);
+        let bytes = |group: &[Changed]| group.iter().map(|one| one.size).sum::<u64>();
+        assert!(cut.iter().all(|group| bytes(group) <= GROUP_NEW_BYTES && fits(bytes(group), bytes(group))));
     }
 }

@@ -13,8 +13,10 @@ use super::job::{Job, fits};
 use super::origins::Changed;
 use crate::PublishError;
 
-/// New bytes of a window.
-const WINDOW_BYTES: u64 = 16 << 20;
+/// New bytes of a window, the first that leaves room for [`SOURCES_PER_TARGET`] old ones in a player's memory.
+const WINDOW_BYTES: [u64; 4] = [16 << 20, 8 << 20, 4 << 20, 2 << 20];
+/// Old bytes that a window should have for each new one: what it needs is seldom all in one place.
+const SOURCES_PER_TARGET: u64 = 2;
 /// New bytes of a window of a file that has no old version.
 const PLAIN_WINDOW_BYTES: u64 = 32 << 20;
 /// Old ranges are chosen in units of so many bytes.
@@ -39,18 +41,20 @@ struct Found {
 /// The windows of one file.
 pub(super) fn jobs(one: &Changed, images: &Images<'_>) -> Result<Vec<Job>, PublishError> {
     let piece_length = u64::from(images.new.manifest.piece_length);
-    let cut = |bytes: u64| windows(one.size, (bytes / piece_length * piece_length).max(piece_length));
     let job =
         |window: Range<u64>, sources| Job { sources, targets: vec![span(one.file, &window)], piece_length };
     let Some((file, old_size)) = one.origin else {
-        return Ok(cut(PLAIN_WINDOW_BYTES).map(|window| job(window, Vec::new())).collect());
+        let step = whole_pieces(PLAIN_WINDOW_BYTES, piece_length);
+        return Ok(windows(one.size, step).map(|window| job(window, Vec::new())).collect());
     };
-    let room = room(WINDOW_BYTES.max(piece_length));
+    let (step, room) = shape(piece_length);
     if old_size <= room {
-        return Ok(cut(WINDOW_BYTES).map(|window| job(window, vec![span(file, &(0..old_size))])).collect());
+        return Ok(windows(one.size, step)
+            .map(|window| job(window, vec![span(file, &(0..old_size))]))
+            .collect());
     }
     let found = map(one, (file, old_size), images)?;
-    let chosen = cut(WINDOW_BYTES).map(|window| {
+    let chosen = windows(one.size, step).map(|window| {
         let sources = choose(&found, &window, old_size, room).iter().map(|range| span(file, range)).collect();
         job(window, sources)
     });
@@ -63,6 +67,18 @@ fn windows(size: u64, step: u64) -> impl Iterator<Item = Range<u64>> {
 
 fn span(file: usize, range: &Range<u64>) -> Span {
     Span { file: file as u32, offset: range.start, length: range.end - range.start }
+}
+
+fn whole_pieces(bytes: u64, piece_length: u64) -> u64 {
+    (bytes / piece_length * piece_length).max(piece_length)
+}
+
+/// New bytes of a window, and how many old ones it may have.
+fn shape(piece_length: u64) -> (u64, u64) {
+    let steps = WINDOW_BYTES.map(|bytes| whole_pieces(bytes, piece_length));
+    let shapes = steps.map(|step| (step, room(step)));
+    let roomy = shapes.iter().find(|(step, room)| *room >= SOURCES_PER_TARGET * step);
+    *roomy.unwrap_or(&shapes[shapes.len() - 1])
 }
 
 /// Old bytes that a window of so many new ones may have.
@@ -187,6 +203,9 @@ mod tests {
     fn windows_cover_the_file_once() {
         assert_eq!(windows(10, 4).collect::<Vec<_>>(), [0..4, 4..8, 8..10]);
         assert_eq!(windows(8, 4).count(), 2);
-        assert!(room(WINDOW_BYTES) >= 24 << 20, "{}", room(WINDOW_BYTES));
+        for piece_length in [16 << 10, 512 << 10, 4 << 20] {
+            let (step, room) = shape(piece_length);
+            assert!(step % piece_length == 0 && room >= 2 * step && fits(room, step), "{step} {room}");
+        }
     }
 }
