@@ -7,6 +7,7 @@ mod actor;
 mod control;
 mod error;
 mod fetch;
+mod filling;
 mod jobs;
 mod launch;
 mod offer;
@@ -21,6 +22,7 @@ mod view;
 mod watch;
 
 pub use error::GameError;
+pub use filling::LocalFill;
 pub use launch::platform;
 pub use patching::Patched;
 pub use policy::{Decision, Ledger, Policy, Situation, WhilePlaying, Window};
@@ -123,6 +125,9 @@ pub struct Outcome {
     /// What came of a patch, where one was used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patch: Option<Patched>,
+    /// What came out of other files in the folder, where they were searched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fill: Option<LocalFill>,
     /// What an uninstall left.
     pub left: Vec<String>,
     /// The game's own exit code.

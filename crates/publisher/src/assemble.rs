@@ -8,7 +8,8 @@ use release::channel::{self, Channel, OriginSettings};
 use release::hash::Hash32;
 use release::id::Version;
 use release::layout::PieceLayers;
-use release::limits::LIST_MAX;
+use release::leaves::{self, FileLeaves};
+use release::limits::{LEAVES_BYTES_MAX, LIST_MAX};
 use release::manifest::{self, Manifest, ManifestError, ManifestFile};
 use release::metainfo::Metainfo;
 use url::Url;
@@ -71,6 +72,26 @@ pub(crate) fn torrent(
     let url_list =
         if plain { channel.mirrors.iter().filter_map(|mirror| plain_url(mirror)).collect() } else { vec![] };
     Ok(manifest.metainfo(layers, announce(channel), url_list)?)
+}
+
+/// The side file for local fill, unless the release is too large for one. Takes the leaves out of the hashes: they are a
+/// quarter of a percent of the build.
+pub(crate) fn leaves(manifest: &Manifest, hashes: &mut [Hashes]) -> Option<Vec<u8>> {
+    let mut by_root = BTreeMap::new();
+    for hashes in hashes {
+        let leaves = std::mem::take(&mut hashes.leaves);
+        if let Some(root) = hashes.pieces_root {
+            by_root.entry(root).or_insert(leaves);
+        }
+    }
+    if leaves::encoded_bytes(manifest) > LEAVES_BYTES_MAX {
+        return None;
+    }
+    let contents = leaves::contents(manifest).map(|(pieces_root, size)| {
+        let leaves = by_root.remove(&pieces_root).unwrap_or_default();
+        FileLeaves { pieces_root, size, leaves }
+    });
+    Some(leaves::encode(&contents.collect::<Vec<_>>()))
 }
 
 /// The channel's trackers that mean something outside the repository.

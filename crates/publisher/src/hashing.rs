@@ -1,6 +1,7 @@
 //! Hashes a build, piece by piece, in several threads. A piece is the largest portion of a file held in memory.
 
 use release::hash::Hash32;
+use release::leaves::Leaf;
 use release::merkle::{self, BLOCK};
 
 use crate::parallel::{self, batches, in_order};
@@ -20,6 +21,8 @@ pub(crate) struct Hashes {
     pub(crate) pieces_root: Option<Hash32>,
     /// One node per piece. For a file of one piece that is its root.
     pub(crate) nodes: Vec<Hash32>,
+    /// One leaf per 16 KiB, until the side file takes them.
+    pub(crate) leaves: Vec<Leaf>,
 }
 
 /// A piece of a build's file.
@@ -61,10 +64,13 @@ pub(crate) fn hash(
         let nodes = in_order(batch, parallel::threads(), Vec::new, |buffer, piece| {
             let file = &build.files[piece.file];
             read(file, piece, buffer)?;
-            Ok::<_, PublishError>(node(buffer, file.stamp.size, piece_length))
+            let leaves: Vec<Leaf> = buffer.chunks(BLOCK as usize).map(Leaf::of).collect();
+            let hashes: Vec<Hash32> = leaves.iter().map(|leaf| leaf.hash).collect();
+            Ok::<_, PublishError>((over(&hashes, file.stamp.size, piece_length), leaves))
         })?;
-        for (piece, node) in batch.iter().zip(nodes) {
+        for (piece, (node, leaves)) in batch.iter().zip(nodes) {
             all[piece.file].nodes.push(node);
+            all[piece.file].leaves.extend(leaves);
             meter.advance(u64::from(piece.length));
         }
     }
@@ -91,9 +97,13 @@ pub(crate) fn read(file: &BuildFile, piece: &Piece, buffer: &mut Vec<u8>) -> Res
 /// one, the root over its own.
 pub(crate) fn node(piece: &[u8], file_size: u64, piece_length: u32) -> Hash32 {
     let leaves: Vec<Hash32> = piece.chunks(BLOCK as usize).map(merkle::leaf).collect();
+    over(&leaves, file_size, piece_length)
+}
+
+fn over(leaves: &[Hash32], file_size: u64, piece_length: u32) -> Hash32 {
     let whole = file_size > u64::from(piece_length);
     let width = if whole { (piece_length / BLOCK) as usize } else { leaves.len().next_power_of_two() };
-    merkle::root(&leaves, width)
+    merkle::root(leaves, width)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A folder becomes a signed release.
 //!
 //! [`publish`] walks a build, hashes it, stores each file's bytes once as compressed frames, makes patches from older
-//! releases out of what is stored of them, and signs manifest, torrent, patches and channel into a TUF repository. Until the last rename of that commit every reader sees the old release.
+//! releases out of what is stored of them, and signs manifest, torrent, leaves, patches and channel into a TUF repository. Until the last rename of that commit every reader sees the old release.
 //!
 //! Invariants: no private key and no `muster.toml` is ever published; a file is never held in memory whole; a version
 //! that was published keeps its content for ever.

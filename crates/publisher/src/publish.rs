@@ -75,8 +75,9 @@ pub fn publish(
     let (config, config_file) = Config::read(&request.build_dir, request.config.as_deref())?;
     let build = walk::walk(&request.build_dir, &config, config_file.as_deref())?;
     let piece_length = piece_length(&editor, request, before.as_ref(), build.total_bytes())?;
-    let hashes = hashing::hash(&build, piece_length, &mut meter)?;
+    let mut hashes = hashing::hash(&build, piece_length, &mut meter)?;
     let manifest = assemble::manifest(request, &config, &build, &hashes, piece_length)?;
+    let leaves = assemble::leaves(&manifest, &mut hashes);
     let known = refuse_taken_version(&editor, request, &manifest)?;
     let origin = request.origin.or(config.origin).settings()?;
     let mut channel = assemble::channel(request, &config.notes, origin, before.as_ref());
@@ -102,6 +103,9 @@ pub fn publish(
         }
         editor.put_target(&target::manifest(&request.game, &request.version), manifest.encode())?;
         editor.put_target(&target::torrent(&request.game, &request.version), torrent.encode())?;
+        if let Some(leaves) = leaves {
+            editor.put_target(&target::leaves(&request.game, &request.version), leaves)?;
+        }
         editor.put_target(&target::channel(&request.game, &request.channel), channel.encode())?;
         let announce = assemble::announce(&channel);
         let forgotten = offers::enter(&mut editor, &channel, &mut offers, &store, &announce)?;

@@ -7,7 +7,8 @@
 use crate::{
     hash::Hash32,
     manifest::{Kind, Manifest},
-    merkle::{BLOCK, root},
+    merkle::{BLOCK, leaf, root},
+    rolling::weak,
 };
 use std::collections::BTreeSet;
 
@@ -22,6 +23,14 @@ pub struct Leaf {
     pub weak: u64,
     /// [`crate::merkle::leaf`] of its bytes.
     pub hash: Hash32,
+}
+
+impl Leaf {
+    /// Of at most 16 KiB; only the last leaf of a file is shorter.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self { weak: weak(bytes), hash: leaf(bytes) }
+    }
 }
 
 /// The leaves of one content.
@@ -130,13 +139,9 @@ fn read(entry: &[u8]) -> Leaf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{merkle, rolling};
 
     fn file(bytes: &[u8]) -> FileLeaves {
-        let leaves: Vec<Leaf> = bytes
-            .chunks(BLOCK as usize)
-            .map(|block| Leaf { weak: rolling::weak(block), hash: merkle::leaf(block) })
-            .collect();
+        let leaves: Vec<Leaf> = bytes.chunks(BLOCK as usize).map(Leaf::of).collect();
         let hashes: Vec<Hash32> = leaves.iter().map(|leaf| leaf.hash).collect();
         let pieces_root = root(&hashes, hashes.len().next_power_of_two());
         FileLeaves { pieces_root, size: bytes.len() as u64, leaves }

@@ -38,3 +38,6 @@ pub const PATCH_SEGMENTS_MAX: usize = 65_536;
 pub const PATCH_SPANS_MAX: usize = 5 * FILES_MAX;
 /// Most memory that a segment may need to be applied, in bytes, its old, new and own bytes included.
 pub const PATCH_MEMORY_MAX: u64 = 80_000_000;
+/// Largest side file of leaves that is written or read, in bytes: a release of 26 GB has one. It is held in memory twice
+/// while it is read; a larger release is fetched without local fill.
+pub const LEAVES_BYTES_MAX: u64 = 64 * 1024 * 1024;

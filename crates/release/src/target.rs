@@ -20,6 +20,12 @@ pub fn torrent(game: &GameId, version: &Version) -> String {
     format!("{game}~{version}.torrent")
 }
 
+/// A release's side file for local fill (see [`crate::leaves`]): `<game>~<version>.leaves`.
+#[must_use]
+pub fn leaves(game: &GameId, version: &Version) -> String {
+    format!("{game}~{version}.leaves")
+}
+
 /// The description of the patch between two releases: `<game>~<from>~<to>.patch`.
 #[must_use]
 pub fn patch(game: &GameId, from: &Version, to: &Version) -> String {

@@ -11,6 +11,7 @@ pub mod apply;
 pub mod assign;
 mod disk;
 pub mod error;
+pub mod fill;
 pub mod folder;
 pub mod fs;
 pub mod hashing;

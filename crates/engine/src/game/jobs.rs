@@ -211,11 +211,16 @@ impl Work {
                 Ok((prepared, staging, tree.map(Arc::new), old))
             })
             .await?;
-        let before = self.patch(release, &prepared, &staging).await?;
-        let missing = prepare::missing_bytes(&release.manifest, &prepared.plan, &staging.have());
+        let patched = self.patch(release, &prepared, &staging).await?;
+        let missing = || prepare::missing_bytes(&release.manifest, &prepared.plan, &staging.have());
+        let before = missing();
+        // What a patch leaves to the blocks is not in the old release, unless some of it failed here.
+        let searched = old.clone().filter(|_| patched.is_some_and(|brought| before <= brought.uncovered));
+        self.fill(release, &prepared, &staging, (before, searched)).await?;
+        let missing = missing();
         if missing > 0 {
-            // What the patch brought counts as done.
-            let total = before.map_or(prepared.plan.fetch_bytes, |before| before + missing);
+            // What was brought by then counts as done.
+            let total = patched.map_or(prepared.plan.fetch_bytes, |brought| brought.on_bar + before);
             let standing = old.as_ref().zip(tree.clone());
             self.fetch(release, &prepared, &staging, standing, Scale { total, after: 0 }).await?;
         }

@@ -1,8 +1,10 @@
 //! What a channel offers: from a repository's URL to a checked manifest, its torrent and its sources.
 
 mod described;
+mod side;
 
 pub(crate) use described::Described;
+pub(crate) use side::read_leaves;
 
 use super::{GameLink, TrustedRoot, error::GameError, older::Older, roots};
 use crate::{
@@ -41,6 +43,8 @@ pub(crate) struct Offer {
     pub(crate) metadata_bytes: u64,
     /// The releases before.
     pub(crate) older: Older,
+    /// Who vouches for everything else that the repository has.
+    pub(crate) client: Arc<trust::Client>,
     /// What the release would take, once that is known.
     pub(crate) available: Option<Available>,
     /// Names of the torrents of patches that the repository has for this game.
@@ -102,6 +106,7 @@ pub(crate) async fn read(ask: Ask<'_>) -> Result<Offer, GameError> {
         installed => Some(read_release(&client, &channel, installed.zip(Some(ask.layers))).await?),
     };
     let root_sha256 = release::hash::sha256(&root);
+    let client = Arc::new(client);
     Ok(Offer {
         sources: sources(&link.repository, &channel),
         release,
@@ -112,7 +117,8 @@ pub(crate) async fn read(ask: Ask<'_>) -> Result<Offer, GameError> {
         metadata_bytes: transport.bytes(),
         available: None,
         patch_torrents: Arc::new(described::torrent_names(&client, &channel.game)),
-        older: Older::new(client, &channel),
+        older: Older::new(Arc::clone(&client), &channel),
+        client,
         channel,
     })
 }

@@ -40,9 +40,9 @@ type Known = (Version, Vec<OtherRelease>);
 
 impl Older {
     /// What `channel` names and `client` vouches for.
-    pub(crate) fn new(client: Client, channel: &Channel) -> Self {
+    pub(crate) fn new(client: Arc<Client>, channel: &Channel) -> Self {
         let versions = std::iter::once(&channel.version).chain(&channel.previous).cloned().collect();
-        Self { client: Arc::new(client), game: channel.game.clone(), versions, known: Arc::default() }
+        Self { client, game: channel.game.clone(), versions, known: Arc::default() }
     }
 
     /// Lets the torrent of the release `ours` meet the players of those before it, one after the other as their manifests

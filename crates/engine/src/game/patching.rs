@@ -50,6 +50,15 @@ pub struct Patched {
     pub written_bytes: u64,
 }
 
+/// What a patch took and left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Brought {
+    /// Bytes that it took on the bar.
+    pub(super) on_bar: u64,
+    /// Bytes of the release that it was to leave to the blocks.
+    pub(super) uncovered: u64,
+}
+
 /// The patch and what of it is worth it.
 type Chosen = (Described, PatchPart);
 
@@ -57,14 +66,13 @@ type Chosen = (Described, PatchPart);
 type Ground = (Arc<Patching>, Arc<Staging>);
 
 impl Work {
-    /// Applies the patch to `release` where that is the cheapest way; the bytes that it took on the bar, or `None`
-    /// where it is not.
+    /// Applies the patch to `release` where that is the cheapest way; `None` where it is not.
     pub(super) async fn patch(
         &mut self,
         release: &Release,
         prepared: &Prepared,
         staging: &Arc<Staging>,
-    ) -> Result<Option<u64>, GameError> {
+    ) -> Result<Option<Brought>, GameError> {
         let Some((described, part)) = self.choose(release, prepared, staging).await? else { return Ok(None) };
         self.control.enter(Step::Downloading);
         let (patching, payload) = self.open(release, &described, staging).await?;
@@ -108,7 +116,7 @@ impl Work {
         self.outcome.patch = Some(patched);
         let staged = Arc::clone(staging);
         blocking(move || staged.flush()).await??;
-        Ok(Some(total))
+        Ok(Some(Brought { on_bar: total, uncovered: part.uncovered_bytes }))
     }
 
     /// The patch, if it is the cheapest way and there is room for it.

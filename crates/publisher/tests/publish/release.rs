@@ -1,5 +1,6 @@
 use std::fs;
 
+use release::leaves::{self, Leaf};
 use release::manifest::{FileSet, Kind};
 use release::seektable::SeekTable;
 
@@ -32,6 +33,22 @@ fn players_read_what_the_build_holds() {
     assert!(torrent.layers.complete(&torrent.layout));
     let channel = studio.channel();
     assert_eq!((channel.version.as_str(), channel.sequence, channel.rollout_percent), ("1.0", 1, 100));
+}
+
+#[test]
+fn the_side_file_has_every_leaf_of_the_build() {
+    let studio = Studio::new();
+    studio.write("data/again.pak", &fs::read(studio.build().join("data/noise.pak")).unwrap());
+    studio.publish("1.0");
+    let manifest = studio.manifest("1.0");
+    let contents = leaves::parse(&studio.target("ember~1.0.leaves"), &manifest).unwrap();
+    let (noise, count) = (manifest.file(&"data/noise.pak".parse().unwrap()).unwrap(), contents.len());
+    let noise = contents.iter().find(|file| Some(file.pieces_root) == noise.pieces_root).unwrap();
+    let original = fs::read(studio.build().join("data/noise.pak")).unwrap();
+    let expected: Vec<Leaf> = original.chunks(16_384).map(Leaf::of).collect();
+    assert!(noise.leaves == expected && expected.iter().any(|leaf| leaf.weak != 0));
+    // Neither the empty file, nor the player's, nor the same content twice.
+    assert_eq!(count, 4);
 }
 
 #[test]

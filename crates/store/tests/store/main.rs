@@ -10,6 +10,7 @@
 )]
 
 mod faults;
+mod filled;
 mod folders;
 mod life;
 mod patched;
