@@ -136,6 +136,8 @@ fn write(old: &[u8], new: &[u8], runs: &[Run], plan: Plan<'_>) -> Result<Vec<u8>
         let apart =
             gaps(runs, new.len()).flat_map(|gap| new[gap.0..gap.1].iter().copied()).collect::<Vec<u8>>();
         let frame = reference::encode(Prefix(old), &apart, effort)?;
+        // Whoever decodes has these bytes before the runs' differences, whose models look a few bytes ahead.
+        gaps(runs, new.len()).for_each(|gap| image[gap.0..gap.1].copy_from_slice(&new[gap.0..gap.1]));
         payload.extend_from_slice(&(frame.len() as u32).to_le_bytes());
         payload.extend_from_slice(&frame);
     } else if old.len() <= SEARCHED_MAX.max(literals * SEARCHED_FOR_EACH) {
