@@ -83,6 +83,11 @@ pub(crate) fn create_folder(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(at(path))
 }
 
+/// Writes a file whole. Not for the repository, whose files come into their places by [`Pending`].
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    fs::write(path, bytes).map_err(at(path))
+}
+
 pub(crate) fn remove(path: &Path) -> Result<()> {
     fs::remove_file(path).map_err(at(path))
 }

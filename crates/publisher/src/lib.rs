@@ -9,21 +9,26 @@
 //! It does not serve what it writes, and it opens no sockets.
 
 mod assemble;
+mod closer;
 mod config;
 mod content;
 mod disk;
 mod error;
 mod glob;
 mod hashing;
+mod lint;
 mod parallel;
 mod patch;
+mod picture;
 mod plain;
 mod publish;
 mod report;
+mod share;
 mod walk;
 
 pub use config::{Config, FileRule, Origin};
 pub use disk::DiskError;
 pub use error::PublishError;
+pub use lint::{Finding, Habit};
 pub use publish::{PublishRequest, publish};
 pub use report::{Phase, Progress, PublishReport, UpdateCost};

@@ -14,6 +14,7 @@ use release::target;
 use trust::Editor;
 use url::Url;
 
+use crate::closer::Closer;
 use crate::config::{Config, Origin};
 use crate::content::Store;
 use crate::patch::Target;
@@ -49,7 +50,10 @@ pub struct PublishRequest {
     pub patch_from: Vec<Version>,
     /// Also lay the release out as plain files, for web seeds of other clients.
     pub plain: bool,
-    /// Find everything out, write nothing.
+    /// Draw which files the bytes of an update go to, from the newest older release, or of a first install where there
+    /// is none: an SVG document, written here. It is written in a dry run too.
+    pub picture: Option<PathBuf>,
+    /// Find everything out, write nothing to the repository.
     pub dry_run: bool,
     /// The time that signatures and channel bear.
     pub now: DateTime<Utc>,
@@ -90,6 +94,8 @@ pub fn publish(
         Target { manifest: &manifest, build: &build, hashes: &hashes, sizes: &stored.sizes, store: &store };
     let wish = Wish { named: &request.patch_from, keep: config.keep(), dry_run: request.dry_run };
     let mut offers = offers::offers(&editor, &channel, before.as_ref(), &target, &wish, &mut meter)?;
+    let closer = Closer { editor: &editor, manifest: &manifest, store: &store, sizes: &stored.sizes };
+    let view = closer.look(&build, &offers, &mut meter)?;
     build.refuse_changes()?;
     channel.patches.clone_from(&offers.kept);
     let from = offers.costs.iter().map(|cost| (cost.from.clone(), cost.download_bytes)).take(LIST_MAX);
@@ -113,6 +119,9 @@ pub fn publish(
         // Only now does nothing signed name it. Readers of the old metadata fetch changed files instead.
         forgotten.iter().try_for_each(|root| store.remove(root))?;
     }
+    if let Some(path) = &request.picture {
+        disk::write(path, view.picture(&manifest).as_bytes())?;
+    }
     Ok(PublishReport {
         game: request.game.clone(),
         version: request.version.clone(),
@@ -130,6 +139,7 @@ pub fn publish(
         patch_bytes_new,
         updates: offers.costs,
         seconds: started.elapsed().as_secs_f64(),
+        findings: view.findings,
         warnings: [warnings(&manifest, config_file.as_deref()), offers.warnings].concat(),
     })
 }

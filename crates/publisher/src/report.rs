@@ -4,6 +4,8 @@ use release::hash::Hash32;
 use release::id::{ChannelName, GameId, Version};
 use serde::Serialize;
 
+use crate::lint::Finding;
+
 /// What is being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -14,6 +16,8 @@ pub enum Phase {
     Compressing,
     /// Making patches from older releases.
     Patching,
+    /// Comparing changed files with those of the release before.
+    Comparing,
 }
 
 /// How far a phase has come, in bytes of the build.
@@ -62,6 +66,8 @@ pub struct PublishReport {
     pub updates: Vec<UpdateCost>,
     /// How long it took.
     pub seconds: f64,
+    /// Habits of the build that cost players bytes, compared with the newest older release.
+    pub findings: Vec<Finding>,
     /// What the publisher should know, in sentences.
     pub warnings: Vec<String>,
 }

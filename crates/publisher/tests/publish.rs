@@ -3,6 +3,8 @@
 
 #[path = "publish/figures.rs"]
 mod figures;
+#[path = "publish/lint.rs"]
+mod lint;
 #[path = "publish/patches.rs"]
 mod patches;
 #[path = "publish/refusals.rs"]

@@ -9,7 +9,7 @@ use crate::{
 };
 use chrono::Utc;
 use clap::Args;
-use publisher::{Phase, Progress, PublishReport, PublishRequest, UpdateCost};
+use publisher::{Finding, Phase, Progress, PublishReport, PublishRequest, UpdateCost};
 use release::id::{ChannelName, GameId, Version};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
@@ -56,9 +56,13 @@ pub(crate) struct Publish {
     /// Also lay the files out under plain/, as web seeds for other BitTorrent programs
     #[arg(long)]
     plain: bool,
-    /// Find everything out and write nothing
+    /// Find everything out and write nothing to the repository
     #[arg(long)]
     dry_run: bool,
+    /// Draw which files the bytes of the update from the newest older release go to (of a first install if there is
+    /// none)
+    #[arg(long, value_name = "FILE.svg")]
+    picture: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
@@ -66,7 +70,7 @@ Examples:
 
   muster publish ./build --repo ./repository --game rocket --version 1.1
   muster publish ./build --repo ./repository --game rocket --version 1.2-rc1 --channel beta
-  muster publish ./build --repo ./repository --game rocket --version 1.1 --dry-run
+  muster publish ./build --repo ./repository --game rocket --version 1.1 --dry-run --picture update.svg
 
 A muster.toml in the build folder:
 
@@ -102,6 +106,7 @@ impl Publish {
             patch_from: self.patch_from,
             plain: self.plain,
             dry_run: self.dry_run,
+            picture: self.picture,
             now: Utc::now(),
         };
         let (sender, progress) = watch::channel(None);
@@ -137,6 +142,7 @@ async fn show(
             Phase::Hashing => "hashing",
             Phase::Compressing => "compressing",
             Phase::Patching => "making patches",
+            Phase::Comparing => "comparing",
         };
         context.output.event("progress", json!(progress));
         let bytes = Some((progress.done_bytes, progress.total_bytes));
@@ -154,27 +160,6 @@ fn fields(report: &PublishReport) -> Map<String, Value> {
     }
 }
 
-fn update_words(update: &UpdateCost) -> String {
-    let mut words = format!(
-        "a player with {} downloads at most {}: changed files {}",
-        update.from,
-        output::bytes(update.download_bytes),
-        output::bytes(update.blocks_bytes)
-    );
-    match (update.patch_bytes, update.patch_route.as_slice()) {
-        (Some(bytes), [_]) => words += &format!(", patch {}", output::bytes(bytes)),
-        (Some(bytes), route) => {
-            let route: Vec<&str> = route.iter().map(Version::as_str).collect();
-            words += &format!(", patches {} by way of {}", output::bytes(bytes), route.join(", "));
-        }
-        (None, _) => words += ", no patch",
-    }
-    if update.patch_cpu_seconds > 0.0 {
-        words += &format!(" (made in {:.1} s of processor time)", update.patch_cpu_seconds);
-    }
-    words
-}
-
 fn words(report: &PublishReport) -> String {
     let state = match (report.dry_run, report.already_published) {
         (true, _) => "would be published",
@@ -182,20 +167,17 @@ fn words(report: &PublishReport) -> String {
         (false, false) => "is published",
     };
     let mut words = format!(
-        "{} {} {state} on channel {}: {} files, {}, infohash {}\n  a new player downloads at most {}\n",
+        "{} {} {state} on channel {}: {} files, {}, infohash {}\n\n{}\n",
         report.game,
         report.version,
         report.channel,
         report.files,
         output::bytes(report.raw_bytes),
         report.infohash,
-        output::bytes(report.fresh_download_bytes),
+        table(&rows(report)),
     );
-    for update in &report.updates {
-        words += &format!("  {}\n", update_words(update));
-    }
     words += &format!(
-        "  the origin stores {} more, in {} new files, and {} of patches",
+        "The origin stores {} more, in {} new files, and {} of patches.",
         output::bytes(report.content_bytes_new),
         report.content_files_new,
         output::bytes(report.patch_bytes_new)
@@ -203,5 +185,75 @@ fn words(report: &PublishReport) -> String {
     for warning in &report.warnings {
         words += &format!("\nwarning: {warning}");
     }
+    for finding in &report.findings {
+        words += &format!("\n{}", finding_words(finding));
+    }
     words
+}
+
+/// What each kind of player downloads at most, from the origin alone; what other players have passed on is less for it.
+fn rows(report: &PublishReport) -> Vec<[String; 4]> {
+    let mut rows = vec![
+        ["a player who has", "downloads", "fetching blocks only", "by"].map(str::to_owned),
+        [
+            "nothing".to_owned(),
+            output::bytes(report.fresh_download_bytes),
+            output::bytes(report.fresh_download_bytes),
+            "compressed files".to_owned(),
+        ],
+    ];
+    rows.extend(report.updates.iter().map(|update| {
+        [
+            update.from.to_string(),
+            output::bytes(update.download_bytes),
+            output::bytes(update.blocks_bytes),
+            way(update),
+        ]
+    }));
+    let plain = output::bytes(report.raw_bytes);
+    rows.push(["another BitTorrent program".to_owned(), plain.clone(), plain, "plain blocks".to_owned()]);
+    rows
+}
+
+fn way(update: &UpdateCost) -> String {
+    let mut words = match (update.patch_bytes, update.patch_route.as_slice()) {
+        (Some(_), [_]) => "patch".to_owned(),
+        (Some(_), route) => {
+            let route: Vec<&str> = route.iter().map(Version::as_str).collect();
+            format!("patches by way of {}", route.join(", "))
+        }
+        (None, _) => "changed files".to_owned(),
+    };
+    if update.patch_cpu_seconds > 0.0 {
+        words += &format!(" (tried in {:.1} s of processor time)", update.patch_cpu_seconds);
+    }
+    words
+}
+
+/// Columns side by side; those of figures end at one line.
+fn table(rows: &[[String; 4]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths = [width(0), width(1), width(2)];
+    let line = |[who, all, blocks, by]: &[String; 4]| {
+        format!("  {who:<0$}  {all:>1$}  {blocks:>2$}  {by}\n", widths[0], widths[1], widths[2])
+    };
+    rows.iter().map(line).collect()
+}
+
+fn finding_words(finding: &Finding) -> String {
+    let code = serde_json::to_value(finding.code).ok();
+    let code = code.as_ref().and_then(Value::as_str).unwrap_or_default();
+    let mut words = format!(
+        "lint: {code}: {}\n      {} {}, {} as blocks",
+        finding.advice,
+        finding.files,
+        if finding.files == 1 { "file" } else { "files" },
+        output::bytes(finding.blocks_bytes)
+    );
+    if let Some(bytes) = finding.patch_bytes {
+        words += &format!(", {} by patch", output::bytes(bytes));
+    }
+    let examples: Vec<&str> = finding.examples.iter().map(|path| path.as_str()).collect();
+    let more = if finding.files > examples.len() as u64 { ", …" } else { "" };
+    words + &format!(": {}{more}", examples.join(", "))
 }
