@@ -13,7 +13,7 @@ use crate::{
     settings::{Settings, WhilePlaying},
 };
 use engine::{
-    game::{self, Game, GameConfig, GameLink, Policy, TrustedRoot},
+    game::{self, Game, GameConfig, GameLink, Import, Policy, TrustedRoot},
     session::{Session, SessionConfig, SessionError},
     snapshot::{Action, Button, Limits, Phase, Snapshot},
 };
@@ -254,6 +254,7 @@ fn config(
         title: desk.title.clone(),
         urgency: game::Urgency::Foreground,
         known_installed: memory.knows(&settings.dir),
+        import: Import::default(),
     })
 }
 

@@ -75,11 +75,27 @@ impl Scene {
     }
 
     fn install(&self) -> Outcome {
-        let root = self.repository.root();
-        let words = ["install", &self.origin.url, "--game", GAME, "--dir", text(&self.dir)];
-        let outcome = self.player.run(&[&words[..], &["--root", text(&root), "--no-lan"]].concat());
+        let outcome = self.install_into(&self.dir, &[]);
         assert_eq!(outcome.code, 0, "{}", outcome.errors);
         outcome
+    }
+
+    fn install_into(&self, dir: &Path, more: &[&str]) -> Outcome {
+        let root = self.repository.root();
+        let words = ["install", &self.origin.url, "--game", GAME, "--dir", text(dir)];
+        self.player.run(&[&words[..], &["--root", text(&root), "--no-lan"], more].concat())
+    }
+
+    /// A copy that another program installed: an older readme, the big file damaged in one place, and a save.
+    fn foreign(&self, name: &str) -> PathBuf {
+        let dir = self.base.path().join(name);
+        fs::create_dir_all(dir.join("data")).unwrap();
+        let mut big = self.big();
+        big[7 << 20] ^= 1;
+        fs::write(dir.join("data/big.pak"), big).unwrap();
+        fs::write(dir.join("readme.txt"), b"of another shop").unwrap();
+        fs::write(dir.join("hero.sav"), b"level 60").unwrap();
+        dir
     }
 
     /// The release stands, and so does what was imported.
@@ -160,4 +176,56 @@ fn a_side_file_that_lies_is_refused_and_one_that_is_not_there_is_not_missed() {
         assert!(result["fill"].is_null() && downloaded(&result) > BIG as u64, "{result}");
         scene.assert_stands(&import, &imported);
     }
+}
+
+#[test]
+fn a_copy_that_something_else_installed_is_imported_in_place() {
+    let scene = Scene::new();
+    let dir = scene.foreign("elsewhere");
+    let refused = scene.install_into(&dir, &[]);
+    assert_eq!(refused.code, 22, "only where it is asked for: {}", refused.errors);
+    assert!(refused.errors.contains("FOLDER_NOT_OURS") && !dir.join(".muster").exists(), "{}", refused.errors);
+
+    let outcome = scene.install_into(&dir, &["--import"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.errors);
+    let result = outcome.result();
+    println!("{} of {BIG} bytes came into a damaged copy", downloaded(&result));
+    assert!(downloaded(&result) < FEW, "one piece, a readme and documents: {result}");
+    assert_eq!(fs::read(dir.join("hero.sav")).unwrap(), b"level 60", "what the release does not name stays");
+    for path in ["data/big.pak", "readme.txt"] {
+        assert!(fs::read(dir.join(path)).unwrap() == fs::read(scene.build("1.0").join(path)).unwrap(), "{path}");
+    }
+    let aside = result["moved_aside"].as_array().unwrap();
+    assert_eq!(aside.len(), 2, "what stood in the way is kept: {result}");
+    assert_eq!(scene.player.run(&["verify", text(&dir)]).code, 0);
+}
+
+#[test]
+fn a_copy_elsewhere_is_only_read() {
+    let scene = Scene::new();
+    let copy = scene.foreign("elsewhere");
+    let before = tree::read(&copy);
+    let dir = scene.base.path().join("second");
+    let missing = scene.install_into(&dir, &["--from", text(&scene.base.path().join("no such folder"))]);
+    assert!(missing.code != 0 && !dir.exists(), "{}", missing.errors);
+
+    let outcome = scene.install_into(&dir, &["--from", text(&copy)]);
+    assert_eq!(outcome.code, 0, "{}", outcome.errors);
+    let result = outcome.result();
+    println!("{} of {BIG} bytes came beside a damaged copy: {}", downloaded(&result), result["fill"]);
+    assert!(downloaded(&result) < FEW, "{result}");
+    assert_eq!(tree::read(&copy), before);
+    tree::assert_same(&scene.build("1.0"), &dir);
+}
+
+#[test]
+fn a_folder_without_the_game_is_not_imported() {
+    let scene = Scene::new();
+    let dir = scene.base.path().join("papers");
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join("thesis.txt"), b"years").unwrap();
+    let refused = scene.install_into(&dir, &["--import"]);
+    assert_eq!(refused.code, 22, "{}", refused.errors);
+    assert!(refused.errors.contains("NOTHING_TO_IMPORT"), "{}", refused.errors);
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 1, "and nothing is left there");
 }

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use engine::{
-    game::{Game, GameConfig, GameLink, Ledger, Policy, TrustedRoot, Urgency, Window},
+    game::{Game, GameConfig, GameLink, Import, Ledger, Policy, TrustedRoot, Urgency, Window},
     session::{Session, SessionConfig},
     snapshot::{Action, Limits, SharingMode, SharingPause, Snapshot},
 };
@@ -62,6 +62,7 @@ impl Sharer {
             urgency: Urgency::Foreground,
             title: "Demo".into(),
             known_installed: false,
+            import: Import::default(),
         };
         let game = Game::open(config, session.clone());
         game.perform(Action::Install).await.unwrap();

@@ -9,7 +9,7 @@ use crate::{
 };
 use clap::{Args, ValueEnum};
 use engine::{
-    game::{Game, GameConfig, GameLink, Ledger, Outcome, Policy, Urgency},
+    game::{Game, GameConfig, GameLink, Import, Ledger, Outcome, Policy, Urgency},
     session::{Caps, Connections, Session, SessionConfig},
     snapshot::{Action, Limits, Phase, SharingMode, Snapshot},
 };
@@ -91,19 +91,30 @@ pub(crate) fn open(
     transfer: &Transfer,
     stay: bool,
 ) -> Result<Opened, CliError> {
+    open_importing(dir, link, transfer, stay, Import::default())
+}
+
+/// As [`open`], with what is here already.
+pub(crate) fn open_importing(
+    dir: &Path,
+    link: Option<GameLink>,
+    transfer: &Transfer,
+    stay: bool,
+    import: Import,
+) -> Result<Opened, CliError> {
     let sharing = transfer.sharing(stay);
     // Who exchanges with nobody listens to nobody.
     let listen = (sharing == SharingMode::Off).then_some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     let connections = transfer.connections.get();
     let net = Net { listen, lan: !transfer.no_lan, map_port: transfer.map_port, connections };
-    open_with(dir, link, transfer.limits(), sharing, transfer.urgency(), net)
+    open_with(dir, link, transfer.limits(), sharing, transfer.urgency(), import, net)
 }
 
 /// Opens a folder for jobs that stay on this machine, but for the repository's own documents.
 pub(crate) fn open_alone(dir: &Path) -> Result<Opened, CliError> {
     let listen = Some((Ipv4Addr::LOCALHOST, 0).into());
     let net = Net { listen, lan: false, map_port: false, connections: Connections::default() };
-    open_with(dir, None, Limits::default(), SharingMode::Off, Urgency::Foreground, net)
+    open_with(dir, None, Limits::default(), SharingMode::Off, Urgency::Foreground, Import::default(), net)
 }
 
 /// Where to be found.
@@ -120,6 +131,7 @@ fn open_with(
     limits: Limits,
     sharing: SharingMode,
     urgency: Urgency,
+    import: Import,
     net: Net,
 ) -> Result<Opened, CliError> {
     let title = link.as_ref().map(|link| link.game.to_string()).unwrap_or_default();
@@ -142,6 +154,7 @@ fn open_with(
         title,
         urgency,
         known_installed: false,
+        import,
     };
     Ok(Opened { game: Game::open(config, session.clone()), session })
 }
@@ -229,14 +242,17 @@ pub(crate) fn fields(outcome: &Outcome) -> Map<String, Value> {
 pub(crate) fn sentence(verb: &str, outcome: &Outcome) -> String {
     let version = outcome.release.as_deref().unwrap_or("nothing");
     let from = &outcome.downloaded_bytes;
+    let moved = outcome.moved_aside.iter().map(|moved| format!("\n  moved aside: {moved}"));
     format!(
-        "{verb} {version} in {:.1} s: {} from the origin, {} from players, {} from the local network; {} passed on",
+        "{verb} {version} in {:.1} s: {} from the origin, {} from players, {} from the local network; {} passed on, {} \
+         written",
         outcome.seconds,
         output::bytes(from.origin),
         output::bytes(from.players),
         output::bytes(from.lan),
         output::bytes(outcome.uploaded_bytes),
-    )
+        output::bytes(outcome.written_bytes),
+    ) + &moved.collect::<String>()
 }
 
 /// Shows snapshots as they change, a few a second.

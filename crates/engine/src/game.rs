@@ -91,6 +91,17 @@ pub struct GameConfig {
     /// The caller knows that a game stood in `dir`: a folder that is gone is then a missing drive, not
     /// a game that is not installed yet.
     pub known_installed: bool,
+    /// What is here already of a game that is to be installed.
+    pub import: Import,
+}
+
+/// Copies of a game that something else put on this machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Import {
+    /// The game folder itself may hold one: it is taken over by the first install.
+    pub in_place: bool,
+    /// Folders that are searched for content and only read, absolute.
+    pub from: Vec<PathBuf>,
 }
 
 /// Whether somebody waits for what a game fetches.
@@ -114,6 +125,8 @@ pub struct Outcome {
     pub downloaded_bytes: BySource,
     /// Bytes passed on meanwhile.
     pub uploaded_bytes: u64,
+    /// Bytes of game files written to the disk. Less than what changed where files share their blocks.
+    pub written_bytes: u64,
     /// How long it took.
     pub seconds: f64,
     /// Whether anything in the folder changed.

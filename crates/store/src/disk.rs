@@ -102,6 +102,11 @@ impl Disk {
         }
     }
 
+    /// See [`Fs::clone_file`].
+    pub(crate) fn clone_file(&self, from: &Path, to: &Path) -> Result<bool> {
+        self.0.clone_file(from, to).at(to)
+    }
+
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         self.0.rename(from, to).at(from)
     }

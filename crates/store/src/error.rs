@@ -50,6 +50,12 @@ pub enum StoreError {
         /// The folder.
         path: PathBuf,
     },
+    /// It was to be imported, and holds no copy of this game.
+    #[error("{path} holds no copy of this game, so there is nothing to import")]
+    NothingToImport {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A game must never be installed there.
     #[error("{path} cannot hold a game: {reason}")]
     FolderRefused {
@@ -147,6 +153,7 @@ impl StoreError {
             Self::NoPermission { .. } => "NO_PERMISSION",
             Self::Io { .. } => "DISK_ERROR",
             Self::FolderNotOurs { .. } => "FOLDER_NOT_OURS",
+            Self::NothingToImport { .. } => "NOTHING_TO_IMPORT",
             Self::FolderRefused { .. } => "FOLDER_REFUSED",
             Self::FolderMissing { .. } => "FOLDER_MISSING",
             Self::Locked { .. } => "LOCKED",
@@ -164,7 +171,13 @@ impl StoreError {
     /// Whether the same call may succeed later without anybody changing the release.
     #[must_use]
     pub fn can_retry(&self) -> bool {
-        !matches!(self, Self::FolderNotOurs { .. } | Self::FolderRefused { .. } | Self::StateTooNew { .. })
+        !matches!(
+            self,
+            Self::FolderNotOurs { .. }
+                | Self::NothingToImport { .. }
+                | Self::FolderRefused { .. }
+                | Self::StateTooNew { .. }
+        )
     }
 
     /// The system's error kind, where there is one.

@@ -24,7 +24,10 @@ use release::{
     merkle::BLOCK,
     plan::{Plan, Source},
 };
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 use wanted::Wanted;
 
 /// Files that may hold something.
@@ -41,24 +44,50 @@ impl Sources {
     /// As the disk says of the game folder itself; a folder in it that cannot be read is left out.
     pub fn of(folder: &GameFolder) -> Result<Self> {
         let tree = folder.tree().clone();
-        let (mut files, mut open) = (Vec::new(), Vec::new());
-        for name in tree.disk.names(tree.dir())?.into_iter().filter(|name| *name != STATE_DIR) {
-            open.push(tree.dir().join(name));
+        let names = tree.disk.names(tree.dir())?.into_iter().filter(|name| *name != STATE_DIR);
+        let open = names.map(|name| tree.dir().join(name)).collect();
+        let mut sources = Self { tree, files: Vec::new() };
+        sources.walk(open);
+        sources.largest_first();
+        Ok(sources)
+    }
+
+    /// Adds every regular file of at least a leaf in a folder outside of the game's: a copy that something else installed.
+    /// It is only read, and a `.muster` in it is passed over. What cannot be read is left out.
+    pub fn also(&mut self, dir: &Path) {
+        // The game's own folder is searched already; one around it would be searched twice.
+        let Ok(dir) = self.tree.disk.canonicalize(dir) else {
+            tracing::info!(path = %dir.display(), "there is no such folder to take files from");
+            return;
+        };
+        if dir.starts_with(self.tree.dir()) || self.tree.dir().starts_with(&dir) {
+            tracing::info!(path = %dir.display(), "the game's own folder is searched already");
+            return;
         }
+        self.walk(vec![dir]);
+        self.largest_first();
+    }
+
+    fn walk(&mut self, mut open: Vec<PathBuf>) {
         while let Some(path) = open.pop() {
-            let Ok(Some(meta)) = tree.disk.lstat(&path) else { continue };
+            let Ok(Some(meta)) = self.tree.disk.lstat(&path) else { continue };
             match meta.kind {
-                Kind::File if meta.stamp.size >= u64::from(BLOCK) => files.push((path, meta.stamp.size)),
-                Kind::Dir => match tree.disk.names(&path) {
-                    Ok(names) => open.extend(names.into_iter().map(|name| path.join(name))),
+                Kind::File if meta.stamp.size >= u64::from(BLOCK) => self.files.push((path, meta.stamp.size)),
+                Kind::Dir => match self.tree.disk.names(&path) {
+                    Ok(names) => {
+                        let names = names.into_iter().filter(|name| *name != STATE_DIR);
+                        open.extend(names.map(|name| path.join(name)));
+                    }
                     Err(error) => tracing::info!(%error, "a folder is not searched"),
                 },
                 Kind::File | Kind::Other => {}
             }
         }
-        // The largest first: threads end together.
-        files.sort_unstable_by(|(a, long), (b, longer)| longer.cmp(long).then_with(|| a.cmp(b)));
-        Ok(Self { tree, files })
+    }
+
+    /// So that threads end together.
+    fn largest_first(&mut self) {
+        self.files.sort_unstable_by(|(a, long), (b, longer)| longer.cmp(long).then_with(|| a.cmp(b)));
     }
 
     /// Leaves out the files of a release that stands: what they are worth is known already.

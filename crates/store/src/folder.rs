@@ -69,6 +69,17 @@ impl GameFolder {
     /// [`StoreError::FolderNotOurs`] for a folder that is not empty or another game's; otherwise
     /// as [`GameFolder::open`].
     pub fn create(fs: Arc<dyn Fs>, dir: &Path, places: &Places, state: &FolderState) -> Result<Self> {
+        Self::claim(fs, dir, places, state, |_| Err(StoreError::FolderNotOurs { path: dir.to_owned() }))
+    }
+
+    /// Makes `dir` a game's folder; `judge` says whether what others put there may stay in it.
+    pub(crate) fn claim(
+        fs: Arc<dyn Fs>,
+        dir: &Path,
+        places: &Places,
+        state: &FolderState,
+        judge: impl FnOnce(&Tree) -> Result<()>,
+    ) -> Result<Self> {
         let disk = Disk::new(fs);
         let refused = |reason| StoreError::FolderRefused { path: dir.to_owned(), reason };
         if !dir.is_absolute() {
@@ -81,8 +92,11 @@ impl GameFolder {
         }
         let tree = Tree::new(disk.clone(), resolved);
         match occupant(&tree)? {
-            Occupant::Others => return Err(StoreError::FolderNotOurs { path: dir.to_owned() }),
             Occupant::Game => {}
+            Occupant::Others => {
+                judge(&tree)?;
+                make_dirs(&disk, &tree.dir().join(STATE_DIR))?;
+            }
             Occupant::Nobody | Occupant::Unfinished => make_dirs(&disk, &tree.dir().join(STATE_DIR))?,
         }
         let folder = Self::load(tree, Some(state))?;

@@ -47,6 +47,13 @@ pub trait Fs: Debug + Send + Sync {
     /// # Errors
     /// As the system says.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
+    /// Makes `to`, where nothing stands, a file with the content of `from` that shares its blocks on the disk until one of
+    /// them is written to (reflink on btrfs and XFS, clone on APFS and ReFS). False, and nothing made, where the volume
+    /// cannot.
+    ///
+    /// # Errors
+    /// As the system says, of a volume that is full.
+    fn clone_file(&self, from: &Path, to: &Path) -> io::Result<bool>;
     /// Renames, replacing a file at `to`. Waits a little for a holder on Windows.
     ///
     /// # Errors
@@ -194,6 +201,18 @@ impl Fs for RealFs {
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         fs::create_dir(path)
+    }
+
+    fn clone_file(&self, from: &Path, to: &Path) -> io::Result<bool> {
+        if !fs::symlink_metadata(from)?.is_file() {
+            return Ok(false);
+        }
+        match reflink_copy::reflink(from, to) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => Err(error),
+            // Systems have a dozen ways to say that they cannot.
+            Err(_) => Ok(false),
+        }
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -15,6 +15,7 @@ pub mod fill;
 pub mod folder;
 pub mod fs;
 pub mod hashing;
+mod import;
 pub mod installed;
 mod journal;
 mod layers;

@@ -30,6 +30,9 @@ use std::{
 /// Bytes copied into staging between two flushes.
 const FLUSH_BYTES: u64 = 16 * 1024 * 1024;
 
+/// From this size on a file of which some pieces are right is cloned rather than copied, where the volume can.
+const CLONE_BYTES: u64 = 1024 * 1024;
+
 /// The way to a wanted release from what stands here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prepared {
@@ -193,7 +196,10 @@ fn salvage(
     meter.each(&work, |(file, root, layer, available)| {
         let shape = Shape { size: file.size, piece_length: wanted.piece_length };
         let at = folder.tree().at(&file.path);
-        let source = folder.tree().disk.open(&at)?;
+        // A clone holds what the file holds; read from it, what was hashed is what is staged.
+        let clone = if file.size >= CLONE_BYTES { staging.begin_as_clone(root, &at)? } else { None };
+        let cloned = clone.is_some();
+        let source = clone.map_or_else(|| folder.tree().disk.open(&at), Ok)?;
         let mut buffer = Vec::new();
         for ((offset, length), expected) in shape.pieces().zip(*layer) {
             meter.bytes(u64::from(length))?;
@@ -206,7 +212,9 @@ fn salvage(
             if read < buffer.len() || shape.piece_hash(&buffer) != *expected {
                 continue;
             }
-            staging.write_at(root, offset, &buffer)?;
+            if !cloned {
+                staging.write_at(root, offset, &buffer)?;
+            }
             staging.verified(root, offset, u64::from(length));
             if unflushed.fetch_add(u64::from(length), Ordering::Relaxed) >= FLUSH_BYTES {
                 unflushed.store(0, Ordering::Relaxed);

@@ -19,23 +19,21 @@ const RESERVE_SHARE: u64 = 20;
 #[must_use]
 pub fn need_bytes(wanted: &Manifest, actions: &[Action], staged: &Have) -> u64 {
     let mut contents = BTreeMap::new();
-    let mut copies = 0;
     for (file, action) in wanted.files.iter().zip(actions) {
-        match action {
-            Action::Place { root } => {
-                contents.insert(*root, file.size);
-            }
-            Action::PlaceCopy { root } => {
-                contents.insert(*root, file.size);
-                copies += file.size;
-            }
-            Action::Copy { .. } => copies += file.size,
-            Action::Keep { .. } | Action::Leave | Action::Move { .. } | Action::Empty => {}
+        if let Action::Place { root } | Action::PlaceCopy { root } = action {
+            contents.insert(*root, file.size);
         }
     }
     let unstaged = contents.iter().map(|(root, size)| size.saturating_sub(staged.bytes_of(root)));
-    let bytes = unstaged.sum::<u64>() + copies;
+    let bytes = unstaged.sum::<u64>() + copied_bytes(wanted, actions);
     if bytes == 0 { 0 } else { bytes + bytes / RESERVE_SHARE + RESERVE_BYTES }
+}
+
+/// Bytes of files that are put in place as copies of others.
+#[must_use]
+pub fn copied_bytes(wanted: &Manifest, actions: &[Action]) -> u64 {
+    let is_copy = |action: &Action| matches!(action, Action::PlaceCopy { .. } | Action::Copy { .. });
+    wanted.files.iter().zip(actions).filter(|(_, action)| is_copy(action)).map(|(file, _)| file.size).sum()
 }
 
 /// Whether `need` more bytes fit beside the game.

@@ -24,9 +24,12 @@ use log::Log;
 use release::{hash::Hash32, layout::Layout, manifest::Manifest};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
     str::FromStr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// Name of the folder under `.muster`.
@@ -43,6 +46,7 @@ pub struct Staging {
     inner: Mutex<Inner>,
     /// Held by whoever flushes, and taken before `inner`.
     log: Mutex<Log>,
+    written: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -94,7 +98,46 @@ impl Staging {
             open: BTreeMap::new(),
             clock: 0,
         };
-        Ok(Self { disk, dir, sizes, inner: Mutex::new(inner), log: Mutex::new(log) })
+        Ok(Self {
+            disk,
+            dir,
+            sizes,
+            inner: Mutex::new(inner),
+            log: Mutex::new(log),
+            written: AtomicU64::new(0),
+        })
+    }
+
+    /// Begins a content of which nothing is staged as a clone of `from`, which shares its blocks on the disk: what is the
+    /// same in both need not be written. The clone counts for nothing until [`Staging::verified`]. Nothing where something
+    /// is staged already or the volume cannot.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub(crate) fn begin_as_clone(&self, root: &Hash32, from: &Path) -> Result<Option<Box<dyn File>>> {
+        let Some(size) = self.sizes.get(root).copied() else { return Ok(None) };
+        let path = self.path(root);
+        if self.staged_bytes_of(root) > 0 {
+            return Ok(None);
+        }
+        // Bytes that were never verified may lie there.
+        self.lock().open.remove(root);
+        self.disk.remove_file(&path)?;
+        if !self.disk.clone_file(from, &path)? {
+            return Ok(None);
+        }
+        let file = self.disk.open_write(&path)?;
+        file.set_len(size).at(&path)?;
+        let mut inner = self.lock();
+        inner.dirty.insert(*root);
+        inner.names_dirty = true;
+        Ok(Some(file))
+    }
+
+    /// Bytes written by [`Staging::write_at`] since it was opened.
+    #[must_use]
+    pub fn written_bytes(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
     }
 
     /// Writes bytes of the content with this pieces root; they count for nothing until
@@ -110,7 +153,9 @@ impl Staging {
             inner.dirty.insert(*root);
             inner.open(*root, || self.disk.open_write(&path), true)?
         };
-        file.write_at(bytes, offset).at(&path)
+        file.write_at(bytes, offset).at(&path)?;
+        self.written.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Reads verified bytes, for other players or for a patch.

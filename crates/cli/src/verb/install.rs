@@ -1,9 +1,9 @@
 //! `muster install URL --game ID --dir D`: a game out of a repository into a folder of its own.
 
-use crate::{Context, Done, error::CliError, job, transport::as_folder};
+use crate::{Context, Done, error::CliError, job, places, transport::as_folder};
 use clap::Args;
 use engine::{
-    game::{GameLink, TrustedRoot},
+    game::{GameLink, Import, TrustedRoot},
     snapshot::Action,
 };
 use release::id::{ChannelName, GameId};
@@ -22,7 +22,8 @@ pub(crate) struct Install {
     /// The game's id
     #[arg(long, value_name = "ID")]
     game: GameId,
-    /// The folder that the game is installed into: empty, missing, or this game's already
+    /// The folder that the game is installed into: empty, missing, this game's already, or with
+    /// `--import` a copy that something else installed
     #[arg(long, value_name = "D")]
     dir: PathBuf,
     /// The channel to follow
@@ -32,6 +33,13 @@ pub(crate) struct Install {
     /// this machine on first use and pinned
     #[arg(long, value_name = "ROOT.json")]
     root: Option<PathBuf>,
+    /// D may hold a copy of the game that something else installed, of any version: what is right of it stays, the rest
+    /// is brought, and what the release does not name is left alone
+    #[arg(long)]
+    import: bool,
+    /// Another folder on this machine with a copy of the game, whole or not: it is only read; may be repeated
+    #[arg(long, value_name = "DIR")]
+    from: Vec<PathBuf>,
     #[command(flatten)]
     transfer: job::Transfer,
     /// When it is installed, pass it on until interrupted
@@ -46,7 +54,9 @@ impl Install {
             None => TrustedRoot::PinOnFirstUse,
         };
         let link = GameLink { repository: as_folder(self.url), game: self.game, channel: self.channel, root };
-        let opened = job::open(&self.dir, Some(link), &self.transfer, self.stay)?;
+        let from = self.from.iter().map(|dir| readable(dir)).collect::<Result<_, _>>()?;
+        let import = Import { in_place: self.import, from };
+        let opened = job::open_importing(&self.dir, Some(link), &self.transfer, self.stay, import)?;
         let installed = opened.perform(context, Action::Install).await;
         let outcome = match installed {
             Ok(outcome) => outcome,
@@ -69,6 +79,13 @@ impl Install {
         opened.close().await;
         Ok(job::done(&outcome))
     }
+}
+
+/// A folder to take files from. One that is not there is a slip of the keyboard, not a copy that holds nothing.
+fn readable(dir: &Path) -> Result<PathBuf, CliError> {
+    let dir = places::absolute(dir)?;
+    std::fs::read_dir(&dir).map_err(|error| CliError::file(&dir, &error))?;
+    Ok(dir)
 }
 
 fn read_root(path: &Path) -> Result<Vec<u8>, CliError> {

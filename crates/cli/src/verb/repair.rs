@@ -22,9 +22,6 @@ impl Repair {
         for path in &outcome.bad_files {
             context.output.say(format!("  brought back: {path}"));
         }
-        for moved in &outcome.moved_aside {
-            context.output.say(format!("  moved aside: {moved}"));
-        }
         context.output.say(job::sentence("whole again:", &outcome));
         Ok(job::done(&outcome))
     }

@@ -207,6 +207,9 @@ impl Actor {
             // A launcher that knows where the game comes from can install into a folder that is not there.
             Err(GameError::Store(StoreError::FolderMissing { .. }))
                 if self.link.is_some() && !self.known_installed => {}
+            // Nor does one that holds a copy which is to be taken over; whether it does is judged then.
+            Err(GameError::Store(StoreError::FolderNotOurs { .. }))
+                if self.link.is_some() && self.config.import.in_place => {}
             Err(error) => self.failure = Some((Kind::Check, view::failure_phase(&error))),
         }
     }

@@ -1,4 +1,5 @@
-//! Local fill: before blocks are fetched, what old, foreign and half-broken files in the game folder hold of the release.
+//! Local fill: before blocks are fetched, what old, foreign and half-broken files in the game folder, and in other copies
+//! that the player named, hold of the release.
 //!
 //! The signed side file that this takes costs bytes itself, so it is fetched only where it can save many times as much. A
 //! help only: a repository without one, or one that is refused, leaves everything to the blocks.
@@ -29,7 +30,7 @@ const WORTH: u64 = 32;
 pub struct LocalFill {
     /// Bytes of the side file, which were downloaded.
     pub side_bytes: u64,
-    /// Bytes of files in the game folder that were read.
+    /// Bytes of files on this machine that were read.
     pub read_bytes: u64,
     /// Bytes of the release that were found there and not downloaded.
     pub filled_bytes: u64,
@@ -49,9 +50,11 @@ impl Work {
         if missing / WORTH < side_bytes {
             return Ok(());
         }
+        let copies = self.config.import.from.clone();
         let sources = self
             .in_folder(move |folder, _| {
                 let mut sources = Sources::of(folder)?;
+                copies.iter().for_each(|dir| sources.also(dir));
                 searched.iter().for_each(|release| sources.leave_out(release));
                 Ok(sources)
             })

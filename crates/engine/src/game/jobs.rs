@@ -21,6 +21,7 @@ use store::{
     fs::RealFs,
     patch::cache::{Cache, KEPT_BYTES},
     prepare::{self, Prepared},
+    space,
     state::FolderState,
     uninstall, verify,
 };
@@ -119,8 +120,14 @@ impl Work {
         let root = self.offer.as_ref().map(|offer| offer.root_sha256).unwrap_or_default();
         let state = FolderState::new(link.repository.to_string(), root, link.game, link.channel);
         let config = Arc::clone(&self.config);
-        let created =
-            blocking(move || GameFolder::create(Arc::new(RealFs), &config.dir, &config.places, &state));
+        let release = self.offer.as_ref().and_then(|offer| offer.release.clone());
+        let created = blocking(move || {
+            let (fs, dir, places) = (Arc::new(RealFs), &config.dir, &config.places);
+            match release.filter(|_| config.import.in_place) {
+                Some(release) => GameFolder::import(fs, dir, places, &state, &release.manifest),
+                None => GameFolder::create(fs, dir, places, &state),
+            }
+        });
         self.folder = Some(created.await??);
         Ok(())
     }
@@ -227,6 +234,8 @@ impl Work {
         if let Some(tree) = tree {
             tree.close();
         }
+        self.outcome.written_bytes +=
+            staging.written_bytes() + space::copied_bytes(&release.manifest, &prepared.actions);
         self.apply(release, staging).await
     }
 

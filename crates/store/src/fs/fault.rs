@@ -55,6 +55,8 @@ struct State {
     unsynced: Vec<Unsynced>,
     names: Vec<Undo>,
     stashed: u64,
+    /// Files can be cloned here.
+    clones: bool,
 }
 
 /// Bytes of one file that a power cut loses.
@@ -89,6 +91,12 @@ impl FaultFs {
         state.plan = Some((state.calls + at, fault));
     }
 
+    /// From now on this is a volume on which files share their blocks. What a clone holds is lost in a power cut like any
+    /// bytes that were not synced.
+    pub fn clone_files(&self) {
+        self.state.lock().unwrap().clones = true;
+    }
+
     /// Lets every sync of a file take as long as `hook` does, from now on.
     pub fn at_sync(&self, hook: impl Fn() + Send + Sync + 'static) {
         *self.at_sync.lock().unwrap() = Some(Hook(Arc::new(hook)));
@@ -97,7 +105,8 @@ impl FaultFs {
     /// Works again, as after a restart; takes the armed fault away.
     pub fn revive(&self) {
         let mut state = self.state.lock().unwrap();
-        *state = State { calls: state.calls, stashed: state.stashed, ..State::default() };
+        *state =
+            State { calls: state.calls, stashed: state.stashed, clones: state.clones, ..State::default() };
     }
 
     /// Calls made so far.
@@ -223,6 +232,21 @@ impl Fs for FaultFs {
         RealFs.create_dir(path)?;
         self.state.lock().unwrap().names.push(Undo::CreatedDir(path.to_owned()));
         Ok(())
+    }
+
+    fn clone_file(&self, from: &Path, to: &Path) -> io::Result<bool> {
+        self.step()?;
+        let mut state = self.state.lock().unwrap();
+        if !state.clones {
+            return Ok(false);
+        }
+        fs::copy(from, to)?;
+        state.names.push(Undo::Created(to.to_owned()));
+        let file = Arc::new(super::open_regular(to, fs::OpenOptions::new().read(true).write(true))?);
+        let unsynced = state.unsynced(&file)?;
+        unsynced.durable_length = 0;
+        unsynced.ranges.push((0, file.metadata()?.len()));
+        Ok(true)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
