@@ -4,6 +4,8 @@
 //! repository is a phase of its snapshot, with words. One job at a time.
 
 mod actor;
+mod asked;
+mod coming;
 mod control;
 mod error;
 mod fetch;
@@ -13,6 +15,7 @@ mod launch;
 mod offer;
 mod older;
 mod outlook;
+mod parts;
 mod patching;
 mod policy;
 mod release_store;

@@ -86,6 +86,9 @@ pub enum GameError {
         /// The platform.
         platform: String,
     },
+    /// What the game needs to begin is still on its way.
+    #[error("the game cannot be started yet: the files it needs to begin are still on their way")]
+    NotPlayableYet,
     /// The game's program is not what was published.
     #[error("{path} is damaged; repair the game first")]
     ExecutableBad {
@@ -131,6 +134,7 @@ impl GameError {
             Self::PatchNotGiven => "PATCH_NOT_GIVEN",
             Self::StillBad { .. } => "CONTENT_BAD",
             Self::NoLaunch { .. } => "NO_LAUNCH",
+            Self::NotPlayableYet => "NOT_PLAYABLE_YET",
             Self::ExecutableBad { .. } => "EXECUTABLE_BAD",
             Self::Start { .. } => "START_FAILED",
             Self::Running => "GAME_RUNNING",
@@ -144,6 +148,7 @@ impl GameError {
         match self {
             Self::Store(error) => error.can_retry(),
             Self::Http(_) | Self::Busy | Self::Cancelled | Self::Transfer { .. } | Self::Running => true,
+            Self::NotPlayableYet => true,
             Self::Trust(error) => matches!(error.code(), "NETWORK" | "ORIGIN_HTML" | "ORIGIN_NOT_FOUND"),
             _ => false,
         }

@@ -28,6 +28,7 @@ impl Work {
         Ok(Available {
             version: release.manifest.version.to_string(),
             download_bytes: route.bytes,
+            playable_bytes: None,
             way: route.way,
             alternatives: route.alternatives,
             need_bytes: need_bytes + route.patch.missing_bytes,
