@@ -125,5 +125,8 @@ fn stamps(tree: &Tree) -> Result<Stamps> {
     if Journal::exists(tree)? {
         return Err(StoreError::ApplyPending { path: tree.dir().to_owned() });
     }
-    [INSTALLED, "partial.json", "verified.json"].iter().map(|name| tree.disk.lstat(&tree.state(name))).collect()
+    [INSTALLED, "partial.json", "verified.json"]
+        .iter()
+        .map(|name| tree.disk.lstat(&tree.state(name)))
+        .collect()
 }

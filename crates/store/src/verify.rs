@@ -135,7 +135,10 @@ pub fn verify(
             match record {
                 Some(record) => records.insert(report.path.clone(), *record),
                 // It is ours all the same, however much of the release is still to come.
-                None if records.get(&report.path).is_some() && is_partial && report.state != FileState::Missing => {
+                None if records.get(&report.path).is_some()
+                    && is_partial
+                    && report.state != FileState::Missing =>
+                {
                     records.insert(report.path.clone(), Record::OF_NOTHING);
                 }
                 None => records.remove(&report.path),

@@ -5,13 +5,7 @@
 //! Invariant: requests are names only. Nothing in the folder is ever read or followed, at most [`NAMES_MAX`] names are looked
 //! at, and only regular files whose names are hashes are taken away.
 
-use crate::{
-    disk::Disk,
-    error::Result,
-    folder::GameFolder,
-    fs::Kind,
-    tree::Tree,
-};
+use crate::{disk::Disk, error::Result, folder::GameFolder, fs::Kind, tree::Tree};
 use release::{
     hash::{Hash32, sha256},
     path::GamePath,
@@ -100,7 +94,8 @@ impl Requests {
         let entries = self.disk.names_some(&self.dir, NAMES_MAX + 1)?;
         listed.ignored = entries.len().saturating_sub(NAMES_MAX);
         for entry in entries.into_iter().take(NAMES_MAX) {
-            let digits = |name: &&str| name.len() == 64 && !name.bytes().any(|byte| byte.is_ascii_uppercase());
+            let digits =
+                |name: &&str| name.len() == 64 && !name.bytes().any(|byte| byte.is_ascii_uppercase());
             let name = entry.to_str().filter(digits).and_then(|name| Hash32::from_str(name).ok());
             match name {
                 Some(name) if self.disk.kind(&self.dir.join(&entry))? == Some(Kind::File) => {

@@ -51,7 +51,8 @@ impl Swarm {
     fn suggested_of_rank(&self, key: PeerKey, rank: usize) -> Option<u32> {
         let peer = self.peers.get(&key)?;
         let free = |piece: u32| self.picker.is_untouched(piece) || self.open.contains(&piece);
-        let fits = |piece: &u32| self.picker.rank_of(*piece) == rank && peer.pieces.get(*piece) && free(*piece);
+        let fits =
+            |piece: &u32| self.picker.rank_of(*piece) == rank && peer.pieces.get(*piece) && free(*piece);
         peer.suggested.iter().copied().find(fits)
     }
 
@@ -62,7 +63,8 @@ impl Swarm {
             return open.next();
         }
         let found = open.min_by_key(|piece| self.picker.rank_of(*piece))?;
-        let goes_before = rarest.is_none_or(|rarest| self.picker.rank_of(found) <= self.picker.rank_of(rarest));
+        let goes_before =
+            rarest.is_none_or(|rarest| self.picker.rank_of(found) <= self.picker.rank_of(rarest));
         goes_before.then_some(found)
     }
 }

@@ -39,7 +39,8 @@ pub(super) fn run(tree: &Tree, journal: &Journal, id: Hash32) -> Result<Applied>
     Journal::remove(tree)?;
     // The new release stands. What cannot be swept now is swept when the folder is opened.
     let swept = journal::sweep(tree);
-    if let Err(error) = if journal.partial.is_some() { swept } else { swept.and_then(|()| staging::remove_all(tree)) }
+    if let Err(error) =
+        if journal.partial.is_some() { swept } else { swept.and_then(|()| staging::remove_all(tree)) }
     {
         tracing::warn!(%error, "leftovers of the apply stay until the next start");
     }

@@ -42,8 +42,7 @@ impl Staging {
                 inner.dirty.remove(&root);
                 inner.unflushed.remove(&root);
                 lost.push((root, 0, place.record.stamp.size));
-                let given =
-                    Given { tree: tree.clone(), path: place.path.clone(), stamp: place.record.stamp };
+                let given = Given { tree: tree.clone(), path: place.path.clone(), stamp: place.record.stamp };
                 inner.given.insert(root, given);
             }
         }

@@ -65,7 +65,11 @@ impl Swarm {
             return whole.or(single).or_else(|| self.begun_of(key, Begun::Any, None));
         }
         let place = |piece: &u32| policy::piece_place(self.picker.availability(*piece), None, 0);
-        [single, whole].into_iter().flatten().min_by_key(place).or_else(|| self.begun_of(key, Begun::Any, None))
+        [single, whole]
+            .into_iter()
+            .flatten()
+            .min_by_key(place)
+            .or_else(|| self.begun_of(key, Begun::Any, None))
     }
 
     /// Whether every begun piece with a free block was looked at if nothing was found for a peer.
