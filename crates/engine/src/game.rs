@@ -22,6 +22,7 @@ mod release_store;
 mod roots;
 mod route;
 mod view;
+mod wait;
 mod watch;
 
 pub use error::GameError;
@@ -29,6 +30,7 @@ pub use filling::LocalFill;
 pub use launch::platform;
 pub use patching::Patched;
 pub use policy::{Decision, Ledger, Policy, Situation, WhilePlaying, Window};
+pub use wait::wait_for_file;
 
 use crate::{
     session::Session,

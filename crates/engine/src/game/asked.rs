@@ -7,7 +7,10 @@
 use super::{error::GameError, jobs::blocking};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use release::{hash::Hash32, manifest::Manifest};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use store::{
     GameFolder,
     wanted::{self, Listed, Requests},
@@ -26,6 +29,8 @@ pub(super) struct Asked {
     files: BTreeMap<Hash32, usize>,
     /// Files asked for and not in place, the oldest request first.
     front: Vec<usize>,
+    /// The transfer has not been told of it yet.
+    is_new: bool,
     noticed: Arc<Notify>,
     ignored: usize,
     _watcher: Option<RecommendedWatcher>,
@@ -45,7 +50,7 @@ impl Asked {
         };
         let files = manifest.files.iter().enumerate().map(|(index, file)| (wanted::name(&file.path), index));
         let files = files.collect();
-        Self { requests, files, front: Vec::new(), noticed, ignored: 0, _watcher: watcher }
+        Self { requests, files, front: Vec::new(), is_new: false, noticed, ignored: 0, _watcher: watcher }
     }
 
     /// Returns when a look is due because something happened.
@@ -58,33 +63,38 @@ impl Asked {
         &self.front[..self.front.len().min(FRONT_MAX)]
     }
 
-    /// Looks what is asked for and settles what is in place or never will be; whether the front is another.
+    /// Looks what is asked for and settles what is in place or never will be.
     ///
     /// # Errors
     /// As the disk says.
-    pub(super) async fn look(&mut self, is_placed: impl Fn(usize) -> bool) -> Result<bool, GameError> {
+    pub(super) async fn look(&mut self, is_placed: impl Fn(usize) -> bool) -> Result<(), GameError> {
         let requests = self.requests.clone();
         let listed = blocking(move || requests.list()).await??;
-        let settled = self.sort(&listed, is_placed);
+        let settled = self.take(&listed, is_placed);
         let requests = self.requests.clone();
-        let before = self.front.len();
-        let changed = self.take(&listed);
         if !settled.is_empty() {
             blocking(move || settled.iter().try_for_each(|name| requests.settle(name))).await??;
         }
-        Ok(changed || before != self.front.len())
+        Ok(())
     }
 
-    /// Those of the listed that are settled; they and those no longer listed leave the front.
-    fn sort(&mut self, listed: &Listed, is_placed: impl Fn(usize) -> bool) -> Vec<Hash32> {
+    /// The front, if the transfer was not told of it yet.
+    pub(super) fn untold(&mut self) -> Option<&[usize]> {
+        std::mem::take(&mut self.is_new).then_some(&self.front[..self.front.len().min(FRONT_MAX)])
+    }
+
+    /// Takes the listed to the front, those no longer listed from it; gives back those that are settled.
+    fn take(&mut self, listed: &Listed, is_placed: impl Fn(usize) -> bool) -> Vec<Hash32> {
         if listed.ignored > self.ignored {
             tracing::warn!(entries = listed.ignored, "what lies among the requests of games is none");
         }
         self.ignored = listed.ignored;
-        let mut settled = Vec::new();
+        let (mut asked, mut settled) = (BTreeSet::new(), Vec::new());
         for name in &listed.names {
             match self.files.get(name) {
-                Some(index) if !is_placed(*index) => {}
+                Some(index) if !is_placed(*index) => {
+                    asked.insert(*index);
+                }
                 Some(_) => settled.push(*name),
                 None => {
                     tracing::warn!(request = %name, "a game asks for a file that this release does not have");
@@ -92,21 +102,11 @@ impl Asked {
                 }
             }
         }
-        settled
-    }
-
-    /// Takes the listed that are not settled to the front; whether it is another then.
-    fn take(&mut self, listed: &Listed) -> bool {
-        let mut asked: Vec<usize> = listed.names.iter().filter_map(|name| self.files.get(name)).copied().collect();
-        asked.sort_unstable();
         let before = self.front.clone();
-        self.front.retain(|index| asked.binary_search(index).is_ok());
-        for index in asked {
-            if !self.front.contains(&index) {
-                self.front.push(index);
-            }
-        }
-        self.front != before
+        self.front.retain(|index| asked.remove(index));
+        self.front.extend(asked);
+        self.is_new |= self.front != before;
+        settled
     }
 
     /// Takes every request away: the whole release is in place.
@@ -127,5 +127,64 @@ fn watch(requests: &Requests, noticed: &Arc<Notify>) -> Option<RecommendedWatche
         watcher.watch(requests.dir(), RecursiveMode::NonRecursive)?;
         Ok(watcher)
     });
-    watching.map_err(|error| tracing::warn!(%error, "requests of games are looked for now and then only")).ok()
+    watching
+        .map_err(|error| tracing::warn!(%error, "requests of games are looked for now and then only"))
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(paths: &[&str]) -> Asked {
+        let name = |path: &&str| wanted::name(&path.parse().expect("good"));
+        let dir = tempfile::tempdir().expect("a folder");
+        let fs = Arc::new(store::fs::RealFs);
+        let state = store::state::FolderState::new(
+            "https://example.org/".into(),
+            Hash32::ZERO,
+            "g".parse().expect("good"),
+            "live".parse().expect("good"),
+        );
+        let home = dir.path().canonicalize().expect("it is there").join("game");
+        let folder = GameFolder::create(fs, &home, &store::place::Places::default(), &state).expect("new");
+        Asked {
+            requests: Requests::of(&folder),
+            files: paths.iter().map(name).zip(0..).collect(),
+            front: Vec::new(),
+            is_new: false,
+            noticed: Arc::default(),
+            ignored: 0,
+            _watcher: None,
+        }
+    }
+
+    fn listed(paths: &[&str]) -> Listed {
+        let names = paths.iter().map(|path| wanted::name(&path.parse().expect("good"))).collect();
+        Listed { names, ignored: 0 }
+    }
+
+    #[test]
+    fn the_oldest_request_stays_first_and_what_is_in_place_or_unknown_is_settled() {
+        let mut asked = asked(&["a", "b", "c"]);
+        assert_eq!(asked.take(&listed(&["c"]), |_| false), []);
+        assert_eq!(asked.untold(), Some(&[2][..]));
+        assert_eq!(asked.untold(), None, "told once");
+        asked.take(&listed(&["a", "b", "c"]), |_| false);
+        assert_eq!(asked.untold(), Some(&[2, 0, 1][..]));
+        let settled = asked.take(&listed(&["a", "b", "c", "not/of/this/release"]), |index| index == 2);
+        assert_eq!(settled, listed(&["c", "not/of/this/release"]).names);
+        assert_eq!(asked.front(), [0, 1]);
+        asked.take(&listed(&["b"]), |_| false);
+        assert_eq!(asked.front(), [1], "a game gave up");
+    }
+
+    #[test]
+    fn of_thousands_of_requests_few_go_first() {
+        let paths: Vec<String> = (0..1_000).map(|number| format!("f{number}")).collect();
+        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+        let mut asked = asked(&paths);
+        asked.take(&listed(&paths), |_| false);
+        assert_eq!(asked.untold().map(<[usize]>::len), Some(FRONT_MAX));
+    }
 }

@@ -11,12 +11,12 @@ use crate::session::{
     Exchange, OriginStatus, OriginUse, Session, Torrent, TorrentEvent, TorrentHandle, TorrentStatus,
 };
 use release::{hash::Hash32, layout::Layout, layout::PieceLayers, manifest::Manifest};
-use swarm::Bitfield;
 use std::{
     pin::pin,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
+use swarm::Bitfield;
 use tokio::time::MissedTickBehavior;
 
 /// How often a transfer that there is another way for is looked at.

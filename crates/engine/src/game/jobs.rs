@@ -237,6 +237,8 @@ impl Work {
         let searched = old.clone().filter(|_| patched.is_some_and(|brought| before <= brought.uncovered));
         self.fill(release, &prepared, &staging, (before, searched)).await?;
         let missing = missing();
+        // Held until all is in place.
+        let mut said = None;
         if missing > 0 {
             // What was brought by then counts as done.
             let total = patched.map_or(prepared.plan.fetch_bytes, |brought| brought.on_bar + before);
@@ -244,7 +246,7 @@ impl Work {
             let wanted = self.wanted(release, &prepared, &staging, standing, Scale { total, after: 0 })?;
             self.control.enter(Step::Downloading);
             if in_parts {
-                self.fetch_in_parts(release, &prepared, &staging, wanted).await?;
+                said = self.fetch_in_parts(release, &prepared, &staging, wanted).await?;
             } else {
                 fetch::fetch(&self.session, &self.control, wanted).await?;
             }
@@ -256,6 +258,7 @@ impl Work {
         if in_parts {
             self.requests_are_settled().await;
         }
+        drop(said);
         Ok(())
     }
 

@@ -18,6 +18,7 @@ use release::{
     manifest::{FileSet, Manifest},
 };
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
@@ -54,17 +55,19 @@ impl Work {
         if partial { self.standing_release().await.map(Some) } else { Ok(None) }
     }
 
-    /// Fetches what is missing, and puts it in place as it comes. The last files are left to the apply that ends the job.
+    /// Fetches what is missing, and puts it in place as it comes. The last files are left to the apply that ends the job;
+    /// until then what is given back says to others that somebody fetches.
     pub(super) async fn fetch_in_parts(
         &mut self,
         release: &Release,
         prepared: &Prepared,
         staging: &Arc<Staging>,
         mut wanted: Wanted,
-    ) -> Result<(), GameError> {
+    ) -> Result<Option<Lock>, GameError> {
         let manifest = Arc::clone(&release.manifest);
-        let complete = self.folder.as_ref().and_then(|folder| folder.partial()).map(|partial| partial.complete);
-        let pieces = Pieces::of(&manifest, &wanted.layout);
+        let complete =
+            self.folder.as_ref().and_then(|folder| folder.partial()).map(|partial| partial.complete);
+        let pieces = Pieces::of(&manifest, &wanted.layout, &wanted.excluded);
         wanted.ranks = pieces.ranks();
         // What stands already is on the bar too: the marks stay where they are.
         wanted.scale.total = pieces.totals.iter().sum();
@@ -77,8 +80,10 @@ impl Work {
             ended.cancel();
             outcome
         };
-        let (fetched, placed) = tokio::join!(fetching, self.place_as_they_come(release, staging, coming, &ended));
-        fetched.and(placed)
+        let (fetched, placed) =
+            tokio::join!(fetching, self.place_as_they_come(release, staging, coming, &ended));
+        fetched?;
+        placed
     }
 
     /// Puts in place what is due until the transfer ends. What goes wrong is tried again: the transfer goes on meanwhile, and
@@ -89,7 +94,7 @@ impl Work {
         staging: &Arc<Staging>,
         mut coming: Coming,
         ended: &CancellationToken,
-    ) -> Result<(), GameError> {
+    ) -> Result<Option<Lock>, GameError> {
         let manifest = Arc::clone(&release.manifest);
         let seen = Arc::clone(&manifest);
         let mut asked = self.in_folder(move |folder, _| Ok(Asked::start(folder, &seen))).await?;
@@ -101,12 +106,12 @@ impl Work {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let told = tokio::select! {
-                () = ended.cancelled() => return Ok(()),
+                () = ended.cancelled() => return Ok(fetching),
                 () = noticed.notified() => true,
                 _ = tick.tick() => false,
             };
             if fetching.is_none() {
-                fetching = self.in_folder(|folder, _| Ok(folder.try_say_fetching()?)).await?;
+                fetching = self.say_fetching().await;
             }
             if told || looked.is_none_or(|at| at.elapsed() >= ASKED_INTERVAL) {
                 looked = Some(Instant::now());
@@ -134,6 +139,15 @@ impl Work {
         }
     }
 
+    /// While somebody looks whether it is said, it cannot be said: the next look does.
+    async fn say_fetching(&mut self) -> Option<Lock> {
+        let said = self.in_folder(|folder, _| Ok(folder.try_say_fetching()?)).await;
+        said.unwrap_or_else(|error| {
+            tracing::warn!(%error, "games cannot see that files are on their way");
+            None
+        })
+    }
+
     /// Brings to the front of the transfer what games wait for.
     async fn look_at_requests(&self, asked: &mut Asked, coming: &Coming, manifest: &Manifest) {
         let placed = |index: usize| {
@@ -141,29 +155,30 @@ impl Work {
                 // Of a set that does not stand yet nothing does.
                 && coming.complete().is_some()
         };
-        match asked.look(placed).await {
-            Ok(true) => {}
-            Ok(false) => return,
-            Err(error) => return tracing::warn!(%error, "requests of games cannot be looked at"),
+        if let Err(error) = asked.look(placed).await {
+            tracing::warn!(%error, "requests of games cannot be looked at");
         }
-        if let (Some(torrent), Ok(layout)) = (self.control.torrent(), layout(manifest)) {
-            let front: Vec<u32> = asked.front().iter().flat_map(|index| layout.pieces_of(*index)).collect();
-            tracing::info!(files = asked.front().len(), pieces = front.len(), "games wait for files");
-            torrent.set_first(front);
+        if let (Some(torrent), Ok(layout)) = (self.control.torrent(), layout(manifest))
+            && let Some(front) = asked.untold()
+        {
+            tracing::info!(files = front.len(), "games wait for files");
+            torrent.set_first(front.iter().flat_map(|index| layout.pieces_of(*index)).collect());
         }
     }
 
-    async fn place(&mut self, release: &Release, staging: &Arc<Staging>, part: &Part) -> Result<(), GameError> {
+    async fn place(
+        &mut self,
+        release: &Release,
+        staging: &Arc<Staging>,
+        part: &Part,
+    ) -> Result<(), GameError> {
         let (manifest, layers) = (Arc::clone(&release.manifest), release.layers.clone());
         let (staged, part) = (Arc::clone(staging), part.clone());
         let placed = self
             .in_folder(move |folder, control| {
                 // The transfer's own progress is what is shown meanwhile.
-                let job = Job {
-                    progress: &|_| {},
-                    cancel: &control.cancel,
-                    threads: store::hashing::THREADS,
-                };
+                let job =
+                    Job { progress: &|_| {}, cancel: &control.cancel, threads: store::hashing::THREADS };
                 if folder.partial().is_none() {
                     folder.save_layers(&layers)?;
                 }
@@ -175,7 +190,9 @@ impl Work {
         }
         let applied = placed?;
         tracing::info!(version = %applied.version, files = applied.placed, "put in place");
-        self.outcome.moved_aside.extend(applied.moved_aside.iter().map(|(from, to)| format!("{from} -> {to}")));
+        self.outcome
+            .moved_aside
+            .extend(applied.moved_aside.iter().map(|(from, to)| format!("{from} -> {to}")));
         Ok(())
     }
 
@@ -212,14 +229,17 @@ struct Pieces {
 }
 
 impl Pieces {
-    fn of(manifest: &Manifest, layout: &Layout) -> Self {
+    /// Those that are not to be fetched have no bytes.
+    fn of(manifest: &Manifest, layout: &Layout, excluded: &[u32]) -> Self {
         let sets = manifest.sets_by_root();
+        let excluded: BTreeSet<&u32> = excluded.iter().collect();
+        let bytes = |piece: u32| if excluded.contains(&piece) { 0 } else { layout.piece_bytes(piece) };
         let mut totals = [0; 3];
         let set_of = |piece: u32| {
             let root = layout.files()[layout.piece(piece).file].pieces_root;
             root.and_then(|root| sets.get(&root)).copied().unwrap_or_default()
         };
-        let pieces = (0..layout.piece_count()).map(|piece| (set_of(piece), layout.piece_bytes(piece)));
+        let pieces = (0..layout.piece_count()).map(|piece| (set_of(piece), bytes(piece)));
         let pieces: Vec<(FileSet, u32)> = pieces.collect();
         for (set, bytes) in &pieces {
             totals[*set as usize] += u64::from(*bytes);
