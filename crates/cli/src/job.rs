@@ -259,11 +259,13 @@ pub(crate) fn sentence(verb: &str, outcome: &Outcome) -> String {
 struct Shown<'a> {
     output: &'a Output,
     snapshot: tokio::sync::watch::Receiver<Snapshot>,
+    /// It was said that the game can be started.
+    playable: bool,
 }
 
 impl<'a> Shown<'a> {
     fn new(output: &'a Output, snapshot: tokio::sync::watch::Receiver<Snapshot>) -> Self {
-        Self { output, snapshot }
+        Self { output, snapshot, playable: false }
     }
 
     async fn run(&mut self) -> std::convert::Infallible {
@@ -286,12 +288,18 @@ impl<'a> Shown<'a> {
             json!({
                 "phase": snapshot.phase,
                 "progress": snapshot.progress,
+                "sets": snapshot.sets,
                 "downloaded": snapshot.downloaded,
                 "uploaded_bytes": snapshot.uploaded_bytes,
                 "rates": snapshot.rates,
                 "peers": snapshot.transfer.peers.len(),
             }),
         );
+        if snapshot.sets.as_ref().is_some_and(|sets| sets.playable) && !self.playable {
+            self.playable = true;
+            self.output.event("playable", json!({ "release": snapshot.installed }));
+            self.output.say("the game can be started while the rest of it comes");
+        }
         self.output.bar(&bar(&snapshot));
     }
 }

@@ -68,7 +68,8 @@ Examples, from nothing to an installed game on one machine:
 
 Exit codes: 0 done, 1 unexpected, 2 usage, 10 an update is available (check), 11 network, 12 signature or manifest
 refused, 13 content damaged, 14 no space, 15 busy, 16 game running or files locked, 17 no permission, 19 clock or TLS,
-20 unsupported, 21 partial (run again), 22 folder refused, 23 address in use, 24 torrent refused, 130/143 interrupted.";
+20 unsupported, 21 partial (run again), 22 folder refused, 23 address in use, 24 torrent refused,
+25 no file of this release, 26 nobody fetches it, 27 not within the time (wait), 130/143 interrupted.";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -100,6 +101,8 @@ enum Verb {
     Seed(verb::seed::Seed),
     /// Start an installed game and wait for it
     Play(verb::play::Play),
+    /// Wait until a file of a game that is still coming is in place; it comes next
+    Wait(verb::wait::Wait),
     /// Say what is installed in a folder; asks nobody
     Status(verb::status::Status),
     /// Plain BitTorrent v2
@@ -169,6 +172,7 @@ impl Verb {
             Self::Uninstall(verb) => verb.run(context).await,
             Self::Seed(verb) => verb.run(context).await,
             Self::Play(verb) => verb.run(context).await,
+            Self::Wait(verb) => verb.run(context).await,
             Self::Status(verb) => verb.run(context).await,
             Self::Torrent(verb) => verb.run(context).await,
         }

@@ -15,3 +15,4 @@ pub(crate) mod torrent;
 pub(crate) mod uninstall;
 pub(crate) mod update;
 pub(crate) mod verify;
+pub(crate) mod wait;

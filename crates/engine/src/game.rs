@@ -4,6 +4,8 @@
 //! repository is a phase of its snapshot, with words. One job at a time.
 
 mod actor;
+mod asked;
+mod coming;
 mod control;
 mod error;
 mod fetch;
@@ -13,12 +15,14 @@ mod launch;
 mod offer;
 mod older;
 mod outlook;
+mod parts;
 mod patching;
 mod policy;
 mod release_store;
 mod roots;
 mod route;
 mod view;
+mod wait;
 mod watch;
 
 pub use error::GameError;
@@ -26,6 +30,7 @@ pub use filling::LocalFill;
 pub use launch::platform;
 pub use patching::Patched;
 pub use policy::{Decision, Ledger, Policy, Situation, WhilePlaying, Window};
+pub use wait::wait_for_file;
 
 use crate::{
     session::Session,

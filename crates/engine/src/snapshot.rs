@@ -30,6 +30,8 @@ pub struct Snapshot {
     pub available: Option<Available>,
     /// How far the phase is.
     pub progress: Option<Progress>,
+    /// How far each set of files is, while they are put in place one after the other.
+    pub sets: Option<Sets>,
     /// Bytes of the running or last job, by where they came from; metadata counts as origin.
     pub downloaded: BySource,
     /// Bytes passed on to others since the game was opened.
@@ -234,6 +236,44 @@ pub struct Progress {
     pub eta_seconds: Option<u64>,
 }
 
+/// A release that is put in place set after set: the game can begin before the rest is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct Sets {
+    /// The set that is being fetched; the last one when all is there.
+    pub fetching: SetName,
+    /// The game can be started: what it needs for a good session is in place.
+    pub playable: bool,
+    /// Every set that has files, in the order in which they come.
+    pub sets: Vec<SetProgress>,
+}
+
+/// How far one set is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+pub struct SetProgress {
+    /// Which.
+    pub set: SetName,
+    /// Bytes in all.
+    #[ts(type = "number")]
+    pub total_bytes: u64,
+    /// Bytes here and verified.
+    #[ts(type = "number")]
+    pub done_bytes: u64,
+    /// Every file of it is in its place.
+    pub in_place: bool,
+}
+
+/// When files are needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum SetName {
+    /// Without them nothing runs.
+    Required,
+    /// For a good session.
+    Playable,
+    /// The rest.
+    Optional,
+}
+
 /// A release that is offered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct Available {
@@ -242,6 +282,9 @@ pub struct Available {
     /// Bytes to download, as planned from signed sizes and what lies here.
     #[ts(type = "number")]
     pub download_bytes: u64,
+    /// Bytes of them until the game can be started; `None` where it takes all of them.
+    #[ts(type = "number | null")]
+    pub playable_bytes: Option<u64>,
     /// The way they come.
     pub way: Way,
     /// The other ways and what they would take, cheapest first.

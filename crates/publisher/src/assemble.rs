@@ -10,7 +10,7 @@ use release::id::Version;
 use release::layout::PieceLayers;
 use release::leaves::{self, FileLeaves};
 use release::limits::{LEAVES_BYTES_MAX, LIST_MAX};
-use release::manifest::{self, Manifest, ManifestError, ManifestFile};
+use release::manifest::{self, FileSet, Manifest, ManifestError, ManifestFile};
 use release::metainfo::Metainfo;
 use url::Url;
 
@@ -29,6 +29,12 @@ pub(crate) fn manifest(
     hashes: &[Hashes],
     piece_length: u32,
 ) -> Result<Manifest, PublishError> {
+    for (platform, launch) in &config.launch {
+        if config.traits(&launch.executable).set == FileSet::Optional {
+            let (platform, executable) = (platform.clone(), launch.executable.clone());
+            return Err(PublishError::LaunchOptional { platform, executable });
+        }
+    }
     let files = build.files.iter().zip(hashes).map(|(file, hashes)| {
         let traits = config.traits(&file.path);
         ManifestFile {

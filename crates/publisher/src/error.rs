@@ -84,6 +84,16 @@ pub enum PublishError {
         /// What it starts.
         executable: GamePath,
     },
+    /// A launch command starts a program that comes only after the game was started.
+    #[error(
+        "the launch command for {platform} starts {executable}, which is in the set optional; it must be required or playable"
+    )]
+    LaunchOptional {
+        /// Platform of the command.
+        platform: String,
+        /// What it starts.
+        executable: GamePath,
+    },
     /// The release breaks a rule of the format: collisions, too many files, texts too long.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -156,6 +166,7 @@ impl PublishError {
             Self::Changed { .. } => "BUILD_CHANGED",
             Self::Config { .. } => "CONFIG_INVALID",
             Self::LaunchMissing { .. } => "LAUNCH_MISSING",
+            Self::LaunchOptional { .. } => "LAUNCH_OPTIONAL",
             Self::Manifest(_) | Self::Torrent(_) | Self::Layer(_) => "RELEASE_INVALID",
             Self::Channel(_) => "CHANNEL_INVALID",
             Self::VersionTaken { .. } => "VERSION_TAKEN",

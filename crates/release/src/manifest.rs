@@ -72,17 +72,22 @@ pub enum Kind {
     User,
 }
 
-/// When a file is needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// When a file is needed, earliest first. A first install fetches and puts in place set after set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FileSet {
-    /// Before anything runs.
+    /// Without it nothing runs at all.
     #[default]
     Required,
-    /// Before the game can be played.
+    /// Needed for a good session: the game is started once this and all before it are in place.
     Playable,
-    /// Later.
+    /// Whatever can come while the game runs: high resolutions, languages, later chapters.
     Optional,
+}
+
+impl FileSet {
+    /// All of them, in the order in which they come.
+    pub const ALL: [Self; 3] = [Self::Required, Self::Playable, Self::Optional];
 }
 
 /// A launch command: an argument vector, never a shell line.
@@ -213,6 +218,25 @@ impl Manifest {
     #[must_use]
     pub fn total_bytes(&self) -> u64 {
         self.files.iter().map(|file| file.size).sum()
+    }
+
+    /// Whether anything of it may come after the game was started.
+    #[must_use]
+    pub fn has_sets(&self) -> bool {
+        self.files.iter().any(|file| file.set != FileSet::Required)
+    }
+
+    /// When each content is needed: files with the same bytes are fetched for the first that needs them.
+    #[must_use]
+    pub fn sets_by_root(&self) -> BTreeMap<Hash32, FileSet> {
+        let mut sets = BTreeMap::new();
+        for file in &self.files {
+            if let Some(root) = file.pieces_root {
+                let set = sets.entry(root).or_insert(file.set);
+                *set = file.set.min(*set);
+            }
+        }
+        sets
     }
 
     /// The file at `path`.

@@ -16,6 +16,7 @@ use crate::{
     folder::GameFolder,
     hashing::Job,
     journal::{self, Journal},
+    partial::{Part, Partial},
     prepare::survey,
     staging::Staging,
     tree::{Tree, ancestors},
@@ -59,8 +60,44 @@ pub fn apply(
     now: SystemTime,
     job: &Job<'_>,
 ) -> Result<Applied> {
+    bring(folder, staging, wanted, layers, None, (now, job))
+}
+
+/// As [`apply`], of a part of `wanted`, so that the game can begin before the rest is there: into a folder where nothing or a
+/// part of the same release stands. What is staged of the rest stays, and so does `staging`: it reads what it gave away from
+/// where it is now.
+///
+/// # Errors
+/// As [`apply`]; [`StoreError::Incomplete`] also where another release stands.
+pub fn apply_part(
+    folder: &mut GameFolder,
+    staging: &Staging,
+    wanted: &Manifest,
+    layers: &PieceLayers,
+    part: &Part,
+    now: SystemTime,
+    job: &Job<'_>,
+) -> Result<Applied> {
+    bring(folder, staging, wanted, layers, Some(part), (now, job))
+}
+
+fn bring(
+    folder: &mut GameFolder,
+    staging: &Staging,
+    wanted: &Manifest,
+    layers: &PieceLayers,
+    part: Option<&Part>,
+    (now, job): (SystemTime, &Job<'_>),
+) -> Result<Applied> {
     folder.recover()?;
-    let (_, actions) = survey(folder, wanted)?;
+    part.map_or(Ok(()), |part| part.check(folder, wanted))?;
+    let (_, mut actions) = survey(folder, wanted)?;
+    if let Some(part) = part {
+        let left_out = actions.iter_mut().zip(&wanted.files).enumerate();
+        left_out.filter(|(index, (_, file))| !part.has(*index, file)).for_each(|(_, (action, _))| {
+            *action = Action::Leave;
+        });
+    }
     check_complete(wanted, &actions, staging)?;
     build::clear(folder.tree())?;
     let places = match build::places(folder, staging, wanted, &actions, layers, job) {
@@ -72,10 +109,17 @@ pub fn apply(
         places => places?,
     };
     let bytes = wanted.encode();
-    let journal = build::journal(folder, wanted, &actions, places, release::hash::sha256(&bytes), now)?;
-    folder.tree().disk.write_atomic(&folder.tree().state(NEXT), &bytes)?;
+    let manifest_sha256 = release::hash::sha256(&bytes);
+    let mut journal = build::journal(folder, wanted, &actions, places, manifest_sha256, now)?;
+    journal.partial = part.map(|part| Partial::new(part.complete));
+    if !run::stands(folder.tree(), manifest_sha256)? {
+        folder.tree().disk.write_atomic(&folder.tree().state(NEXT), &bytes)?;
+    }
     let id = journal.commit(folder.tree())?;
-    staging.retire();
+    match part {
+        None => staging.retire(),
+        Some(_) => staging.give_away(folder.tree(), &journal.place)?,
+    }
     let applied = run::run(folder.tree(), &journal, id)?;
     folder.reload()?;
     Ok(applied)

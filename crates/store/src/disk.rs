@@ -54,6 +54,14 @@ impl Disk {
         }
     }
 
+    /// At most so many names in a folder that others write to; empty where there is none.
+    pub(crate) fn names_some(&self, path: &Path, most: usize) -> Result<Vec<OsString>> {
+        match self.0.read_dir_some(path, most) {
+            Err(error) if is_absence(&error) => Ok(Vec::new()),
+            names => names.at(path),
+        }
+    }
+
     /// The whole of one of our own files, or `None` where it is absent.
     pub(crate) fn read(&self, path: &Path, length_max: u64) -> Result<Option<Vec<u8>>> {
         let Some(meta) = self.lstat(path)? else { return Ok(None) };

@@ -10,6 +10,7 @@ use crate::{
     error::{Result, StoreError},
     fs::{Fs, Kind, Lock},
     layers,
+    partial::{self, Partial},
     place::{self, Places, Refusal},
     records::Records,
     state::FolderState,
@@ -18,7 +19,7 @@ use crate::{
 use release::{
     layout::{Layout, PieceLayers},
     limits::MANIFEST_BYTES_MAX,
-    manifest::{FORMAT, Manifest, ManifestError},
+    manifest::{FORMAT, Manifest, ManifestError, ManifestFile},
 };
 use std::{
     path::{Path, PathBuf},
@@ -28,6 +29,8 @@ use std::{
 /// The manifest of what stands.
 pub(crate) const INSTALLED: &str = "installed.manifest";
 const LOCK: &str = "lock";
+/// Locked by whoever fetches what is still to come.
+pub(crate) const FETCHING: &str = "fetching.lock";
 /// What systems put into any folder that somebody looks at.
 const LITTER: [&str; 3] = [".DS_Store", "desktop.ini", "Thumbs.db"];
 
@@ -38,6 +41,7 @@ pub struct GameFolder {
     lock: Lock,
     state: FolderState,
     installed: Option<Manifest>,
+    partial: Option<Partial>,
     records: Records,
     recovered: Option<Applied>,
 }
@@ -119,8 +123,8 @@ impl GameFolder {
         };
         let recovered = apply::recover(&tree)?;
         let installed = load_installed(&tree)?;
-        let records = Records::load(&tree)?;
-        Ok(Self { tree, lock, state, installed, records, recovered })
+        let (partial, records) = (Partial::load(&tree)?, Records::load(&tree)?);
+        Ok(Self { tree, lock, state, installed, partial, records, recovered })
     }
 
     /// Changes the state and saves it; on an error nothing has changed.
@@ -160,6 +164,7 @@ impl GameFolder {
     /// Reads again what stands, after an apply.
     pub(crate) fn reload(&mut self) -> Result<()> {
         self.installed = load_installed(&self.tree)?;
+        self.partial = Partial::load(&self.tree)?;
         self.records = Records::load(&self.tree)?;
         Ok(())
     }
@@ -192,6 +197,17 @@ impl GameFolder {
         self.installed.as_ref()
     }
 
+    /// How much of that release stands, where it is not all of it yet.
+    #[must_use]
+    pub fn partial(&self) -> Option<&Partial> {
+        self.partial.as_ref().filter(|_| self.installed.is_some())
+    }
+
+    /// Whether a file of the release that stands is still to come.
+    pub(crate) fn awaits(&self, file: &ManifestFile) -> bool {
+        partial::awaited(self.partial(), &self.records, file)
+    }
+
     /// What is known of installed files without reading them.
     #[must_use]
     pub fn records(&self) -> &Records {
@@ -218,6 +234,14 @@ impl GameFolder {
 
     pub(crate) fn into_lock(self) -> (Tree, Lock, Option<Manifest>) {
         (self.tree, self.lock, self.installed)
+    }
+
+    /// Says to other programs, until it is dropped, that files are being fetched here; `None` while one of them looks.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub fn try_say_fetching(&self) -> Result<Option<Lock>> {
+        self.tree.disk.try_lock(&self.tree.state(FETCHING))
     }
 }
 
@@ -256,7 +280,7 @@ fn occupant(tree: &Tree) -> Result<Occupant> {
 
 /// The installed manifest. A damaged one counts as none, so that an install finds the files again
 /// by their bytes instead of locking the player out.
-fn load_installed(tree: &Tree) -> Result<Option<Manifest>> {
+pub(crate) fn load_installed(tree: &Tree) -> Result<Option<Manifest>> {
     let path = tree.state(INSTALLED);
     let Some(bytes) = tree.disk.read(&path, MANIFEST_BYTES_MAX as u64)? else { return Ok(None) };
     match Manifest::parse(&bytes) {

@@ -42,6 +42,11 @@ pub trait Fs: Debug + Send + Sync {
     /// # Errors
     /// As the system says.
     fn read_dir(&self, path: &Path) -> io::Result<Vec<OsString>>;
+    /// At most so many names in a folder, in any order: nothing is read after them.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn read_dir_some(&self, path: &Path, most: usize) -> io::Result<Vec<OsString>>;
     /// Creates one folder.
     ///
     /// # Errors
@@ -197,6 +202,10 @@ impl Fs for RealFs {
             names.sort();
             names
         })
+    }
+
+    fn read_dir_some(&self, path: &Path, most: usize) -> io::Result<Vec<OsString>> {
+        fs::read_dir(path)?.take(most).map(|entry| Ok(entry?.file_name())).collect()
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {

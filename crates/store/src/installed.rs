@@ -8,6 +8,7 @@ use crate::{
     error::{At, Result, StoreError},
     folder::GameFolder,
     fs::{File, Stamp},
+    records::Records,
     tree::Tree,
 };
 use release::{
@@ -50,14 +51,18 @@ impl InstalledTree {
     /// # Errors
     /// As the disk says.
     pub fn open(folder: &GameFolder, manifest: &Manifest) -> Result<Self> {
+        Ok(Self::of(folder.tree(), folder.records(), manifest))
+    }
+
+    pub(crate) fn of(tree: &Tree, records: &Records, manifest: &Manifest) -> Self {
         let mut files = Vec::with_capacity(manifest.files.len());
         for file in &manifest.files {
-            let record = folder.records().get(&file.path);
+            let record = records.get(&file.path);
             let served = file.kind == Kind::Content && file.size > 0;
             let known = record.filter(|record| served && record.pieces_root == file.pieces_root);
             files.push(known.map(|record| Served { path: file.path.clone(), stamp: record.stamp }));
         }
-        Ok(Self { tree: folder.tree().clone(), files, open: Mutex::default() })
+        Self { tree: tree.clone(), files, open: Mutex::default() }
     }
 
     /// Whether the file was verified when this snapshot was made.

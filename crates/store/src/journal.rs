@@ -6,6 +6,7 @@
 
 use crate::{
     error::{Result, StoreError},
+    partial::Partial,
     records::Record,
     tree::Tree,
 };
@@ -47,6 +48,9 @@ pub(crate) struct Journal {
     pub(crate) place: Vec<Place>,
     /// In: kept files whose executable bit changes.
     pub(crate) modes: Vec<Mode>,
+    /// How much of the release stands afterwards, where it is not all: then what is staged stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) partial: Option<Partial>,
 }
 
 /// A file under `.muster`.
@@ -110,6 +114,7 @@ impl Journal {
             dirs: Vec::new(),
             place: Vec::new(),
             modes: Vec::new(),
+            partial: None,
         }
     }
 

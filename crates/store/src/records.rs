@@ -28,6 +28,14 @@ pub struct Record {
     pub stamp: Stamp,
 }
 
+impl Record {
+    /// Of a file that is known to be ours and is not what it should be: no file ever bears it.
+    pub(crate) const OF_NOTHING: Self = Self {
+        pieces_root: None,
+        stamp: Stamp { size: 0, modified_seconds: i64::MIN, modified_nanos: 0, inode: 0 },
+    };
+}
+
 /// Records by path.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Records {

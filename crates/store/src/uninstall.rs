@@ -9,8 +9,14 @@ use crate::{
     state::FolderState,
     tree::{STATE_DIR, Tree},
 };
-use release::manifest::{Kind, Manifest};
-use std::path::{Path, PathBuf};
+use release::{
+    manifest::{Kind, Manifest, ManifestFile},
+    path::GamePath,
+};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 /// Most leftovers that are listed by name.
 const LEFT_MAX: usize = 1_000;
@@ -34,10 +40,12 @@ pub struct Uninstalled {
 pub fn uninstall(mut folder: GameFolder) -> Result<Uninstalled> {
     // Half a release in place would be left as unknown files.
     folder.recover()?;
+    // What stands where a file of ours never came is not ours.
+    let never_came = folder.installed().map(|manifest| never_came(&folder, manifest)).unwrap_or_default();
     let (tree, lock, installed) = folder.into_lock();
     let mut deleted = 0;
     if let Some(manifest) = &installed {
-        deleted = delete_contents(&tree, manifest)?;
+        deleted = delete_contents(&tree, manifest, &never_came)?;
         remove_folders(&tree, manifest)?;
     }
     remove_state(&tree)?;
@@ -50,9 +58,15 @@ pub fn uninstall(mut folder: GameFolder) -> Result<Uninstalled> {
     Ok(Uninstalled { deleted, left, folder_removed })
 }
 
-fn delete_contents(tree: &Tree, manifest: &Manifest) -> Result<usize> {
+fn never_came(folder: &GameFolder, manifest: &Manifest) -> BTreeSet<GamePath> {
+    let files = manifest.files.iter().filter(|file| folder.awaits(file));
+    files.map(|file| file.path.clone()).collect()
+}
+
+fn delete_contents(tree: &Tree, manifest: &Manifest, never_came: &BTreeSet<GamePath>) -> Result<usize> {
     let mut deleted = 0;
-    for file in manifest.files.iter().filter(|file| file.kind == Kind::Content) {
+    let ours = |file: &&ManifestFile| file.kind == Kind::Content && !never_came.contains(&file.path);
+    for file in manifest.files.iter().filter(ours) {
         if tree.file(&file.path)?.is_some() {
             deleted += usize::from(tree.disk.remove_file(&tree.at(&file.path))?);
         }

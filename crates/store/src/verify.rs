@@ -6,7 +6,8 @@ use crate::{
     error::{At, Result},
     folder::GameFolder,
     hashing::{Job, Meter, Shape, hash_pieces},
-    records::Record,
+    partial::{Partial, awaited},
+    records::{Record, Records},
     tree::Tree,
 };
 use release::{
@@ -43,6 +44,8 @@ pub enum FileState {
     Ok,
     /// Nothing, or no regular file, stands there.
     Missing,
+    /// It is still to come: the release stands in part.
+    Awaited,
     /// Changed since it was last verified, or never verified: only a full check can tell. From
     /// [`check_quick`] alone.
     Unverified,
@@ -67,10 +70,10 @@ impl Report {
 }
 
 impl FileReport {
-    /// Content and executable bit are as they should be.
+    /// Content and executable bit are as they should be, or the file is not due yet.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.state == FileState::Ok && !self.mode_wrong
+        self.state == FileState::Awaited || self.state == FileState::Ok && !self.mode_wrong
     }
 }
 
@@ -79,12 +82,23 @@ impl FileReport {
 /// # Errors
 /// As the disk says.
 pub fn check_quick(folder: &GameFolder, manifest: &Manifest) -> Result<Report> {
+    quick(folder.tree(), folder.records(), folder.partial(), manifest)
+}
+
+/// As [`check_quick`], for whoever only looks.
+pub(crate) fn quick(
+    tree: &Tree,
+    records: &Records,
+    partial: Option<&Partial>,
+    manifest: &Manifest,
+) -> Result<Report> {
     let mut files = Vec::new();
     for (index, file) in contents(manifest) {
-        let meta = folder.tree().file(&file.path)?;
+        let meta = tree.file(&file.path)?;
         let state = match &meta {
+            _ if awaited(partial, records, file) => FileState::Awaited,
             None => FileState::Missing,
-            Some(meta) => match folder.records().valid(&file.path, meta) {
+            Some(meta) => match records.valid(&file.path, meta) {
                 Some(record) if record.pieces_root == file.pieces_root => FileState::Ok,
                 _ => FileState::Unverified,
             },
@@ -108,12 +122,25 @@ pub fn verify(
     let work: Vec<(usize, &ManifestFile)> = contents(manifest).collect();
     let meter = Meter::new(job, work.iter().map(|(_, file)| file.size).sum(), work.len() as u64);
     let tree = folder.tree().clone();
-    let results =
+    let mut results =
         meter.each(&work, |(index, file)| check_file(&tree, manifest, *index, file, layers, &meter))?;
+    for ((report, record), (_, file)) in results.iter_mut().zip(&work) {
+        if record.is_none() && folder.awaits(file) {
+            report.state = FileState::Awaited;
+        }
+    }
+    let is_partial = folder.partial().is_some();
     folder.update_records(|records| {
         for (report, record) in &results {
             match record {
                 Some(record) => records.insert(report.path.clone(), *record),
+                // It is ours all the same, however much of the release is still to come.
+                None if records.get(&report.path).is_some()
+                    && is_partial
+                    && report.state != FileState::Missing =>
+                {
+                    records.insert(report.path.clone(), Record::OF_NOTHING);
+                }
                 None => records.remove(&report.path),
             }
         }

@@ -219,6 +219,14 @@ pub enum Input {
         /// These.
         order: Vec<u32>,
     },
+    /// The pieces of the first of these go before those of the second, and so on, and all of them before the others,
+    /// instead of those said before; may come at any time. Within a rank the rarest goes first, and a peer that can give
+    /// nothing of a rank is asked for the next: for sets of any size, in crowds of any size. Bitfields of another length
+    /// than the layout has pieces are left out, and so are those after the fourth.
+    SetRanks {
+        /// These.
+        ranks: Vec<Bitfield>,
+    },
     /// [`crate::Swarm::deadline`] has come.
     Tick,
 }

@@ -21,6 +21,7 @@ mod partial;
 mod peer;
 mod picker;
 pub mod policy;
+mod ranks;
 mod rate;
 mod requests;
 mod stats;

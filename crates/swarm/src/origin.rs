@@ -115,7 +115,7 @@ impl Swarm {
         // Who has not told yet what it has may have something.
         let promising =
             |peer: &crate::peer::Peer| peer.interesting > 0 || !peer.early.is_empty() || !peer.pieces_told;
-        let rarest = self.picker.rarest(|piece| !self.origin.refused.contains(&piece));
+        let rarest = self.picker.rarest_by_rank(|piece| !self.origin.refused.contains(&piece));
         let supply = Supply {
             promising: self.peers.values().any(promising),
             connecting: self.connections.connecting(),
@@ -150,8 +150,8 @@ impl Swarm {
         policy::origin_has_room(need, &fetching, &self.config)
     }
 
-    /// What is wanted in order comes first, then pieces begun and left, then that after the last one fetched if none is
-    /// rarer, so that neighbours travel as one range; then the rarest.
+    /// What is wanted in order comes first, then rank by rank pieces begun and left, then that after the last one fetched if
+    /// none is rarer, so that neighbours travel as one range; then the rarest.
     fn choose_for_origin(&mut self, need: Need) -> Option<u32> {
         let rare = if need == Need::Unseen { self.config.origin_spread } else { u32::MAX };
         let first = self.first_for_origin(|swarm, piece| {
@@ -162,20 +162,24 @@ impl Swarm {
         }
         let picker = &self.picker;
         let offered = |piece: u32| !self.origin.refused.contains(&piece);
+        let rarest = picker.rarest_by_rank(offered);
         if need != Need::Unseen {
             let admits = |p: &Partial| p.admits(Source::Origin) && !p.anything_asked();
             let left = |piece: &u32| self.partials.get(piece).is_some_and(admits) && offered(*piece);
-            if let Some(piece) = self.open.iter().copied().find(left) {
+            if let Some(piece) = self.left_for_origin(left, rarest) {
                 return Some(piece);
             }
         }
-        let rarest = picker.rarest(offered)?;
+        let rarest = rarest?;
         let least = picker.availability(rarest);
         if least > rare {
             return None;
         }
         let next = self.origin.last_piece.map(|last| last.saturating_add(1)).filter(|next| {
-            picker.is_untouched(*next) && offered(*next) && picker.availability(*next) <= least
+            picker.is_untouched(*next)
+                && offered(*next)
+                && picker.availability(*next) <= least
+                && picker.rank_of(*next) <= picker.rank_of(rarest)
         });
         Some(next.unwrap_or(rarest))
     }

@@ -8,11 +8,14 @@
 //! What a peer has of the untouched pieces is looked for in the order first, because the rarest is to come first; if
 //! it has none of the first few hundred, in both bitfields by words. So no request costs a walk over all pieces.
 
+mod ranks;
+
 use std::collections::VecDeque;
 
 use fastrand::Rng;
 
 use crate::Bitfield;
+use ranks::Ranks;
 
 const ABSENT: u32 = u32::MAX;
 /// Pieces of the order that are tried for one peer.
@@ -40,6 +43,8 @@ pub(crate) struct Picker {
     returned: VecDeque<u32>,
     /// How many pieces ever became untouched.
     returns: u64,
+    /// Which pieces go before the others (`ranks`), rank by rank.
+    ranks: Ranks,
 }
 
 impl Picker {
@@ -65,6 +70,7 @@ impl Picker {
             stale: false,
             returned: VecDeque::new(),
             returns: 0,
+            ranks: Ranks::default(),
         }
     }
 
@@ -73,6 +79,7 @@ impl Picker {
         if !self.untouched.set(piece) {
             return;
         }
+        self.ranks.add(piece);
         self.refresh(rng);
         self.returns += 1;
         self.returned.truncate(RETURNED_MAX - 1);
@@ -95,6 +102,7 @@ impl Picker {
         if !self.untouched.clear(piece) {
             return;
         }
+        self.ranks.remove(piece);
         self.refresh(rng);
         let own = self.bucket_of(piece);
         self.unseen -= u32::from(own == 0);

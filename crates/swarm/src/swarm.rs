@@ -204,6 +204,7 @@ impl Swarm {
             Input::SetAhead { class, bytes, cap } => self.set_ahead(class, bytes, cap),
             Input::SetUnwanted { unwanted } => self.set_unwanted(unwanted),
             Input::SetFirst { order } => self.set_first(order),
+            Input::SetRanks { ranks } => self.set_ranks(ranks),
             Input::Tick => {}
         }
     }

@@ -38,6 +38,10 @@ available: Available | null,
  */
 progress: Progress | null, 
 /**
+ * How far each set of files is, while they are put in place one after the other.
+ */
+sets: Sets | null, 
+/**
  * Bytes of the running or last job, by where they came from; metadata counts as origin.
  */
 downloaded: BySource, 
@@ -235,6 +239,49 @@ rate_bytes_per_second: number,
 eta_seconds: number | null, };
 
 /**
+ * A release that is put in place set after set: the game can begin before the rest is there.
+ */
+export type Sets = { 
+/**
+ * The set that is being fetched; the last one when all is there.
+ */
+fetching: SetName, 
+/**
+ * The game can be started: what it needs for a good session is in place.
+ */
+playable: boolean, 
+/**
+ * Every set that has files, in the order in which they come.
+ */
+sets: Array<SetProgress>, };
+
+/**
+ * How far one set is.
+ */
+export type SetProgress = { 
+/**
+ * Which.
+ */
+set: SetName, 
+/**
+ * Bytes in all.
+ */
+total_bytes: number, 
+/**
+ * Bytes here and verified.
+ */
+done_bytes: number, 
+/**
+ * Every file of it is in its place.
+ */
+in_place: boolean, };
+
+/**
+ * When files are needed.
+ */
+export type SetName = "required" | "playable" | "optional";
+
+/**
  * A release that is offered.
  */
 export type Available = { 
@@ -246,6 +293,10 @@ version: string,
  * Bytes to download, as planned from signed sizes and what lies here.
  */
 download_bytes: number, 
+/**
+ * Bytes of them until the game can be started; `None` where it takes all of them.
+ */
+playable_bytes: number | null, 
 /**
  * The way they come.
  */

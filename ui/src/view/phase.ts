@@ -41,7 +41,7 @@ export function detailLines(snapshot: Snapshot, format: Formatter, now: Date): S
     case "folder_missing":
       return [{ key: "detail.folder_missing", values: { dir: phase.dir } }];
     case "running":
-      return [{ key: "detail.running" }];
+      return snapshot.sets ? [{ key: "detail.running_rest" }, ...progressLines(snapshot, format)] : [{ key: "detail.running" }];
     case "offline":
       return [{ key: snapshot.installed === null ? "detail.offline_none" : "detail.offline_installed" }];
     case "paused":
@@ -49,7 +49,7 @@ export function detailLines(snapshot: Snapshot, format: Formatter, now: Date): S
     case "ready":
       return snapshot.repair_offered.length > 0 ? [{ key: "detail.ready_damaged" }] : checkedLine(snapshot.last_check, format, now);
     default:
-      return progress ? progressLines(snapshot, format) : [];
+      return progress ? [...setLines(snapshot, format), ...progressLines(snapshot, format)] : [];
   }
 }
 
@@ -63,7 +63,8 @@ export function buttonDetail(snapshot: Snapshot, format: Formatter): Said | null
     case "downloading":
     case "repairing":
     case "verifying": {
-      const left = span(progress?.eta_seconds ?? null);
+      // On a button that says Play it would read as the time until it can be pressed.
+      const left = snapshot.primary.action === "play" ? null : span(progress?.eta_seconds ?? null);
       return left && { key: `eta.${left.unit}` as MessageKey, values: { count: left.count } };
     }
     case "running":
@@ -100,6 +101,15 @@ function progressLines({ phase, progress }: Snapshot, format: Formatter): Said[]
   lines.push({ key: "detail.progress", values: { done: format.bytes(progress.done_bytes), total: format.bytes(progress.total_bytes) } });
   if (progress.rate_bytes_per_second > 0 && phase.kind !== "paused") lines.push(format.rate(progress.rate_bytes_per_second));
   return lines;
+}
+
+/** When the game can begin, where that is before all is there. */
+function setLines({ sets }: Snapshot, format: Formatter): Said[] {
+  if (!sets) return [];
+  if (sets.playable) return [{ key: "detail.playable" }];
+  const before = sets.sets.filter(({ set }) => set !== "optional");
+  const left = before.reduce((sum, { total_bytes, done_bytes }) => sum + total_bytes - done_bytes, 0);
+  return [{ key: "detail.until_playable", values: { size: format.bytes(left) } }];
 }
 
 function checkedLine(lastCheck: string | null, format: Formatter, now: Date): Line[] {

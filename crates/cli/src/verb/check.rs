@@ -37,8 +37,11 @@ fn sentence(installed: &str, available: &Available) -> String {
         .map(|other| format!("{} {}", output::bytes(other.bytes), words(other.way)))
         .collect();
     let others = if ways.is_empty() { String::new() } else { format!(" (instead of {})", ways.join(", ")) };
+    let early = available.playable_bytes.filter(|bytes| *bytes < available.download_bytes);
+    let early =
+        early.map_or_else(String::new, |bytes| format!(", {} until it can be played", output::bytes(bytes)));
     format!(
-        "{} is available, {installed} is installed: {} to download {}{others}; {} of disk are needed",
+        "{} is available, {installed} is installed: {} to download {}{early}{others}; {} of disk are needed",
         available.version,
         output::bytes(available.download_bytes),
         words(available.way),

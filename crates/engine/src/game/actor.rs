@@ -284,7 +284,7 @@ impl Actor {
     }
 
     async fn start_job(&mut self, kind: Kind, reply: Option<Reply>) {
-        if self.running.is_some() && kind != Kind::Check {
+        if self.running.is_some() && kind != Kind::Check && !(kind == Kind::Install && self.is_partial()) {
             return answer(reply, Err(Failure::from(&GameError::Running)));
         }
         if let Some(job) = &self.job {
@@ -322,6 +322,7 @@ impl Actor {
             link: self.link.clone(),
             offer: self.offer.clone(),
             outcome: Outcome::default(),
+            only_the_rest: self.running.is_some(),
         });
         self.job = Some(Job { kind, quiet, control });
         let happened = self.happened.clone();
@@ -367,6 +368,13 @@ impl Actor {
             Ok(()) => self.job_succeeded(kind, work.offer),
             Err(error) => self.job_failed(kind, quiet, error),
         }
+        // What stands, even in part, is not an offer.
+        let stands = self.installed.as_ref().map(|manifest| manifest.version.clone());
+        if let Some(offer) = &mut self.offer
+            && stands.as_ref() == Some(&offer.channel.version)
+        {
+            offer.release = None;
+        }
         if kind != Kind::Check {
             // What was verified anew is passed on from a new look at it.
             self.stop_seeding().await;
@@ -395,13 +403,6 @@ impl Actor {
         }
         if kind == Kind::Uninstall {
             (self.offer, self.known_installed) = (None, false);
-        }
-        // What stands is not an offer.
-        let stands = self.installed.as_ref().map(|manifest| manifest.version.clone());
-        if let Some(offer) = &mut self.offer
-            && stands.as_ref() == Some(&offer.channel.version)
-        {
-            offer.release = None;
         }
     }
 

@@ -1,5 +1,6 @@
 //! What a running job shares with the actor: how far it is, whether it should stop or hold.
 
+use super::parts::Parts;
 use crate::session::{Exchange, TorrentHandle, TorrentStatus};
 use crate::snapshot::{BySource, PauseReason, Progress};
 use std::{
@@ -46,6 +47,8 @@ pub(crate) struct Control {
     pub(crate) exchange: watch::Sender<Exchange>,
     pub(crate) started: Instant,
     pub(crate) metadata_bytes: AtomicU64,
+    /// How far each set of files is, where they are put in place one after the other.
+    pub(crate) parts: Parts,
     inner: Mutex<Inner>,
 }
 
@@ -72,6 +75,7 @@ impl Control {
             exchange: watch::Sender::new(exchange),
             started: Instant::now(),
             metadata_bytes: AtomicU64::new(0),
+            parts: Parts::default(),
             inner: Mutex::new(Inner {
                 step: Step::Checking,
                 progress: Progress::default(),
@@ -148,7 +152,12 @@ impl Control {
         }
     }
 
-    /// The torrent that runs, if one does.
+    /// The hold on the torrent that runs, if one does.
+    pub(crate) fn torrent(&self) -> Option<TorrentHandle> {
+        self.lock().torrent.clone()
+    }
+
+    /// How the torrent that runs is doing, if one does.
     pub(crate) fn status(&self) -> Option<TorrentStatus> {
         self.lock().torrent.as_ref().map(|torrent| torrent.status().borrow().clone())
     }

@@ -86,6 +86,29 @@ pub enum GameError {
         /// The platform.
         platform: String,
     },
+    /// A game waits for a file that its release does not have.
+    #[error("{path} is no file of this release")]
+    FileNotListed {
+        /// The file.
+        path: String,
+    },
+    /// A game waits for a file that nobody fetches.
+    #[error("{path} is not here, and nothing fetches it: start the launcher, or repair the game")]
+    NobodyFetches {
+        /// The file.
+        path: String,
+    },
+    /// A game waited long enough.
+    #[error("{path} did not come within {seconds} s")]
+    WaitTimeout {
+        /// The file.
+        path: String,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// What the game needs to begin is still on its way.
+    #[error("the game cannot be started yet: the files it needs to begin are still on their way")]
+    NotPlayableYet,
     /// The game's program is not what was published.
     #[error("{path} is damaged; repair the game first")]
     ExecutableBad {
@@ -131,6 +154,10 @@ impl GameError {
             Self::PatchNotGiven => "PATCH_NOT_GIVEN",
             Self::StillBad { .. } => "CONTENT_BAD",
             Self::NoLaunch { .. } => "NO_LAUNCH",
+            Self::FileNotListed { .. } => "FILE_NOT_LISTED",
+            Self::NobodyFetches { .. } => "NOBODY_FETCHES",
+            Self::WaitTimeout { .. } => "WAIT_TIMEOUT",
+            Self::NotPlayableYet => "NOT_PLAYABLE_YET",
             Self::ExecutableBad { .. } => "EXECUTABLE_BAD",
             Self::Start { .. } => "START_FAILED",
             Self::Running => "GAME_RUNNING",
@@ -144,6 +171,7 @@ impl GameError {
         match self {
             Self::Store(error) => error.can_retry(),
             Self::Http(_) | Self::Busy | Self::Cancelled | Self::Transfer { .. } | Self::Running => true,
+            Self::NotPlayableYet | Self::NobodyFetches { .. } | Self::WaitTimeout { .. } => true,
             Self::Trust(error) => matches!(error.code(), "NETWORK" | "ORIGIN_HTML" | "ORIGIN_NOT_FOUND"),
             _ => false,
         }

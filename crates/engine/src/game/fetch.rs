@@ -16,6 +16,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
+use swarm::Bitfield;
 use tokio::time::MissedTickBehavior;
 
 /// How often a transfer that there is another way for is looked at.
@@ -32,6 +33,8 @@ pub(crate) struct Wanted {
     /// Pieces that are not to be fetched: files that stay as the player has them.
     pub(crate) excluded: Vec<u32>,
     pub(crate) sources: Sources,
+    /// Pieces that go before the others, rank by rank.
+    pub(crate) ranks: Vec<Bitfield>,
     /// Where its bytes lie on the bar.
     pub(crate) scale: Scale,
     /// Nobody waits for it.
@@ -66,6 +69,9 @@ pub(crate) async fn fetch(session: &Session, control: &Control, wanted: Wanted) 
     };
     let (handle, mut events) = session.add(torrent);
     handle.set_background(wanted.background);
+    if !wanted.ranks.is_empty() {
+        handle.set_ranks(wanted.ranks);
+    }
     control.fetching(handle.clone(), wanted.scale);
     let (mut pause, mut upload) = (control.pause.subscribe(), control.upload.subscribe());
     let mut exchange = control.exchange.subscribe();

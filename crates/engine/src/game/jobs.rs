@@ -8,6 +8,7 @@ use super::{
     error::GameError,
     fetch::{self, Wanted},
     offer::{self, Ask, Offer, Release},
+    parts,
     release_store::ReleaseStore,
 };
 use crate::session::Session;
@@ -38,6 +39,8 @@ pub(crate) struct Work {
     pub(crate) link: Option<GameLink>,
     pub(crate) offer: Option<Offer>,
     pub(crate) outcome: Outcome,
+    /// The game runs: what is still to come of its release may come, and nothing else may change.
+    pub(crate) only_the_rest: bool,
 }
 
 /// What kind of job.
@@ -104,9 +107,12 @@ impl Work {
     /// Installs or updates to what the channel says; nothing to do is fine.
     async fn bring(&mut self) -> Result<(), GameError> {
         self.check().await?;
-        let Some(release) = self.offer.as_ref().and_then(|offer| offer.release.clone()) else {
-            return Ok(());
+        let offered = self.offer.as_ref().and_then(|offer| offer.release.clone());
+        let release = match offered.filter(|_| !self.only_the_rest) {
+            Some(release) => Some(release),
+            None => self.rest().await?,
         };
+        let Some(release) = release else { return Ok(()) };
         if self.folder.is_none() {
             self.create_folder().await?;
         }
@@ -155,15 +161,25 @@ impl Work {
         // Where content comes from is asked first: a folder that cannot be repaired now is not hashed.
         self.check().await?;
         let bad = self.verify().await?;
-        if bad.is_empty() {
+        let rest = self.rest().await?;
+        if bad.is_empty() && rest.is_none() {
             return Ok(());
         }
+        let release = match rest {
+            Some(rest) => rest,
+            None => self.standing_release().await?,
+        };
+        self.stand(release).await?;
+        self.outcome.bad_files = bad;
+        Ok(())
+    }
+
+    /// The release that stands, to be brought back as it was published.
+    pub(super) async fn standing_release(&mut self) -> Result<Release, GameError> {
         let manifest = self.installed()?;
         let stood = Arc::clone(&manifest);
         let layers = self.in_folder(move |folder, _| Ok(folder.layers(&layout(&stood)?)?)).await?;
-        self.stand(Release { manifest, layers, patch: None }).await?;
-        self.outcome.bad_files = bad;
-        Ok(())
+        Ok(Release { manifest, layers, patch: None })
     }
 
     /// Makes `release` the one that stands.
@@ -176,6 +192,8 @@ impl Work {
                     return Err(GameError::StillBad { files: files.len() });
                 }
                 Err(GameError::Store(StoreError::ContentBad { .. })) => {}
+                // What was in place already was changed by somebody before the rest came.
+                Err(GameError::Store(StoreError::Incomplete { .. })) if tries < APPLY_TRIES => {}
                 Err(error) => return Err(error),
                 Ok(()) => break,
             }
@@ -204,7 +222,7 @@ impl Work {
     async fn fetch_and_apply(&mut self, release: &Release) -> Result<(), GameError> {
         self.control.enter(Step::Preparing);
         let (wanted, layers) = (Arc::clone(&release.manifest), release.layers.clone());
-        let (prepared, staging, tree, old) = self
+        let (prepared, staging, tree, old, in_parts) = self
             .in_folder(move |folder, control| {
                 // An apply that failed after its commit is finished before anything else.
                 folder.recover()?;
@@ -215,7 +233,8 @@ impl Work {
                 let prepared = prepare::prepare(folder, &wanted, &layers, &staging, &job)?;
                 let old = folder.installed().cloned();
                 let tree = old.as_ref().map(|old| InstalledTree::open(folder, old)).transpose()?;
-                Ok((prepared, staging, tree.map(Arc::new), old))
+                let in_parts = parts::may_come_in_parts(folder, &wanted);
+                Ok((prepared, staging, tree.map(Arc::new), old, in_parts))
             })
             .await?;
         let patched = self.patch(release, &prepared, &staging).await?;
@@ -225,37 +244,50 @@ impl Work {
         let searched = old.clone().filter(|_| patched.is_some_and(|brought| before <= brought.uncovered));
         self.fill(release, &prepared, &staging, (before, searched)).await?;
         let missing = missing();
+        // Held until all is in place.
+        let mut said = None;
         if missing > 0 {
             // What was brought by then counts as done.
             let total = patched.map_or(prepared.plan.fetch_bytes, |brought| brought.on_bar + before);
             let standing = old.as_ref().zip(tree.clone());
-            self.fetch(release, &prepared, &staging, standing, Scale { total, after: 0 }).await?;
+            let wanted = self.wanted(release, &prepared, &staging, standing, Scale { total, after: 0 })?;
+            self.control.enter(Step::Downloading);
+            if in_parts {
+                said = self.fetch_in_parts(release, &prepared, &staging, wanted).await?;
+            } else {
+                fetch::fetch(&self.session, &self.control, wanted).await?;
+            }
         }
         if let Some(tree) = tree {
             tree.close();
         }
         self.outcome.written_bytes +=
             staging.written_bytes() + space::copied_bytes(&release.manifest, &prepared.actions);
-        self.apply(release, staging).await
+        self.apply(release, staging).await?;
+        if in_parts {
+            self.requests_are_settled().await;
+        }
+        drop(said);
+        Ok(())
     }
 
-    /// Fetches what is missing, block by block.
-    async fn fetch(
+    /// What is missing, to be fetched block by block.
+    fn wanted(
         &self,
         release: &Release,
         prepared: &Prepared,
         staging: &Arc<Staging>,
         standing: Option<(&Manifest, Arc<InstalledTree>)>,
         scale: Scale,
-    ) -> Result<(), GameError> {
-        self.control.enter(Step::Downloading);
+    ) -> Result<Wanted, GameError> {
         let layout = Arc::new(layout(&release.manifest)?);
         let stays = (0..).zip(&prepared.plan.files).filter(|(_, source)| **source == Source::User);
         let excluded = stays.flat_map(|(file, _)| layout.pieces_of(file)).collect();
         let older = self.offer.as_ref().map(|offer| offer.older.clone());
-        let wanted = Wanted {
+        Ok(Wanted {
             infohash: release.manifest.infohash()?,
             excluded,
+            ranks: Vec::new(),
             store: ReleaseStore::fetching(Arc::clone(&layout), standing, Arc::clone(staging)),
             layout,
             layers: release.layers.clone(),
@@ -264,8 +296,7 @@ impl Work {
             background: self.config.urgency == Urgency::Background,
             replaceable: false,
             older: older.map(|older| (Arc::clone(&release.manifest), older)),
-        };
-        fetch::fetch(&self.session, &self.control, wanted).await
+        })
     }
 
     async fn apply(&mut self, release: &Release, staging: Arc<Staging>) -> Result<(), GameError> {
@@ -295,7 +326,7 @@ impl Work {
         Ok(())
     }
 
-    fn installed(&self) -> Result<Arc<Manifest>, GameError> {
+    pub(super) fn installed(&self) -> Result<Arc<Manifest>, GameError> {
         let manifest = self.folder.as_ref().and_then(GameFolder::installed);
         manifest.cloned().map(Arc::new).ok_or(GameError::NotInstalled)
     }

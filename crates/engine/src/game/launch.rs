@@ -3,10 +3,20 @@
 
 use super::{error::GameError, jobs::layout};
 use release::{manifest::Manifest, merkle::FileHasher, path::GamePath};
-use std::{env, path::PathBuf, process::Stdio};
-use store::{GameFolder, InstalledTree};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+use store::{GameFolder, InstalledTree, StoreError, fs::RealFs, glance::Glance, verify::FileReport};
 use tokio::process::{Child, Command};
 
+/// Looks at a folder in which files are being put in place, and the time between them.
+const LOOKS_MAX: u32 = 200;
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// Bytes hashed at once.
 const CHUNK: u32 = 1 << 20;
 
@@ -58,18 +68,49 @@ pub fn platform() -> String {
 
 /// Finds the launch command and checks its program byte for byte.
 pub(crate) fn program(folder: &GameFolder, manifest: &Manifest) -> Result<Program, GameError> {
-    let platform = platform();
-    let launch = manifest.launch.get(&platform).ok_or(GameError::NoLaunch { platform })?;
-    check(folder, manifest, &launch.executable)?;
-    let path = launch.executable.components().fold(folder.dir().to_owned(), |path, part| path.join(part));
-    Ok(Program { path, arguments: launch.arguments.clone(), folder: folder.dir().to_owned() })
+    if folder.partial().is_some_and(|partial| !partial.is_playable()) {
+        return Err(GameError::NotPlayableYet);
+    }
+    program_of(folder.dir(), InstalledTree::open(folder, manifest)?, manifest)
 }
 
-fn check(folder: &GameFolder, manifest: &Manifest, executable: &GamePath) -> Result<(), GameError> {
+/// As [`program`], while somebody else puts the rest of the release in place: only of a release that stands in part, as one
+/// that is whole may be about to change.
+pub(crate) fn program_while_the_rest_comes(dir: &Path) -> Result<Program, GameError> {
+    let glance = glance(dir)?;
+    let manifest = glance.installed().ok_or(GameError::NotPlayableYet)?;
+    let partial = glance.partial().ok_or(GameError::Busy)?;
+    let awaited = |file: &FileReport| manifest.files[file.index].set > partial.complete;
+    if !partial.is_playable() || glance.check_quick(manifest)?.faults().any(|fault| !awaited(fault)) {
+        return Err(GameError::NotPlayableYet);
+    }
+    program_of(glance.dir(), glance.tree(manifest), manifest)
+}
+
+/// Looks until no files are being put in place.
+fn glance(dir: &Path) -> Result<Glance, GameError> {
+    let mut looks = 0;
+    loop {
+        looks += 1;
+        match Glance::at(Arc::new(RealFs), dir) {
+            Err(StoreError::ApplyPending { .. }) if looks < LOOKS_MAX => thread::sleep(LOOK_INTERVAL),
+            glance => return Ok(glance?),
+        }
+    }
+}
+
+fn program_of(dir: &Path, tree: InstalledTree, manifest: &Manifest) -> Result<Program, GameError> {
+    let platform = platform();
+    let launch = manifest.launch.get(&platform).ok_or(GameError::NoLaunch { platform })?;
+    check(&tree, manifest, &launch.executable)?;
+    let path = launch.executable.components().fold(dir.to_owned(), |path, part| path.join(part));
+    Ok(Program { path, arguments: launch.arguments.clone(), folder: dir.to_owned() })
+}
+
+fn check(tree: &InstalledTree, manifest: &Manifest, executable: &GamePath) -> Result<(), GameError> {
     let bad = || GameError::ExecutableBad { path: executable.to_string() };
     let index = manifest.files.iter().position(|file| file.path == *executable).ok_or_else(bad)?;
     let entry = &manifest.files[index];
-    let tree = InstalledTree::open(folder, manifest)?;
     let mut hasher = FileHasher::new(layout(manifest)?.piece_length());
     let mut offset = 0;
     while offset < entry.size {

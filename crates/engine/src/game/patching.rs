@@ -90,6 +90,7 @@ impl Work {
             layout,
             store,
             excluded,
+            ranks: Vec::new(),
             sources: self.offer.as_ref().map(|offer| offer.sources.clone()).unwrap_or_default(),
             scale: Scale { total: total + part.uncovered_bytes, after: part.uncovered_bytes },
             background: self.config.urgency == Urgency::Background,

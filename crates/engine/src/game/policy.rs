@@ -55,6 +55,8 @@ pub struct Situation {
     pub mode: SharingMode,
     /// The game runs.
     pub playing: bool,
+    /// What is fetched is the rest of the very release that can be played already: the game that runs waits for it.
+    pub rest: bool,
     /// The player said stop to sharing.
     pub stopped: bool,
     /// The player holds the download.
@@ -93,7 +95,7 @@ impl Policy {
                 ..Caps::default()
             },
             share: situation.mode != SharingMode::Off && rests.is_none(),
-            hold: situation.playing && self.while_playing == WhilePlaying::Pause,
+            hold: situation.playing && !situation.rest && self.while_playing == WhilePlaying::Pause,
             rests,
         }
     }
@@ -151,6 +153,7 @@ mod tests {
             month_uploaded: 0,
             mode: SharingMode::WhileOpen,
             playing: false,
+            rest: false,
             stopped: false,
             held: false,
         }
@@ -239,6 +242,10 @@ mod tests {
         assert_eq!(decide(with(None, WhilePlaying::Ignore), true).caps.up, None);
         let paused = decide(with(None, WhilePlaying::Pause), true);
         assert!(paused.hold && !paused.share);
+        // A game waits for its own rest, and the others wait until it is over.
+        let rest = Situation { playing: true, rest: true, ..situation() };
+        let rest = with(None, WhilePlaying::Pause).decide(&rest);
+        assert!(!rest.hold && !rest.share);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::snapshot::{Way, WayCost};
 use release::{
     channel::{Channel, PatchOffer},
     hash::Hash32,
-    manifest::{Kind, Manifest},
+    manifest::{FileSet, Kind, Manifest},
     patch::{Patch, Segment},
     plan::{Plan, Source},
 };
@@ -137,6 +137,15 @@ impl Missing {
         let signed = offer(facts).filter(|_| whole).map(|offer| offer.uncovered_bytes);
         signed.unwrap_or_else(|| compressed(facts, part.uncovered_bytes))
     }
+}
+
+/// Compressed bytes that have to come until the game can be started, where its sets come one after the other.
+pub(super) fn until_playable(facts: &Facts<'_>) -> u64 {
+    let sets = facts.wanted.sets_by_root();
+    let early = |root: &Hash32| sets.get(root).is_none_or(|set| *set <= FileSet::Playable);
+    let missing = Missing::of(facts).roots.into_iter().filter(|(root, _)| early(root));
+    let bytes = missing.map(|(root, size)| size.saturating_sub(facts.staged.bytes_of(&root))).sum();
+    compressed(facts, bytes)
 }
 
 fn offer<'a>(facts: &Facts<'a>) -> Option<&'a PatchOffer> {

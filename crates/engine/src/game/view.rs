@@ -18,6 +18,8 @@ pub(crate) struct Facts {
     pub(crate) job: Option<JobFacts>,
     pub(crate) failure: Option<Phase>,
     pub(crate) running_seconds: Option<u64>,
+    /// Something of the release that stands is still to come; whether it can be played all the same.
+    pub(crate) partial: Option<bool>,
     pub(crate) damaged: bool,
 }
 
@@ -29,6 +31,8 @@ pub(crate) struct JobFacts {
     pub(crate) pause: Option<PauseReason>,
     /// A check that nobody asked for: it changes nothing that is shown, unless nothing is known.
     pub(crate) quiet: bool,
+    /// The game can be started while the rest of it comes.
+    pub(crate) playable: bool,
 }
 
 pub(crate) fn phase(facts: &Facts) -> Phase {
@@ -54,6 +58,7 @@ pub(crate) fn phase(facts: &Facts) -> Phase {
     match (facts.installed, facts.update, facts.offline) {
         (true, true, _) => Phase::UpdateAvailable,
         (_, _, true) => Phase::Offline,
+        (true, false, false) if facts.partial == Some(false) => Phase::NotInstalled,
         (true, false, false) => Phase::Ready,
         (false, _, false) => Phase::NotInstalled,
     }
@@ -65,12 +70,20 @@ pub(crate) fn buttons(phase: &Phase, facts: &Facts) -> (Button, Option<Button>) 
         |action, label: &str| Button { action: Some(action), label: label.to_owned(), enabled: true };
     let told = |label: &str| Button { action: None, label: label.to_owned(), enabled: false };
     let play = || button(Action::Play, "play");
-    let playable = facts.installed && !facts.damaged;
+    let playable = facts.installed && !facts.damaged && facts.partial != Some(false);
+    let go_on = || button(Action::Install, "continue");
+    let while_it_comes = facts.job.is_some_and(|job| job.playable);
     let play_anyway = || playable.then(|| button(Action::Play, "play_anyway"));
     match phase {
         Phase::Starting => (told("starting"), None),
+        Phase::NotInstalled if facts.partial.is_some() => (go_on(), None),
         Phase::NotInstalled => (button(Action::Install, "install"), None),
         Phase::Checking => (told("checking"), play_anyway()),
+        Phase::Downloading | Phase::Repairing if while_it_comes => {
+            (play(), Some(button(Action::Pause, "pause")))
+        }
+        Phase::Paused { .. } if while_it_comes => (play(), Some(button(Action::Resume, "resume"))),
+        Phase::Verifying | Phase::Applying if while_it_comes => (play(), None),
         Phase::UpdateAvailable => (button(Action::Update, "update"), play_anyway()),
         Phase::Downloading | Phase::Repairing => {
             (button(Action::Pause, "pause"), Some(button(Action::Cancel, "cancel")))
@@ -78,6 +91,7 @@ pub(crate) fn buttons(phase: &Phase, facts: &Facts) -> (Button, Option<Button>) 
         Phase::Paused { .. } => (button(Action::Resume, "resume"), Some(button(Action::Cancel, "cancel"))),
         Phase::Verifying => (button(Action::Cancel, "cancel"), None),
         Phase::Applying => (told("applying"), None),
+        Phase::Ready if facts.partial.is_some() => (play(), Some(go_on())),
         Phase::Ready if facts.damaged => (button(Action::Repair, "repair"), Some(play())),
         Phase::Ready => (play(), None),
         Phase::Running { .. } => (told("running"), Some(button(Action::StopGame, "stop_game"))),
@@ -203,6 +217,7 @@ pub(crate) fn starting(config: &GameConfig) -> Snapshot {
         installed: None,
         available: None,
         progress: None,
+        sets: None,
         downloaded: Default::default(),
         uploaded_bytes: 0,
         rates: Default::default(),
@@ -229,7 +244,8 @@ mod tests {
 
     #[test]
     fn every_phase_has_a_button_with_a_label() {
-        let job = |step, pause| Some(JobFacts { step, repair: false, pause, quiet: false });
+        let job = |step, pause| Some(JobFacts { step, repair: false, pause, quiet: false, playable: false });
+        let rest = |step, pause| Some(JobFacts { step, repair: false, pause, quiet: false, playable: true });
         let facts = [
             Facts { opening: true, ..Facts::default() },
             Facts::default(),
@@ -242,6 +258,10 @@ mod tests {
             Facts { job: job(Step::Downloading, Some(PauseReason::User)), ..Facts::default() },
             Facts { job: job(Step::Applying, None), ..Facts::default() },
             Facts { installed: true, damaged: true, ..Facts::default() },
+            Facts { job: rest(Step::Downloading, None), ..Facts::default() },
+            Facts { job: rest(Step::Downloading, Some(PauseReason::User)), ..Facts::default() },
+            Facts { installed: true, partial: Some(true), ..Facts::default() },
+            Facts { installed: true, partial: Some(false), ..Facts::default() },
         ];
         let labels: Vec<String> = facts.iter().map(|facts| buttons(&phase(facts), facts).0.label).collect();
         let expected = [
@@ -256,13 +276,18 @@ mod tests {
             "resume",
             "applying",
             "repair",
+            "play",
+            "play",
+            "play",
+            "continue",
         ];
         assert_eq!(labels, expected);
     }
 
     #[test]
     fn a_quiet_check_hides_nothing() {
-        let quiet = Some(JobFacts { step: Step::Checking, repair: false, pause: None, quiet: true });
+        let quiet =
+            Some(JobFacts { step: Step::Checking, repair: false, pause: None, quiet: true, playable: false });
         let facts = Facts { installed: true, job: quiet, ..Facts::default() };
         assert_eq!(phase(&facts), Phase::Ready);
     }

@@ -165,6 +165,12 @@ impl TorrentHandle {
         self.input(Input::SetFirst { order });
     }
 
+    /// The pieces of the first of these go before those of the second, and so on, and all of them before the others: for
+    /// sets of any size. Within each the rarest goes first.
+    pub fn set_ranks(&self, ranks: Vec<Bitfield>) {
+        self.input(Input::SetRanks { ranks });
+    }
+
     /// Pieces that are not there any more.
     pub fn pieces_lost(&self, pieces: Vec<u32>) {
         self.input(Input::PiecesLost { pieces });

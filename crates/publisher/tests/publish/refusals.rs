@@ -63,6 +63,10 @@ fn configurations() {
     check("CONFIG_INVALID", "reserved", |studio, _| {
         studio.write("muster.toml", b"[launch.linux-x86_64]\nexecutable = \".muster/x\"");
     });
+    check("LAUNCH_OPTIONAL", "bin/game", |studio, _| {
+        let optional = "[launch.linux-x86_64]\nexecutable = \"bin/game\"\n[[files]]\nmatch = \"bin/**\"\nset = \"optional\"";
+        studio.write("muster.toml", optional.as_bytes())
+    });
     check("LAUNCH_MISSING", "windows-x86_64", |studio, _| {
         studio.write("muster.toml", b"[launch.windows-x86_64]\nexecutable = \"bin/game.exe\"");
     });

@@ -252,10 +252,12 @@ fn asides(
 ) -> Result<Vec<Aside>> {
     let tree = folder.tree();
     let out: BTreeSet<&GamePath> = journal.out.iter().map(|out| &out.from).collect();
+    // What stands where a file of ours is still to come is not ours.
     let old: BTreeMap<&GamePath, Kind> = folder
         .installed()
         .into_iter()
         .flat_map(|old| &old.files)
+        .filter(|file| !folder.awaits(file))
         .map(|file| (&file.path, file.kind))
         .collect();
     let mut foreign = Vec::new();

@@ -7,6 +7,7 @@ use crate::{
     folder::INSTALLED,
     fs::Kind,
     journal::{self, INCOMING_DIR, Journal, OLD_DIR, mark_out_done, out_is_done},
+    partial::Partial,
     records::Records,
     staging,
     tree::{Tree, ancestors},
@@ -29,11 +30,18 @@ pub(super) fn run(tree: &Tree, journal: &Journal, id: Hash32) -> Result<Applied>
     }
     let vanished = place_all(tree, journal)?;
     record(tree, journal, &vanished)?;
+    match &journal.partial {
+        Some(partial) => partial.save(tree)?,
+        None => Partial::remove(tree)?,
+    }
     install_manifest(tree, journal)?;
     let moved_aside = moved_aside(tree, journal)?;
     Journal::remove(tree)?;
     // The new release stands. What cannot be swept now is swept when the folder is opened.
-    if let Err(error) = journal::sweep(tree).and_then(|()| staging::remove_all(tree)) {
+    let swept = journal::sweep(tree);
+    if let Err(error) =
+        if journal.partial.is_some() { swept } else { swept.and_then(|()| staging::remove_all(tree)) }
+    {
         tracing::warn!(%error, "leftovers of the apply stay until the next start");
     }
     let (placed, removed) = (journal.place.len() - vanished.len(), journal.out.len());
@@ -111,18 +119,24 @@ fn record(tree: &Tree, journal: &Journal, vanished: &[GamePath]) -> Result<()> {
     records.save(tree)
 }
 
+/// Whether the manifest with this hash is the installed one.
+pub(super) fn stands(tree: &Tree, sha256: Hash32) -> Result<bool> {
+    is_manifest(tree, &tree.state(INSTALLED), sha256)
+}
+
+fn is_manifest(tree: &Tree, path: &Path, hash: Hash32) -> Result<bool> {
+    let bytes = tree.disk.read(path, MANIFEST_BYTES_MAX as u64)?;
+    Ok(bytes.is_some_and(|bytes| sha256(&bytes) == hash))
+}
+
 /// From here on the new release is the installed one.
 fn install_manifest(tree: &Tree, journal: &Journal) -> Result<()> {
     let (next, installed) = (tree.state(NEXT), tree.state(INSTALLED));
-    let is_ours = |path: &Path| -> Result<bool> {
-        let bytes = tree.disk.read(path, MANIFEST_BYTES_MAX as u64)?;
-        Ok(bytes.is_some_and(|bytes| sha256(&bytes) == journal.manifest_sha256))
-    };
-    if is_ours(&next)? {
+    if is_manifest(tree, &next, journal.manifest_sha256)? {
         tree.disk.rename(&next, &installed)?;
         return tree.disk.sync_dir(parent(&installed));
     }
-    if is_ours(&installed)? {
+    if is_manifest(tree, &installed, journal.manifest_sha256)? {
         Ok(())
     } else {
         Err(StoreError::broken(&next, "not the manifest of the journal"))

@@ -227,6 +227,11 @@ impl Fs for FaultFs {
         RealFs.read_dir(path)
     }
 
+    fn read_dir_some(&self, path: &Path, most: usize) -> io::Result<Vec<OsString>> {
+        self.step()?;
+        RealFs.read_dir_some(path, most)
+    }
+
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         self.step()?;
         RealFs.create_dir(path)?;

@@ -14,6 +14,7 @@ mod faults;
 mod filled;
 mod folders;
 mod life;
+mod parts;
 mod patched;
 mod random;
 mod serving;

@@ -1,6 +1,6 @@
 //! Which piece to ask a peer for next.
 //!
-//! The piece it is at, then the next of what is wanted in order (`first`), then what it suggests, then any piece that was begun, then the rarest untouched one. But of who
+//! The piece it is at, then the next of what is wanted in order (`first`), then what goes before others (`ranks`), then what it suggests, then any piece that was begun, then the rarest untouched one. But of who
 //! has a piece as a whole, only those begun pieces are asked before others of which nobody hands on single blocks: what
 //! is on its way through the crowd comes from there too, and what this peer alone has is to set out. Each step looks at
 //! a bounded number of pieces, however many there are.
@@ -27,7 +27,7 @@ pub(crate) struct Barren {
 
 /// Which begun pieces are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Begun {
+pub(crate) enum Begun {
     /// Not those that others hand on block by block, if the peer has all of it.
     AtRest,
     Any,
@@ -53,16 +53,23 @@ impl Swarm {
         if let Some(piece) = self.first_of(key) {
             return Some(piece);
         }
-        if let Some(piece) = self.suggestion_of(key).or_else(|| self.begun_of(key, Begun::AtRest)) {
+        if let Some(piece) = self.ranked_of(key) {
+            return Some(piece);
+        }
+        if let Some(piece) = self.suggestion_of(key).or_else(|| self.begun_of(key, Begun::AtRest, None)) {
             return Some(piece);
         }
         let whole = self.untouched_of(key);
         let single = self.rarest_early(self.peers.get(&key)?);
         if policy::picks_at_random(self.have.count()) {
-            return whole.or(single).or_else(|| self.begun_of(key, Begun::Any));
+            return whole.or(single).or_else(|| self.begun_of(key, Begun::Any, None));
         }
         let place = |piece: &u32| policy::piece_place(self.picker.availability(*piece), None, 0);
-        [single, whole].into_iter().flatten().min_by_key(place).or_else(|| self.begun_of(key, Begun::Any))
+        [single, whole]
+            .into_iter()
+            .flatten()
+            .min_by_key(place)
+            .or_else(|| self.begun_of(key, Begun::Any, None))
     }
 
     /// Whether every begun piece with a free block was looked at if nothing was found for a peer.
@@ -71,11 +78,13 @@ impl Swarm {
     }
 
     /// The rarest piece that was begun and of which the peer can give a free block, the nearest to its end of these.
-    fn begun_of(&mut self, key: PeerKey, which: Begun) -> Option<u32> {
+    pub(crate) fn begun_of(&mut self, key: PeerKey, which: Begun, rank: Option<usize>) -> Option<u32> {
         let all = self.looked_at_all_begun();
         let from = if all { 0 } else { self.rng.u32(..self.have.len()) };
         let peer = self.peers.get(&key)?;
-        let tried = self.open.range(from..).chain(self.open.range(..from)).take(BEGUN_MAX).copied();
+        let of_rank = |piece: &&u32| rank.is_none_or(|rank| self.picker.rank_of(**piece) == rank);
+        let open = self.open.range(from..).chain(self.open.range(..from)).filter(of_rank);
+        let tried = open.take(BEGUN_MAX).copied();
         let fits = |piece: u32| which == Begun::Any || !peer.has(piece) || !self.spreading.get(piece);
         let can_give = tried.filter(|piece| fits(*piece) && self.can_give(key, peer, *piece));
         let place = |piece: &u32| {

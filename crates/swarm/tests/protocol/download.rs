@@ -242,3 +242,105 @@ fn blocks_that_come_after_a_pause_are_stored_and_not_fetched_twice() {
     assert!(!messages(&outputs, PEER).iter().any(twice));
     assert!(driver.swarm.is_complete());
 }
+
+fn ranks(ranks: &[&[u32]]) -> Input {
+    let rank = |pieces: &&[u32]| {
+        let mut bits = Bitfield::empty(PIECES);
+        pieces.iter().for_each(|piece| {
+            bits.set(*piece);
+        });
+        bits
+    };
+    Input::SetRanks { ranks: ranks.iter().map(rank).collect() }
+}
+
+/// Pieces that a peer is asked for, in the order of the first request for each.
+fn pieces_asked(outputs: &[Output], peer: swarm::PeerKey) -> Vec<u32> {
+    let mut asked = Vec::new();
+    for message in messages(outputs, peer) {
+        if let Message::Request { index, .. } = message
+            && !asked.contains(&index)
+        {
+            asked.push(index);
+        }
+    }
+    asked
+}
+
+#[test]
+fn ranks_come_one_after_the_other_from_a_peer_that_has_all() {
+    let mut driver = Driver::new(Bitfield::empty(PIECES));
+    driver.give(ranks(&[&[4, 1], &[5]]));
+    driver.connect(PEER, RESERVED);
+    driver.hear(PEER, Message::HaveAll);
+    let mut todo = driver.hear(PEER, Message::Unchoke);
+    let mut asked = Vec::new();
+    while !todo.is_empty() {
+        for piece in pieces_asked(&todo, PEER) {
+            if !asked.contains(&piece) {
+                asked.push(piece);
+            }
+        }
+        let requests = messages(&todo, PEER).into_iter().filter_map(|message| match message {
+            Message::Request { index, begin, .. } => Some((index, begin)),
+            _ => None,
+        });
+        let requests: Vec<(u32, u32)> = requests.collect();
+        todo = Vec::new();
+        for (index, begin) in requests {
+            let data = block_data(index, begin / BLOCK);
+            todo.extend(driver.hear(PEER, Message::Piece { index, begin, data }));
+        }
+    }
+    assert_eq!(asked.len(), PIECES as usize, "everything is asked for: {asked:?}");
+    let mut first = asked[..2].to_vec();
+    first.sort_unstable();
+    assert_eq!((first, asked[2]), (vec![1, 4], 5), "{asked:?}");
+}
+
+#[test]
+fn who_can_give_nothing_of_a_rank_is_asked_for_the_next_and_never_left_idle() {
+    let mut driver = Driver::new(Bitfield::empty(PIECES));
+    driver.give(ranks(&[&[0, 1], &[2]]));
+    driver.connect(PEER, RESERVED);
+    let mut has = Bitfield::empty(PIECES);
+    [2, 3].iter().for_each(|piece| {
+        has.set(*piece);
+    });
+    driver.hear(PEER, Message::Bitfield(Bytes::copy_from_slice(has.as_bytes())));
+    let asked = pieces_asked(&driver.hear(PEER, Message::Unchoke), PEER);
+    assert_eq!(asked.first(), Some(&2), "the next rank");
+    let mut driver = Driver::new(Bitfield::empty(PIECES));
+    driver.give(ranks(&[&[0, 1, 2]]));
+    driver.connect(PEER, RESERVED);
+    driver.hear(PEER, Message::Bitfield(Bytes::copy_from_slice(has.as_bytes())));
+    let asked = driver.hear(PEER, Message::Unchoke);
+    assert_eq!(pieces_asked(&asked, PEER).first(), Some(&2), "the rank first");
+    let outputs = deliver(&mut driver, asked, None);
+    let told = outputs.iter().filter(|output| matches!(output, Output::Event(Event::PieceVerified { .. })));
+    assert_eq!(told.count(), 2, "and then the rest of what it has");
+}
+
+#[test]
+fn the_origin_is_asked_rank_by_rank() {
+    let mut driver = Driver::new(Bitfield::empty(PIECES));
+    driver.give(ranks(&[&[3], &[5]]));
+    let fetched = driver.give(Input::SetOrigin { available: true });
+    let pieces: Vec<u32> = fetched
+        .iter()
+        .filter_map(|output| if let Output::FetchOrigin { piece, .. } = output { Some(*piece) } else { None })
+        .collect();
+    assert!(pieces.starts_with(&[3, 5]) || pieces == [3], "{pieces:?}");
+}
+
+#[test]
+fn ranks_of_another_length_and_too_many_change_nothing() {
+    let mut driver = Driver::new(Bitfield::empty(PIECES));
+    driver.give(Input::SetRanks { ranks: vec![Bitfield::full(PIECES + 1); 9] });
+    driver.give(ranks(&[&[0], &[1], &[2], &[3], &[4], &[5]]));
+    driver.connect(PEER, RESERVED);
+    driver.hear(PEER, Message::HaveAll);
+    let asked = driver.hear(PEER, Message::Unchoke);
+    assert_eq!(pieces_asked(&asked, PEER).first(), Some(&0));
+    assert!(deliver(&mut driver, asked, None).contains(&Output::Event(Event::Complete)));
+}

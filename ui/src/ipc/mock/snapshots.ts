@@ -1,13 +1,13 @@
 // One snapshot for every state the window can show.
-import type { Available, PeerRow, Phase, Progress, Sharing, Snapshot, Transfer } from "../bindings";
+import type { Available, PeerRow, Phase, Progress, SetName, Sets, Sharing, Snapshot, Transfer } from "../bindings";
 import { BRAND, SETTINGS } from "./brand";
 
 const GB = 1_000_000_000;
 const MB = 1_000_000;
 const KB = 1_000;
 
-const INSTALL: Available = { version: "1.4.0", download_bytes: 4.2 * GB, way: "full", alternatives: [], need_bytes: 9.6 * GB, notes: "" };
-const UPDATE: Available = { version: "1.4.0", download_bytes: 412 * MB, way: "patch", alternatives: [{ way: "blocks", bytes: 1.3 * GB }, { way: "full", bytes: 4.2 * GB }], need_bytes: 0.9 * GB, notes: "The Sunken Bridge opens, and lanterns burn twice as long." };
+const INSTALL: Available = { version: "1.4.0", download_bytes: 4.2 * GB, playable_bytes: null, way: "full", alternatives: [], need_bytes: 9.6 * GB, notes: "" };
+const UPDATE: Available = { version: "1.4.0", download_bytes: 412 * MB, playable_bytes: null, way: "patch", alternatives: [{ way: "blocks", bytes: 1.3 * GB }, { way: "full", bytes: 4.2 * GB }], need_bytes: 0.9 * GB, notes: "The Sunken Bridge opens, and lanterns burn twice as long." };
 
 const IDLE: Transfer = {
   pieces_have: 0,
@@ -56,6 +56,7 @@ const BASE: Snapshot = {
   installed: "1.3.2",
   available: null,
   progress: null,
+  sets: null,
   downloaded: { origin: 0, players: 0, lan: 0 },
   uploaded_bytes: 0,
   rates: { down: 0, up: 0, origin: 0, players: 0, lan: 0 },
@@ -95,6 +96,39 @@ export const SNAPSHOTS: Record<string, Snapshot> = {
     rates: { down: 11.4 * MB, up: 240 * KB, origin: 4.3 * MB, players: 5.8 * MB, lan: 1.3 * MB },
     sharing: sharing("while_downloading", true, null),
   }),
+  sets_required: state({ kind: "downloading" }, {
+    ...LOADING,
+    primary: { action: "pause", label: "pause", enabled: true },
+    secondary: { action: "cancel", label: "cancel", enabled: true },
+    progress: progress(0.5 * GB, 4.2 * GB, 11.4 * MB, 325),
+    sets: sets("required", 0.42 * GB, 0.08 * GB, 0),
+  }),
+  sets_playable: state({ kind: "downloading" }, {
+    ...LOADING,
+    installed: "1.4.0",
+    primary: { action: "play", label: "play", enabled: true },
+    secondary: { action: "pause", label: "pause", enabled: true },
+    progress: progress(2.6 * GB, 4.2 * GB, 11.4 * MB, 141),
+    sets: sets("optional", 0.6 * GB, 1.2 * GB, 0.8 * GB),
+    rates: { down: 11.4 * MB, up: 240 * KB, origin: 4.3 * MB, players: 5.8 * MB, lan: 1.3 * MB },
+  }),
+  sets_paused: state({ kind: "paused", reason: "user" }, {
+    ...LOADING,
+    installed: "1.4.0",
+    primary: { action: "play", label: "play", enabled: true },
+    secondary: { action: "resume", label: "resume", enabled: true },
+    progress: progress(2.6 * GB, 4.2 * GB, 0, null),
+    sets: sets("optional", 0.6 * GB, 1.2 * GB, 0.8 * GB),
+  }),
+  sets_running: state({ kind: "running", since_seconds: 754 }, {
+    installed: "1.4.0",
+    primary: { action: null, label: "running", enabled: false },
+    secondary: { action: "stop_game", label: "stop_game", enabled: true },
+    progress: progress(3.1 * GB, 4.2 * GB, 2.1 * MB, 524),
+    sets: sets("optional", 0.6 * GB, 1.2 * GB, 1.3 * GB),
+    sharing: sharing("while_open", false, "playing"),
+  }),
+  sets_rest: state({ kind: "ready" }, { primary: { action: "play", label: "play", enabled: true }, secondary: { action: "install", label: "continue", enabled: true }, installed: "1.4.0" }),
   paused: state({ kind: "paused", reason: "user" }, {
     ...LOADING,
     primary: { action: "resume", label: "resume", enabled: true },
@@ -181,6 +215,13 @@ function sharing(mode: Sharing["mode"], active: boolean, paused_reason: Sharing[
 
 function progress(done: number, total: number, rate: number, eta: number | null): Progress {
   return { done_bytes: done, total_bytes: total, files_done: 0, files_total: 0, percent: Math.floor((done / total) * 100), rate_bytes_per_second: rate, eta_seconds: eta };
+}
+
+/** A release of 0.6, 1.2 and 2.4 GB, of which so much is here. */
+function sets(fetching: SetName, required: number, playable: number, optional: number): Sets {
+  const one = (set: SetName, done_bytes: number, total_bytes: number) => ({ set, total_bytes, done_bytes, in_place: set !== "optional" && done_bytes === total_bytes });
+  const all = [one("required", required, 0.6 * GB), one("playable", playable, 1.2 * GB), one("optional", optional, 2.4 * GB)];
+  return { fetching, playable: all.every(({ set, in_place }) => set === "optional" || in_place), sets: all };
 }
 
 function peer(address: string, client: string, net: PeerRow["class"], outgoing: boolean, down: number, up: number, percent: number): PeerRow {

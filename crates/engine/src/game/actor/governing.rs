@@ -36,6 +36,7 @@ impl Actor {
             month_uploaded: self.ledger.borrow().used(now),
             mode: self.sharing,
             playing: self.running.is_some(),
+            rest: fetching.is_some_and(|job| job.control.parts.are_playable()),
             stopped: self.sharing_stopped,
             held: fetching.is_some_and(|job| *job.control.pause.borrow() == Some(PauseReason::User)),
         }

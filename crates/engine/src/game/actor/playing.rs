@@ -5,10 +5,12 @@ use crate::game::{
     Outcome,
     error::GameError,
     jobs::{self, Kind},
-    launch, view,
+    launch::{self, Program},
+    view,
 };
-use crate::snapshot::{Failure, LastExit, PauseReason};
+use crate::snapshot::{Failure, LastExit, PauseReason, Phase};
 use std::{sync::Arc, time::Instant};
+use store::StoreError;
 use tokio::sync::Notify;
 
 impl Actor {
@@ -36,19 +38,21 @@ impl Actor {
             // The check lets go of the folder at once; the player goes first.
             job.control.cancel();
         }
-        let folder = self.folder.take().ok_or(if self.job.is_some() {
-            GameError::Busy
-        } else {
-            GameError::NotInstalled
-        })?;
-        let manifest = self.installed.clone();
-        let (folder, program) = jobs::blocking(move || {
-            let program = manifest.ok_or(GameError::NotInstalled).and_then(|m| launch::program(&folder, &m));
-            (folder, program)
-        })
-        .await?;
-        self.folder = Some(folder);
-        let mut child = launch::start(&program?)?;
+        let program = match self.folder.take() {
+            Some(folder) => {
+                let manifest = self.installed.clone();
+                let (folder, program) = jobs::blocking(move || {
+                    let program =
+                        manifest.ok_or(GameError::NotInstalled).and_then(|m| launch::program(&folder, &m));
+                    (folder, program)
+                })
+                .await?;
+                self.folder = Some(folder);
+                program?
+            }
+            None => self.program_from_outside().await?,
+        };
+        let mut child = launch::start(&program)?;
         let (stop, happened) = (Arc::new(Notify::new()), self.happened.clone());
         let stopped = Arc::clone(&stop);
         tokio::spawn(async move {
@@ -67,6 +71,26 @@ impl Actor {
         Ok((stop, Instant::now()))
     }
 
+    /// The program, where a job of ours or of another process works in the folder.
+    async fn program_from_outside(&self) -> Result<Program, GameError> {
+        let ours = self.job.as_ref().map(|job| job.control.parts.are_coming());
+        let theirs = matches!(self.failure, Some((_, Phase::Blocked { .. })));
+        match ours {
+            Some(false) => return Err(GameError::Busy),
+            None if !theirs => return Err(GameError::NotInstalled),
+            _ => {}
+        }
+        let dir = self.config.dir.clone();
+        let found = jobs::blocking(move || launch::program_while_the_rest_comes(&dir)).await?;
+        found.map_err(|error| match error {
+            // It is whole, so the other program does something else with it.
+            GameError::Busy if theirs => {
+                GameError::Store(StoreError::Locked { path: self.config.dir.clone() })
+            }
+            error => error,
+        })
+    }
+
     pub(super) async fn game_exited(&mut self, code: Option<i32>) {
         let Some(running) = self.running.take() else { return };
         let seconds = running.since.elapsed();
@@ -79,7 +103,8 @@ impl Actor {
         answer(running.reply, Ok(outcome));
     }
 
-    /// A transfer that runs is held while the game does, and goes on afterwards.
+    /// A transfer that runs is held while the game does, and goes on afterwards. The rest of a game that runs already is not:
+    /// the game waits for it.
     pub(super) fn hold_for_game(&self) {
         let Some(job) = &self.job else { return };
         let hold = self.decision.hold;

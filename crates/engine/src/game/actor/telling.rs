@@ -9,14 +9,21 @@ use crate::session::TorrentStatus;
 use crate::snapshot::{Rates, Sharing, Snapshot};
 use release::path::GamePath;
 use std::collections::BTreeSet;
+use store::partial::Partial;
 
 impl Actor {
+    /// A release stands of which something is still to come.
+    pub(super) fn is_partial(&self) -> bool {
+        self.folder.as_ref().is_some_and(|folder| folder.partial().is_some())
+    }
+
     fn facts(&self) -> Facts {
         let job = self.job.as_ref().map(|job| JobFacts {
             step: job.control.step(),
             repair: job.kind == Kind::Repair,
             pause: *job.control.pause.borrow(),
             quiet: job.quiet,
+            playable: job.control.parts.are_playable(),
         });
         Facts {
             opening: false,
@@ -26,6 +33,7 @@ impl Actor {
             job,
             failure: self.failure.as_ref().map(|(_, phase)| phase.clone()),
             running_seconds: self.running.as_ref().map(|running| running.since.elapsed().as_secs()),
+            partial: self.folder.as_ref().and_then(|folder| folder.partial()).map(Partial::is_playable),
             damaged: !self.changed.is_empty() || !self.damaged.is_empty(),
         }
     }
@@ -72,6 +80,11 @@ impl Actor {
             let (downloaded, uploaded) = job.control.counts();
             (snapshot.downloaded, snapshot.uploaded_bytes) = (downloaded, snapshot.uploaded_bytes + uploaded);
             snapshot.progress = job.control.progress();
+            let have = job.control.status().map(|status| status.have);
+            snapshot.sets = job.control.parts.view(have.as_deref());
+            if snapshot.installed.is_none() {
+                snapshot.installed = job.control.parts.playable_version();
+            }
         }
         if let Some(status) = &status {
             let rate = status.stats.download_rate;
