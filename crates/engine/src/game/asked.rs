@@ -89,7 +89,7 @@ impl Asked {
             tracing::warn!(entries = listed.ignored, "what lies among the requests of games is none");
         }
         self.ignored = listed.ignored;
-        let (mut asked, mut settled) = (BTreeSet::new(), Vec::new());
+        let (mut asked, mut settled, mut unknown) = (BTreeSet::new(), Vec::new(), 0);
         for name in &listed.names {
             match self.files.get(name) {
                 Some(index) if !is_placed(*index) => {
@@ -97,10 +97,13 @@ impl Asked {
                 }
                 Some(_) => settled.push(*name),
                 None => {
-                    tracing::warn!(request = %name, "a game asks for a file that this release does not have");
+                    unknown += 1;
                     settled.push(*name);
                 }
             }
+        }
+        if unknown > 0 {
+            tracing::warn!(requests = unknown, "a game asks for what this release does not have");
         }
         let before = self.front.clone();
         self.front.retain(|index| asked.remove(index));
