@@ -20,10 +20,12 @@ mod patch;
 mod plain;
 mod publish;
 mod report;
+mod upcoming;
 mod walk;
 
 pub use config::{Config, FileRule, Origin};
 pub use disk::DiskError;
 pub use error::PublishError;
 pub use publish::{PublishRequest, publish};
-pub use report::{Phase, Progress, PublishReport, UpdateCost};
+pub use report::{Phase, Progress, PublishReport, UpcomingReport, UpdateCost};
+pub use upcoming::{Unlock, UnlockRequest, Unlocked, unlock, withdraw};

@@ -61,6 +61,15 @@ impl SealedError {
     }
 }
 
+/// Name of a bundle's torrent and of its one file: `<game>-<version>.sealed` or `<game>-<from>-<version>.sealed`.
+#[must_use]
+pub fn torrent_name(game: &GameId, from: Option<&Version>, version: &Version) -> String {
+    match from {
+        Some(from) => format!("{game}-{from}-{version}.sealed"),
+        None => format!("{game}-{version}.sealed"),
+    }
+}
+
 /// Bytes of the sealed bundle whose plain form has so many.
 #[must_use]
 pub fn sealed_bytes(plain: u64) -> u64 {

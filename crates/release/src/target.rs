@@ -48,8 +48,8 @@ pub fn sealed_torrent(game: &GameId, from: Option<&Version>, version: &Version) 
     }
 }
 
-/// The key of a sealed release: `<game>~<version>.key`. It is listed before its file is there.
+/// The key of a sealed release: `<game>~<version>.unlock`. It is listed before its file is there.
 #[must_use]
 pub fn unlock_key(game: &GameId, version: &Version) -> String {
-    format!("{game}~{version}.key")
+    format!("{game}~{version}.unlock")
 }

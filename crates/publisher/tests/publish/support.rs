@@ -92,6 +92,7 @@ impl Studio {
             origin: publisher::Origin::default(),
             patch_from: vec![],
             plain: false,
+            unlock: None,
             dry_run: false,
             now: now(),
         }
