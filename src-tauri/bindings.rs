@@ -35,6 +35,8 @@ fn bindings() -> String {
         snapshot::BySource,
         snapshot::Progress,
         snapshot::Available,
+        snapshot::Preload,
+        snapshot::PreloadState,
         snapshot::Way,
         snapshot::WayCost,
         snapshot::Rates,

@@ -15,6 +15,7 @@ mod older;
 mod outlook;
 mod patching;
 mod policy;
+mod preload;
 mod release_store;
 mod roots;
 mod route;
@@ -29,7 +30,7 @@ pub use policy::{Decision, Ledger, Policy, Situation, WhilePlaying, Window};
 
 use crate::{
     session::Session,
-    snapshot::{Action, Available, BySource, Failure, SharingMode, Snapshot},
+    snapshot::{Action, Available, BySource, Failure, Preload, SharingMode, Snapshot},
 };
 use release::{
     hash::Hash32,
@@ -88,6 +89,8 @@ pub struct GameConfig {
     pub title: String,
     /// Whether somebody waits for what is fetched.
     pub urgency: Urgency,
+    /// Preload sealed releases in the background, and unlock them at their hour, without being asked.
+    pub preload: bool,
     /// The caller knows that a game stood in `dir`: a folder that is gone is then a missing drive, not
     /// a game that is not installed yet.
     pub known_installed: bool,
@@ -128,6 +131,9 @@ pub struct Outcome {
     /// What came out of other files in the folder, where they were searched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fill: Option<LocalFill>,
+    /// A release that can be had before its hour, and what is here of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preload: Option<Preload>,
     /// What an uninstall left.
     pub left: Vec<String>,
     /// The game's own exit code.

@@ -20,6 +20,7 @@ mod journal;
 mod layers;
 pub mod patch;
 pub mod place;
+pub mod preload;
 pub mod prepare;
 mod ranges;
 pub mod records;

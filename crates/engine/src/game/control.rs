@@ -19,6 +19,7 @@ pub(crate) enum Step {
     Verifying,
     Preparing,
     Downloading,
+    Unlocking,
     Applying,
 }
 

@@ -8,6 +8,7 @@ use super::{
     error::GameError,
     fetch::{self, Wanted},
     offer::{self, Ask, Offer, Release},
+    preload::Opening,
     release_store::ReleaseStore,
 };
 use crate::session::Session;
@@ -36,6 +37,8 @@ pub(crate) struct Work {
     pub(crate) folder: Option<GameFolder>,
     pub(crate) link: Option<GameLink>,
     pub(crate) offer: Option<Offer>,
+    /// A sealed bundle that is being opened.
+    pub(crate) opening: Option<Opening>,
     pub(crate) outcome: Outcome,
 }
 
@@ -48,6 +51,8 @@ pub(crate) enum Kind {
     Repair,
     Verify,
     Uninstall,
+    Preload,
+    Unlock,
 }
 
 impl Work {
@@ -59,10 +64,12 @@ impl Work {
             Kind::Repair => self.repair().await,
             Kind::Verify => self.verify().await.map(|_| ()),
             Kind::Uninstall => self.uninstall().await,
+            Kind::Preload => self.preload().await,
+            Kind::Unlock => self.unlock().await,
         }
     }
 
-    async fn check(&mut self) -> Result<(), GameError> {
+    pub(super) async fn check(&mut self) -> Result<(), GameError> {
         self.control.enter(Step::Checking);
         let link = self.link.clone().ok_or(GameError::NoLink)?;
         let (installed, layers) = self.standing().await?;
@@ -89,11 +96,11 @@ impl Work {
             self.outcome.root_pinned_first_use = Some(offer.root_sha256.to_string());
         }
         self.offer = Some(offer);
-        Ok(())
+        self.look_at_preload().await
     }
 
     /// The release that stands and its piece layers, as far as they are kept.
-    async fn standing(&mut self) -> Result<(Option<Arc<Manifest>>, PieceLayers), GameError> {
+    pub(super) async fn standing(&mut self) -> Result<(Option<Arc<Manifest>>, PieceLayers), GameError> {
         let Ok(installed) = self.installed() else { return Ok((None, PieceLayers::default())) };
         let manifest = Arc::clone(&installed);
         let layers = self.in_folder(move |folder, _| kept_layers(folder, &manifest)).await?;
@@ -103,6 +110,9 @@ impl Work {
     /// Installs or updates to what the channel says; nothing to do is fine.
     async fn bring(&mut self) -> Result<(), GameError> {
         self.check().await?;
+        if let Some(release) = self.unsealed_if_due().await? {
+            return self.stand_unsealed(release).await;
+        }
         let Some(release) = self.offer.as_ref().and_then(|offer| offer.release.clone()) else {
             return Ok(());
         };
@@ -111,10 +121,10 @@ impl Work {
         }
         self.stand(release).await?;
         self.outcome.available = None;
-        Ok(())
+        self.look_at_preload().await
     }
 
-    async fn create_folder(&mut self) -> Result<(), GameError> {
+    pub(super) async fn create_folder(&mut self) -> Result<(), GameError> {
         let link = self.link.clone().ok_or(GameError::NoLink)?;
         let root = self.offer.as_ref().map(|offer| offer.root_sha256).unwrap_or_default();
         let state = FolderState::new(link.repository.to_string(), root, link.game, link.channel);
@@ -160,7 +170,7 @@ impl Work {
     }
 
     /// Makes `release` the one that stands.
-    async fn stand(&mut self, release: Release) -> Result<(), GameError> {
+    pub(super) async fn stand(&mut self, release: Release) -> Result<(), GameError> {
         let mut tries = 0;
         loop {
             tries += 1;
@@ -211,14 +221,20 @@ impl Work {
                 Ok((prepared, staging, tree.map(Arc::new), old))
             })
             .await?;
+        self.stage_unsealed(release, &staging).await?;
         let patched = self.patch(release, &prepared, &staging).await?;
         let missing = || prepare::missing_bytes(&release.manifest, &prepared.plan, &staging.have());
         let before = missing();
         // What a patch leaves to the blocks is not in the old release, unless some of it failed here.
         let searched = old.clone().filter(|_| patched.is_some_and(|brought| before <= brought.uncovered));
         self.fill(release, &prepared, &staging, (before, searched)).await?;
-        let missing = missing();
-        if missing > 0 {
+        if missing() > 0 {
+            self.stage_the_rest(release, &staging).await?;
+        }
+        if missing() > 0 {
+            if let Some(trouble) = self.sealed_trouble() {
+                return Err(trouble);
+            }
             // What was brought by then counts as done.
             let total = patched.map_or(prepared.plan.fetch_bytes, |brought| brought.on_bar + before);
             let standing = old.as_ref().zip(tree.clone());

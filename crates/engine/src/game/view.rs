@@ -44,7 +44,7 @@ pub(crate) fn phase(facts: &Facts) -> Phase {
             (Step::Downloading, None) if job.repair => Phase::Repairing,
             (Step::Downloading, None) => Phase::Downloading,
             (Step::Checking, _) => Phase::Checking,
-            (Step::Preparing | Step::Verifying, _) => Phase::Verifying,
+            (Step::Preparing | Step::Verifying | Step::Unlocking, _) => Phase::Verifying,
             (Step::Applying, _) => Phase::Applying,
         };
     }
@@ -202,6 +202,7 @@ pub(crate) fn starting(config: &GameConfig) -> Snapshot {
         secondary,
         installed: None,
         available: None,
+        preload: None,
         progress: None,
         downloaded: Default::default(),
         uploaded_bytes: 0,

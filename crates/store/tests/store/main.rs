@@ -14,6 +14,7 @@ mod filled;
 mod folders;
 mod life;
 mod patched;
+mod preloaded;
 mod random;
 mod serving;
 mod staged;
