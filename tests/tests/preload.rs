@@ -188,7 +188,8 @@ fn a_preload_travels_between_players_and_unlocks_with_one_small_file() {
     let report = scene.seal();
     let sealed = report["upcoming"]["preloads"][1]["bytes"].as_u64().unwrap();
     assert!((600_000..900_000).contains(&sealed), "what leads from 1.0 to 1.1: {report}");
-    let checked = scene.repository.publisher().done(&["repo", "check", "--repo", text(&scene.repository.dir)]);
+    let checked =
+        scene.repository.publisher().done(&["repo", "check", "--repo", text(&scene.repository.dir)]);
     assert_eq!(checked["withheld"][0], format!("{GAME}~1.1.unlock"), "{checked}");
 
     let said = players[0].person.done(&["check", text(&players[0].dir)]);
@@ -214,7 +215,12 @@ fn a_preload_travels_between_players_and_unlocks_with_one_small_file() {
     for player in &players {
         let result = player.updated();
         tree::assert_same(&scene.build("1.1"), &player.dir);
-        println!("at the hour {} bytes came in {} s: {}", downloaded(&result), result["seconds"], result["patch"]);
+        println!(
+            "at the hour {} bytes came in {} s: {}",
+            downloaded(&result),
+            result["seconds"],
+            result["patch"]
+        );
         assert!(downloaded(&result) < DOCUMENTS, "{result}");
         assert_eq!(result["release"], "1.1");
         assert!(kept_sealed(&player.dir) < 100, "sealed bytes are removed");
@@ -233,7 +239,11 @@ fn who_has_nothing_at_the_hour_gets_the_sealed_release_and_its_key() {
     let outcome = fresh.install(&scene);
     assert_eq!(outcome.code, 0, "{}", outcome.errors);
     let result = player.updated();
-    println!("without preload: fresh {}, from 1.0 {}", origin_bytes(&outcome.result()), origin_bytes(&result));
+    println!(
+        "without preload: fresh {}, from 1.0 {}",
+        origin_bytes(&outcome.result()),
+        origin_bytes(&result)
+    );
     assert!(origin_bytes(&result) < 900_000, "{result}");
     for player in [&fresh, &player] {
         tree::assert_same(&scene.build("1.1"), &player.dir);

@@ -111,7 +111,8 @@ pub(crate) fn open_until_its_hour(dir: &Path, transfer: &Transfer) -> Result<Ope
 /// Opens a folder for jobs that stay on this machine, but for the repository's own documents.
 pub(crate) fn open_alone(dir: &Path) -> Result<Opened, CliError> {
     let listen = Some((Ipv4Addr::LOCALHOST, 0).into());
-    let net = Net { listen, lan: false, map_port: false, connections: Connections::default(), preload: false };
+    let net =
+        Net { listen, lan: false, map_port: false, connections: Connections::default(), preload: false };
     open_with(dir, None, Limits::default(), SharingMode::Off, Urgency::Foreground, net)
 }
 

@@ -173,7 +173,8 @@ pub(crate) async fn fetch_dated(
         Err(error) => return (Err(HttpError::from_reqwest(&url, &error)), None),
     };
     let date = response.headers().get(header::DATE).and_then(|value| value.to_str().ok());
-    let date = date.and_then(|text| DateTime::parse_from_rfc2822(text).ok()).map(|date| date.with_timezone(&Utc));
+    let date =
+        date.and_then(|text| DateTime::parse_from_rfc2822(text).ok()).map(|date| date.with_timezone(&Utc));
     let body = match checked(&url, response) {
         Ok(response) => collect(&url, response, limit).await,
         Err(error) => Err(error),

@@ -3,8 +3,8 @@
 use crate::http::{self, HttpError};
 use async_trait::async_trait;
 use bytes::Bytes;
-use reqwest::Client;
 use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::Client;
 use std::{
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -94,7 +94,9 @@ impl Transport for HttpTransport {
                 Err(HttpError::Status { status: 403 | 404 | 410, .. }) => return Err(FetchError::NotFound),
                 Err(HttpError::TooLarge { limit, .. }) => return Err(FetchError::TooLarge { limit }),
                 Err(HttpError::Html { .. }) => return Err(FetchError::Html),
-                Err(error) if tried == TRIES || error.retry_after().is_some() => return Err(network(Box::new(error))),
+                Err(error) if tried == TRIES || error.retry_after().is_some() => {
+                    return Err(network(Box::new(error)));
+                }
                 Err(_) => tokio::time::sleep(RETRY_DELAY * tried).await,
             }
         }

@@ -136,7 +136,8 @@ pub(crate) fn channel(
     next.previous = previous(before, &request.version);
     // What is sealed stays, also once it is in the open: who has it opens it. It goes with the release after it.
     let sealed = before.upcoming.as_ref();
-    next.upcoming = sealed.filter(|sealed| sealed.version != before.version || sealed.version == next.version).cloned();
+    next.upcoming =
+        sealed.filter(|sealed| sealed.version != before.version || sealed.version == next.version).cloned();
     next.published.clone_from(&before.published);
     next.sequence = before.sequence;
     next

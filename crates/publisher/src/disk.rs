@@ -268,8 +268,8 @@ const TEMPORARY_PREFIX: &str = ".publishing-";
 
 #[cfg(unix)]
 mod platform {
-    use std::fs::{File, Metadata};
     use std::fs::{DirBuilder, OpenOptions};
+    use std::fs::{File, Metadata};
     use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
     use std::time::Duration;
     use std::{io, path::Path};

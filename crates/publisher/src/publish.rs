@@ -182,7 +182,10 @@ fn refuse_addresses(kind: &'static str, entries: &[String], schemes: &[&str]) ->
     Ok(())
 }
 
-pub(crate) fn read_channel(editor: &Editor, request: &PublishRequest) -> Result<Option<Channel>, PublishError> {
+pub(crate) fn read_channel(
+    editor: &Editor,
+    request: &PublishRequest,
+) -> Result<Option<Channel>, PublishError> {
     let bytes = editor.target(&target::channel(&request.game, &request.channel))?;
     Ok(bytes.map(|bytes| Channel::parse(&bytes)).transpose()?)
 }

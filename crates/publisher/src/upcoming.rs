@@ -122,7 +122,8 @@ impl Entry<'_> {
         let published = Store::new(&self.request.repo_dir);
         let mut preloads = Vec::new();
         for bundle in bundles {
-            let (from, opened_bytes, bytes) = (bundle.from.clone(), bundle.opened_bytes, bundle.sealed_bytes());
+            let (from, opened_bytes, bytes) =
+                (bundle.from.clone(), bundle.opened_bytes, bundle.sealed_bytes());
             let mut root = Hash32::default();
             if !self.request.dry_run {
                 let (payload, mut sealed) = bundle.seal(&key, &published, meter)?;
@@ -160,8 +161,7 @@ impl Entry<'_> {
         // The key first: sealed bytes without one would be of use to nobody.
         disk::write_private(path, file)?;
         self.editor.list_target(name, file)?;
-        self.editor
-            .put_target(&target::channel(&channel.game, &channel.channel), channel.encode())?;
+        self.editor.put_target(&target::channel(&channel.game, &channel.channel), channel.encode())?;
         let forgotten = match &self.before.upcoming {
             Some(old) => forget(self.editor, &channel.game, old, channel.upcoming.as_ref())?,
             None => BTreeSet::new(),

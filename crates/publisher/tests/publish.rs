@@ -11,7 +11,7 @@ mod refusals;
 mod release_content;
 #[path = "publish/repeats.rs"]
 mod repeats;
-#[path = "publish/upcoming.rs"]
-mod upcoming;
 #[path = "publish/support.rs"]
 mod support;
+#[path = "publish/upcoming.rs"]
+mod upcoming;

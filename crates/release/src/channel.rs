@@ -87,7 +87,8 @@ impl Upcoming {
     /// What a player with this release, or without one, downloads.
     #[must_use]
     pub fn preload(&self, installed: Option<&Version>) -> Option<&PreloadOffer> {
-        let own = installed.and_then(|version| self.preloads.iter().find(|offer| offer.from.as_ref() == Some(version)));
+        let own = installed
+            .and_then(|version| self.preloads.iter().find(|offer| offer.from.as_ref() == Some(version)));
         own.or_else(|| self.whole())
     }
 

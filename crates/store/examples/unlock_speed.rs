@@ -47,7 +47,8 @@ fn main() {
         "game".parse().expect("an id"),
         "live".parse().expect("a name"),
     );
-    let mut folder = GameFolder::create(Arc::new(RealFs), &dir, &Places::default(), &state).expect("a folder");
+    let mut folder =
+        GameFolder::create(Arc::new(RealFs), &dir, &Places::default(), &state).expect("a folder");
 
     let (manifest, layers, plain) = bundle(size);
     let began = Instant::now();

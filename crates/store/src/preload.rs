@@ -22,7 +22,9 @@ use release::{
     layout::PieceLayers,
     manifest::Manifest,
     patch::Payload,
-    sealed::{BundleCipher, Head, PREFIX_BYTES, Prefix, ReleaseKey, Run, SEGMENT_BYTES, SealedError, plain_bytes},
+    sealed::{
+        BundleCipher, Head, PREFIX_BYTES, Prefix, ReleaseKey, Run, SEGMENT_BYTES, SealedError, plain_bytes,
+    },
 };
 use std::{io::Read, sync::Arc};
 

@@ -44,7 +44,8 @@ async fn wait(context: &Context, opened: &job::Opened) -> Result<Done, CliError>
     context.output.event("preloaded", Value::Object(job::fields(&outcome)));
     let mut snapshot = opened.game.snapshot();
     let stands = snapshot.wait_for(|snapshot| {
-        snapshot.installed.as_ref() == Some(&offered.version) || matches!(snapshot.phase, Phase::Failed { .. })
+        snapshot.installed.as_ref() == Some(&offered.version)
+            || matches!(snapshot.phase, Phase::Failed { .. })
     });
     let phase = tokio::select! {
         stands = stands => stands.map_err(|_| CliError::new("CLOSED", "the game was closed"))?.phase.clone(),

@@ -178,7 +178,10 @@ fn sealed_words(upcoming: &UpcomingReport) -> String {
         upcoming.key_target
     );
     for preload in &upcoming.preloads {
-        let who = preload.from.as_ref().map_or("a player without it".to_owned(), |from| format!("a player with {from}"));
+        let who = preload
+            .from
+            .as_ref()
+            .map_or("a player without it".to_owned(), |from| format!("a player with {from}"));
         words += &format!(
             "\n{who} preloads {} and unpacks {}",
             output::bytes(preload.bytes),

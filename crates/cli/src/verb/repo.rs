@@ -249,7 +249,8 @@ impl Signed {
             for offer in &upcoming.preloads {
                 let name = target::sealed_torrent(&channel.game, offer.from.as_ref(), &upcoming.version);
                 if !self.torrents.contains_key(&name) {
-                    let message = format!("{} of {} offers {name}, which is not there", channel.channel, channel.game);
+                    let message =
+                        format!("{} of {} offers {name}, which is not there", channel.channel, channel.game);
                     return Err(CliError::new("TARGET_MISSING", message));
                 }
             }

@@ -101,10 +101,8 @@ impl Offered {
 
     /// The key, if its hour has come and its file is there.
     pub(crate) async fn key(&self) -> Result<ReleaseKey, GameError> {
-        let not_yet = || GameError::UnlockNotYet {
-            version: self.upcoming.version.clone(),
-            unlock: self.unlock(),
-        };
+        let not_yet =
+            || GameError::UnlockNotYet { version: self.upcoming.version.clone(), unlock: self.unlock() };
         if self.seconds_left(Utc::now()) > 0 {
             return Err(not_yet());
         }

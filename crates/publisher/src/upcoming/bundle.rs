@@ -102,7 +102,8 @@ impl Bundle {
         stretches: Vec<(Hash32, u64, Vec<(u64, u64)>)>,
         content: &Content<'_>,
     ) -> Result<Self, PublishError> {
-        let mut body: Vec<Source> = payload.into_iter().map(|(bytes, size)| Source::Payload(bytes, size)).collect();
+        let mut body: Vec<Source> =
+            payload.into_iter().map(|(bytes, size)| Source::Payload(bytes, size)).collect();
         for (root, size, ranges) in stretches {
             // What another stretch brought already is not taken twice.
             let mut done = 0;

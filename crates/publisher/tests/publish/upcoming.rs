@@ -48,7 +48,10 @@ fn shown(studio: &Studio) -> Vec<PathBuf> {
     let needles = [&noise(6, 90_000)[1000..1032], b"zanzibar", &noise(5, 50_000)[2000..2032]];
     let holds = |bytes: &[u8]| needles.iter().any(|n| bytes.windows(n.len()).any(|part| part == *n));
     let files = tree(&studio.repo()).into_iter();
-    files.filter(|(path, bytes)| holds(bytes) || holds(path.to_str().unwrap().as_bytes())).map(|(path, _)| path).collect()
+    files
+        .filter(|(path, bytes)| holds(bytes) || holds(path.to_str().unwrap().as_bytes()))
+        .map(|(path, _)| path)
+        .collect()
 }
 
 fn key_file(report: &PublishReport) -> PathBuf {
@@ -64,7 +67,8 @@ fn nothing_of_a_sealed_release_is_in_the_repository_before_its_key() {
     assert_eq!((channel.version.as_str(), channel.sequence), ("1.0", 2));
     let upcoming = channel.upcoming.unwrap();
     assert_eq!((upcoming.version.as_str(), upcoming.unlock_seconds), ("1.1", hour().timestamp()));
-    let from: Vec<Option<&str>> = upcoming.preloads.iter().map(|offer| offer.from.as_ref().map(|v| v.as_str())).collect();
+    let from: Vec<Option<&str>> =
+        upcoming.preloads.iter().map(|offer| offer.from.as_ref().map(|v| v.as_str())).collect();
     assert_eq!(from, [None, Some("1.0")]);
     let [whole, update] = &upcoming.preloads[..] else { panic!() };
     assert!(update.bytes < 160_000 && whole.bytes > 500_000, "{upcoming:?}");
@@ -110,12 +114,17 @@ fn a_key_file_with_wrong_bytes_or_none_does_not_unlock() {
     let report = run(&sealed(&studio, "1.1")).unwrap();
     let (key, before) = (key_file(&report), tree(&studio.repo()));
     let good = fs::read_to_string(&key).unwrap();
-    for (bytes, code) in [("", "UNLOCK_KEY"), (&good[1..], "UNLOCK_KEY"), (&good.replace("key\":\"", "key\":\"0")[..], "UNLOCK_KEY")] {
+    for (bytes, code) in [
+        ("", "UNLOCK_KEY"),
+        (&good[1..], "UNLOCK_KEY"),
+        (&good.replace("key\":\"", "key\":\"0")[..], "UNLOCK_KEY"),
+    ] {
         fs::write(&key, bytes).unwrap();
         assert_eq!(unlock(&at(&studio, hour())).unwrap_err().code(), code);
     }
     let (start, digit) = good.split_at(good.len() - 3);
-    let other = if digit.starts_with('0') { digit.replacen('0', "1", 1) } else { format!("0{}", &digit[1..]) };
+    let other =
+        if digit.starts_with('0') { digit.replacen('0', "1", 1) } else { format!("0{}", &digit[1..]) };
     fs::write(&key, format!("{start}{other}")).unwrap();
     assert_eq!(unlock(&at(&studio, hour())).unwrap_err().code(), "REPO_DAMAGED");
     fs::remove_file(&key).unwrap();
@@ -191,7 +200,10 @@ fn what_cannot_be_sealed_is_refused_and_the_repository_is_as_it_was() {
     let with = |at, key_dir| PublishRequest { unlock: Some(Unlock { at, key_dir }), ..studio.request("1.1") };
     assert_eq!(refused(with(now(), keys(&studio))), "UNLOCK_PAST");
     assert_eq!(refused(with(hour(), studio.repo().join("unlock"))), "FOLDERS_NESTED");
-    assert_eq!(refused(PublishRequest { channel: "beta".parse().unwrap(), ..sealed(&studio, "1.1") }), "UPCOMING_ALONE");
+    assert_eq!(
+        refused(PublishRequest { channel: "beta".parse().unwrap(), ..sealed(&studio, "1.1") }),
+        "UPCOMING_ALONE"
+    );
     assert_eq!(refused(sealed(&studio, "1.0")), "VERSION_TAKEN");
     run(&PublishRequest { dry_run: true, ..sealed(&studio, "1.1") }).unwrap();
     assert_eq!(tree(&studio.repo()), before);

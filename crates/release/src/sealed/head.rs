@@ -13,11 +13,8 @@ const MAGIC: [u8; 8] = *b"MSTSEAL1";
 const LEVEL: i32 = 9;
 const RUN_BYTES: usize = 32 + 8 + 8 + 8;
 /// Largest head when it is unpacked.
-const HEAD_BYTES_MAX: usize = MANIFEST_BYTES_MAX
-    + METAINFO_BYTES_MAX
-    + PATCH_BYTES_MAX
-    + SEALED_RUNS_MAX * RUN_BYTES
-    + 64;
+const HEAD_BYTES_MAX: usize =
+    MANIFEST_BYTES_MAX + METAINFO_BYTES_MAX + PATCH_BYTES_MAX + SEALED_RUNS_MAX * RUN_BYTES + 64;
 
 /// The first bytes of a plain bundle: how long the head is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,9 +131,9 @@ impl Head {
             return Err(SealedError::Malformed("the number of its runs"));
         }
         for _ in 0..runs {
-            let root = rest.take(32).and_then(|root| {
-                Hash32::from_slice(root).ok_or(SealedError::Malformed("a root"))
-            })?;
+            let root = rest
+                .take(32)
+                .and_then(|root| Hash32::from_slice(root).ok_or(SealedError::Malformed("a root")))?;
             let (offset, length, stored) = (rest.number()?, rest.number()?, rest.number()?);
             head.runs.push(Run { root, offset, length, stored });
         }
@@ -153,7 +150,8 @@ struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
     fn take(&mut self, length: usize) -> Result<&'a [u8], SealedError> {
-        let (taken, rest) = self.0.split_at_checked(length).ok_or(SealedError::Malformed("its head is cut"))?;
+        let (taken, rest) =
+            self.0.split_at_checked(length).ok_or(SealedError::Malformed("its head is cut"))?;
         self.0 = rest;
         Ok(taken)
     }

@@ -44,7 +44,8 @@ impl<'a> Target<'a> {
         }
         let mut frames = Frames::new(plain, run)?;
         let shape = Shape { size: *size, piece_length: self.piece_length };
-        let within = |(offset, length): &(u64, u32)| *offset >= run.offset && offset + u64::from(*length) <= end;
+        let within =
+            |(offset, length): &(u64, u32)| *offset >= run.offset && offset + u64::from(*length) <= end;
         let (mut at, mut good, mut bytes) = (run.offset, 0, Vec::new());
         for (offset, length) in shape.pieces().filter(within) {
             meter.check()?;

@@ -41,8 +41,7 @@ fn releases() -> (Release, Release) {
 fn bundle(new: &Release, spoil: impl FnOnce(&mut Head, &mut Vec<u8>)) -> Vec<u8> {
     let manifest = new.manifest.encode();
     let torrent = new.manifest.metainfo(new.layers.clone(), vec![], vec![]).unwrap().encode();
-    let mut head =
-        Head { manifest_bytes: manifest.len() as u64, manifest, torrent, ..Head::default() };
+    let mut head = Head { manifest_bytes: manifest.len() as u64, manifest, torrent, ..Head::default() };
     let mut body = Vec::new();
     for (root, bytes) in &new.contents {
         let start = body.len();
@@ -191,7 +190,15 @@ fn sizes_that_lie_are_refused() {
         (|head, _| head.payload_bytes = u64::MAX, "PRELOAD_INVALID"),
         (|head, _| head.runs[0].length += 1, "PRELOAD_CONTENT"),
         (|head, _| head.runs[0].offset = u64::MAX, "PRELOAD_CONTENT"),
-        (|head, body| { body.push(0); head.runs.last_mut().unwrap().stored += 1; head.runs[0].stored -= 1; head.runs[1].stored += 1; }, "PRELOAD_CONTENT"),
+        (
+            |head, body| {
+                body.push(0);
+                head.runs.last_mut().unwrap().stored += 1;
+                head.runs[0].stored -= 1;
+                head.runs[1].stored += 1;
+            },
+            "PRELOAD_CONTENT",
+        ),
         (|_, body| drop(body.pop()), "PRELOAD_INVALID"),
     ];
     for (number, (lie, code)) in lies.into_iter().enumerate() {

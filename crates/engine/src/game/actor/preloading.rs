@@ -33,8 +33,11 @@ impl Actor {
 
     /// Remembers how it went, so that the next try comes later.
     pub(super) fn preload_ended(&mut self, kind: Kind, result: &Result<(), GameError>) {
-        let retry_after =
-            self.offer.as_ref().and_then(|offer| offer.upcoming.as_ref()).and_then(|found| found.retry_after());
+        let retry_after = self
+            .offer
+            .as_ref()
+            .and_then(|offer| offer.upcoming.as_ref())
+            .and_then(|found| found.retry_after());
         match (kind, result) {
             (Kind::Preload | Kind::Unlock, Ok(())) => self.hour.succeeded(),
             (Kind::Preload | Kind::Unlock, Err(error)) if !matches!(error, GameError::Cancelled) => {

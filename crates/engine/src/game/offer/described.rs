@@ -13,8 +13,7 @@ use release::{
     manifest::Manifest,
     metainfo::Metainfo,
     patch::{self, Patch, Payload},
-    sealed,
-    target,
+    sealed, target,
 };
 use std::{collections::BTreeSet, sync::Arc};
 use trust::{Client, TargetEntry};

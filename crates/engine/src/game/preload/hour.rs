@@ -51,7 +51,8 @@ impl Hour {
 
     /// It did not work: try again later, and not before the server wants it.
     pub(crate) fn failed(&mut self, retry_after: Option<Duration>, now: Instant) {
-        let pause = PAUSE_FIRST.saturating_mul(1_u32.checked_shl(self.failures).unwrap_or(u32::MAX)).min(PAUSE_MAX);
+        let pause =
+            PAUSE_FIRST.saturating_mul(1_u32.checked_shl(self.failures).unwrap_or(u32::MAX)).min(PAUSE_MAX);
         self.failures += 1;
         self.not_before = Some(now + pause.max(retry_after.unwrap_or_default()));
     }

@@ -79,12 +79,13 @@ impl Work {
     /// Says what is here of what is offered, and removes what belongs to nothing that is.
     pub(in crate::game) async fn look_at_preload(&mut self) -> Result<(), GameError> {
         let offered = self.offered();
-        let kept = offered.as_ref().map(|offered| {
-            offered.upcoming.preloads.iter().map(|offer| offer.root).collect::<Vec<_>>()
-        });
+        let kept = offered
+            .as_ref()
+            .map(|offered| offered.upcoming.preloads.iter().map(|offer| offer.root).collect::<Vec<_>>());
         if self.folder.is_some() {
             self.in_folder(move |folder, _| {
-                Ok(Cache::preloads(folder).retain(|root| kept.as_ref().is_some_and(|kept| kept.contains(root)))?)
+                Ok(Cache::preloads(folder)
+                    .retain(|root| kept.as_ref().is_some_and(|kept| kept.contains(root)))?)
             })
             .await?;
         }
@@ -131,8 +132,12 @@ impl Work {
     ) -> Result<Sealed, GameError> {
         let torrent = offered.torrent(offer).await?;
         let (staging, torrent) = self.room_for(offered, offer, torrent).await?;
-        let sealed =
-            Sealed { staging: Arc::clone(&staging), root: offer.root, bytes: offer.bytes, from: offer.from.clone() };
+        let sealed = Sealed {
+            staging: Arc::clone(&staging),
+            root: offer.root,
+            bytes: offer.bytes,
+            from: offer.from.clone(),
+        };
         if staging.is_complete(&offer.root) {
             return Ok(sealed);
         }
