@@ -38,6 +38,8 @@ fn bindings() -> String {
         snapshot::SetProgress,
         snapshot::SetName,
         snapshot::Available,
+        snapshot::Preload,
+        snapshot::PreloadState,
         snapshot::Way,
         snapshot::WayCost,
         snapshot::Rates,

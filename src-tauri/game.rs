@@ -253,6 +253,7 @@ fn config(
         places: desk.user_places.clone(),
         title: desk.title.clone(),
         urgency: game::Urgency::Foreground,
+        preload: true,
         known_installed: memory.knows(&settings.dir),
         import: Import::default(),
     })

@@ -35,6 +35,8 @@ struct Shared {
     sent: AtomicU64,
     stop_after: u64,
     pace: Option<Pace>,
+    /// The time that it says it is.
+    date: Mutex<Option<String>>,
 }
 
 /// A rate for all connections together.
@@ -91,6 +93,7 @@ impl WebServer {
             sent: AtomicU64::new(0),
             stop_after,
             pace,
+            date: Mutex::default(),
         });
         let server = Arc::clone(&shared);
         std::thread::spawn(move || {
@@ -103,6 +106,11 @@ impl WebServer {
             }
         });
         Self { address, shared }
+    }
+
+    /// Says from now on that this is the time, as in `Sun, 06 Nov 1994 08:49:37 GMT`.
+    pub fn tell_date(&self, date: &str) {
+        *self.shared.date.lock().unwrap() = Some(date.to_owned());
     }
 
     /// Its address, ending with a slash.
@@ -181,8 +189,10 @@ fn respond(writer: &mut TcpStream, request: &Request, shared: &Shared) -> Option
         Content::Folder(dir) => dir,
     };
     let found = fs::File::open(dir.join(decode(&request.path)?));
+    let date = shared.date.lock().unwrap().clone();
+    let date = date.map(|date| format!("Date: {date}\r\n")).unwrap_or_default();
     let Ok(mut file) = found else {
-        return write!(writer, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").ok();
+        return write!(writer, "HTTP/1.1 404 Not Found\r\n{date}Content-Length: 0\r\n\r\n").ok();
     };
     let size = file.metadata().ok()?.len();
     let (from, to) = match request.range {
@@ -195,12 +205,12 @@ fn respond(writer: &mut TcpStream, request: &Request, shared: &Shared) -> Option
         Some(_) => {
             write!(
                 writer,
-                "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes {from}-{}/{size}\r\n",
+                "HTTP/1.1 206 Partial Content\r\n{date}Content-Range: bytes {from}-{}/{size}\r\n",
                 to - 1
             )
             .ok()?;
         }
-        None => write!(writer, "HTTP/1.1 200 OK\r\nAccept-Ranges: bytes\r\n").ok()?,
+        None => write!(writer, "HTTP/1.1 200 OK\r\n{date}Accept-Ranges: bytes\r\n").ok()?,
     }
     write!(writer, "Content-Type: application/octet-stream\r\nContent-Length: {length}\r\n\r\n").ok()?;
     file.seek(SeekFrom::Start(from)).ok()?;

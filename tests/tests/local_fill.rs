@@ -184,7 +184,11 @@ fn a_copy_that_something_else_installed_is_imported_in_place() {
     let dir = scene.foreign("elsewhere");
     let refused = scene.install_into(&dir, &[]);
     assert_eq!(refused.code, 22, "only where it is asked for: {}", refused.errors);
-    assert!(refused.errors.contains("FOLDER_NOT_OURS") && !dir.join(".muster").exists(), "{}", refused.errors);
+    assert!(
+        refused.errors.contains("FOLDER_NOT_OURS") && !dir.join(".muster").exists(),
+        "{}",
+        refused.errors
+    );
 
     let outcome = scene.install_into(&dir, &["--import"]);
     assert_eq!(outcome.code, 0, "{}", outcome.errors);
@@ -193,7 +197,10 @@ fn a_copy_that_something_else_installed_is_imported_in_place() {
     assert!(downloaded(&result) < FEW, "one piece, a readme and documents: {result}");
     assert_eq!(fs::read(dir.join("hero.sav")).unwrap(), b"level 60", "what the release does not name stays");
     for path in ["data/big.pak", "readme.txt"] {
-        assert!(fs::read(dir.join(path)).unwrap() == fs::read(scene.build("1.0").join(path)).unwrap(), "{path}");
+        assert!(
+            fs::read(dir.join(path)).unwrap() == fs::read(scene.build("1.0").join(path)).unwrap(),
+            "{path}"
+        );
     }
     let aside = result["moved_aside"].as_array().unwrap();
     assert_eq!(aside.len(), 2, "what stood in the way is kept: {result}");

@@ -60,6 +60,7 @@ impl Sharer {
             check_interval: None,
             places: Default::default(),
             urgency: Urgency::Foreground,
+            preload: false,
             title: "Demo".into(),
             known_installed: false,
             import: Import::default(),

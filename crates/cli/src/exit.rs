@@ -9,16 +9,19 @@ pub(crate) const UPDATE_AVAILABLE: u8 = 10;
 /// The exit code for an error code.
 pub(crate) fn of(code: &str) -> u8 {
     match code {
-        "USAGE" | "CONFIG_INVALID" | "ADDRESS_INVALID" | "ORIGIN_INVALID" => 2,
+        "USAGE" | "CONFIG_INVALID" | "ADDRESS_INVALID" | "ORIGIN_INVALID" | "UNLOCK_PAST"
+        | "UNLOCK_EARLY" => 2,
         "NETWORK" | "HTTP" | "ORIGIN_NOT_FOUND" | "ORIGIN_HTML" | "ORIGIN_RANGE" | "ORIGIN_TOO_LARGE" => 11,
-        "CONTENT_BAD" | "CONTENT_CHANGED" | "CONTENT_ABSENT" | "EXECUTABLE_BAD" | "REPO_CONTENT" => 13,
+        "PRELOAD_SEGMENT" | "PRELOAD_INVALID" | "PRELOAD_CONTENT" | "PRELOAD_ABSENT" | "CONTENT_BAD"
+        | "CONTENT_CHANGED" | "CONTENT_ABSENT" | "EXECUTABLE_BAD" | "REPO_CONTENT" => 13,
         "DISK_FULL" | "NO_SPACE" => 14,
         "BUSY" | "LOCKED" | "REPO_BUSY" => 15,
         "GAME_RUNNING" | "FILE_LOCKED" => 16,
         "NO_PERMISSION" => 17,
+        "UNLOCK_KEY" => 12,
         "CLOCK_WRONG" => 19,
         "NO_LAUNCH" | "STATE_TOO_NEW" | "PATCHES_UNSUPPORTED" => 20,
-        "CANCELLED" | "INCOMPLETE" | "NOT_PLAYABLE_YET" => 21,
+        "CANCELLED" | "INCOMPLETE" | "NOT_PLAYABLE_YET" | "UNLOCK_NOT_YET" => 21,
         "FOLDER_NOT_OURS" | "NOTHING_TO_IMPORT" | "FOLDER_REFUSED" | "FOLDER_MISSING" => 22,
         "NOT_INSTALLED" | "FOLDERS_NESTED" => 22,
         "KEYS_IN_REPOSITORY" | "KEY_IN_REPO" | "KEYS_EXIST" | "REPO_EXISTS" | "REPO_MISSING" => 22,
@@ -63,6 +66,8 @@ mod tests {
             ("NO_PERMISSION", 17),
             ("NO_LAUNCH", 20),
             ("CANCELLED", 21),
+            ("UNLOCK_NOT_YET", 21),
+            ("PRELOAD_SEGMENT", 13),
             ("FOLDER_NOT_OURS", 22),
             ("BUILD_EMPTY", 22),
             ("ADDRESS_IN_USE", 23),

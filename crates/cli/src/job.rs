@@ -106,14 +106,24 @@ pub(crate) fn open_importing(
     // Who exchanges with nobody listens to nobody.
     let listen = (sharing == SharingMode::Off).then_some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     let connections = transfer.connections.get();
-    let net = Net { listen, lan: !transfer.no_lan, map_port: transfer.map_port, connections };
+    let net = Net { listen, lan: !transfer.no_lan, map_port: transfer.map_port, connections, preload: false };
     open_with(dir, link, transfer.limits(), sharing, transfer.urgency(), import, net)
+}
+
+/// As [`open`], and what is preloaded is unlocked at its hour without being asked.
+pub(crate) fn open_until_its_hour(dir: &Path, transfer: &Transfer) -> Result<Opened, CliError> {
+    let sharing = transfer.sharing(true);
+    let listen = (sharing == SharingMode::Off).then_some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    let connections = transfer.connections.get();
+    let net = Net { listen, lan: !transfer.no_lan, map_port: transfer.map_port, connections, preload: true };
+    open_with(dir, None, transfer.limits(), sharing, transfer.urgency(), Import::default(), net)
 }
 
 /// Opens a folder for jobs that stay on this machine, but for the repository's own documents.
 pub(crate) fn open_alone(dir: &Path) -> Result<Opened, CliError> {
     let listen = Some((Ipv4Addr::LOCALHOST, 0).into());
-    let net = Net { listen, lan: false, map_port: false, connections: Connections::default() };
+    let net =
+        Net { listen, lan: false, map_port: false, connections: Connections::default(), preload: false };
     open_with(dir, None, Limits::default(), SharingMode::Off, Urgency::Foreground, Import::default(), net)
 }
 
@@ -123,6 +133,8 @@ struct Net {
     lan: bool,
     map_port: bool,
     connections: Connections,
+    /// Preload and unlock without being asked.
+    preload: bool,
 }
 
 fn open_with(
@@ -153,6 +165,7 @@ fn open_with(
         places: places::of_user(),
         title,
         urgency,
+        preload: net.preload,
         known_installed: false,
         import,
     };
@@ -287,6 +300,7 @@ impl<'a> Shown<'a> {
             "progress",
             json!({
                 "phase": snapshot.phase,
+                "preload": snapshot.preload,
                 "progress": snapshot.progress,
                 "sets": snapshot.sets,
                 "downloaded": snapshot.downloaded,

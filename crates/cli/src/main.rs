@@ -80,6 +80,8 @@ enum Verb {
     Publish(verb::publish::Publish),
     /// Serve a repository: files, tracker, seed, figures
     Serve(verb::serve::Serve),
+    /// At its hour, let players open a sealed release; or take it back
+    Unlock(verb::unlock::Unlock),
     /// Look after a repository
     #[command(subcommand)]
     Repo(verb::repo::Repo),
@@ -91,6 +93,8 @@ enum Verb {
     Check(verb::check::Check),
     /// Bring an installed game to its channel's release
     Update(verb::update::Update),
+    /// Have a sealed release before its hour
+    Preload(verb::preload::Preload),
     /// Hash every file and say what is damaged; changes nothing
     Verify(verb::verify::Verify),
     /// Bring damaged and missing files back
@@ -162,11 +166,13 @@ impl Verb {
             Self::Keys(verb) => verb.run(context).await,
             Self::Publish(verb) => verb.run(context).await,
             Self::Serve(verb) => verb.run(context).await,
+            Self::Unlock(verb) => verb.run(context).await,
             Self::Repo(verb) => verb.run(context).await,
             Self::Refresh(verb) => verb.run(context).await,
             Self::Install(verb) => verb.run(context).await,
             Self::Check(verb) => verb.run(context).await,
             Self::Update(verb) => verb.run(context).await,
+            Self::Preload(verb) => verb.run(context).await,
             Self::Verify(verb) => verb.run(context).await,
             Self::Repair(verb) => verb.run(context).await,
             Self::Uninstall(verb) => verb.run(context).await,

@@ -18,6 +18,7 @@ mod outlook;
 mod parts;
 mod patching;
 mod policy;
+mod preload;
 mod release_store;
 mod roots;
 mod route;
@@ -34,7 +35,7 @@ pub use wait::wait_for_file;
 
 use crate::{
     session::Session,
-    snapshot::{Action, Available, BySource, Failure, SharingMode, Snapshot},
+    snapshot::{Action, Available, BySource, Failure, Preload, SharingMode, Snapshot},
 };
 use release::{
     hash::Hash32,
@@ -93,6 +94,8 @@ pub struct GameConfig {
     pub title: String,
     /// Whether somebody waits for what is fetched.
     pub urgency: Urgency,
+    /// Preload sealed releases in the background, and unlock them at their hour, without being asked.
+    pub preload: bool,
     /// The caller knows that a game stood in `dir`: a folder that is gone is then a missing drive, not
     /// a game that is not installed yet.
     pub known_installed: bool,
@@ -146,6 +149,9 @@ pub struct Outcome {
     /// What came out of other files in the folder, where they were searched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fill: Option<LocalFill>,
+    /// A release that can be had before its hour, and what is here of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preload: Option<Preload>,
     /// What an uninstall left.
     pub left: Vec<String>,
     /// The game's own exit code.

@@ -73,6 +73,14 @@ impl HttpError {
         }
     }
 
+    /// How long the server wants to be left alone, if it said so.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
     pub(crate) fn from_reqwest(url: &Url, error: &reqwest::Error) -> Self {
         let mut cause: &dyn std::error::Error = error;
         while let Some(inner) = cause.source() {
@@ -152,6 +160,26 @@ pub async fn fetch(client: &Client, url: Url, limit: u64) -> Result<(Bytes, Opti
     let response = checked(&url, response)?;
     let body = collect(&url, response, limit).await?;
     Ok((body, source))
+}
+
+/// As [`fetch`], with the server's own time, which it tells also where it refuses.
+pub(crate) async fn fetch_dated(
+    client: &Client,
+    url: Url,
+    limit: u64,
+) -> (Result<Bytes, HttpError>, Option<DateTime<Utc>>) {
+    let response = match client.get(url.clone()).send().await {
+        Ok(response) => response,
+        Err(error) => return (Err(HttpError::from_reqwest(&url, &error)), None),
+    };
+    let date = response.headers().get(header::DATE).and_then(|value| value.to_str().ok());
+    let date =
+        date.and_then(|text| DateTime::parse_from_rfc2822(text).ok()).map(|date| date.with_timezone(&Utc));
+    let body = match checked(&url, response) {
+        Ok(response) => collect(&url, response, limit).await,
+        Err(error) => Err(error),
+    };
+    (body, date)
 }
 
 /// Refuses what is no success and what is a web page.

@@ -28,6 +28,8 @@ pub struct Snapshot {
     pub installed: Option<String>,
     /// Newer version that the channel offers.
     pub available: Option<Available>,
+    /// A release that can be had before its hour.
+    pub preload: Option<Preload>,
     /// How far the phase is.
     pub progress: Option<Progress>,
     /// How far each set of files is, while they are put in place one after the other.
@@ -182,6 +184,10 @@ pub enum Action {
     Retry,
     /// Remove the game.
     Uninstall,
+    /// Have the next release before its hour.
+    Preload,
+    /// Open what was preloaded.
+    Unlock,
     /// Pass nothing on until asked again.
     StopSharing,
     /// Pass on again.
@@ -294,6 +300,44 @@ pub struct Available {
     pub need_bytes: u64,
     /// Patch notes, plain text.
     pub notes: String,
+}
+
+/// A release that is published sealed, to be had before its hour.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct Preload {
+    /// Its version.
+    pub version: String,
+    /// When it is opened, RFC 3339.
+    pub unlock: String,
+    /// How far it is.
+    pub state: PreloadState,
+    /// Bytes to download beforehand.
+    #[ts(type = "number")]
+    pub bytes: u64,
+    /// Bytes of them that are here.
+    #[ts(type = "number")]
+    pub have_bytes: u64,
+    /// Bytes of disk still needed until it stands: what has not come, and what comes out of it while both lie here.
+    #[ts(type = "number")]
+    pub need_bytes: u64,
+}
+
+/// How far a preload is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum PreloadState {
+    /// It can be had.
+    Offered,
+    /// It is coming.
+    Preloading,
+    /// It is held.
+    Held,
+    /// All of it is here; its hour has not come.
+    Preloaded,
+    /// Its hour has come; its key is not there yet.
+    Waiting,
+    /// It is being opened.
+    Unlocking,
 }
 
 /// How the bytes of a release come.

@@ -128,6 +128,7 @@ pub(crate) fn channel(
         downloads: None,
         patches: Vec::new(),
         previous: Vec::new(),
+        upcoming: None,
     };
     let Some(before) = before else { return next };
     // A publish that names no hosts keeps the ones there are.
@@ -139,6 +140,10 @@ pub(crate) fn channel(
     }
     next.origin = next.origin.or(before.origin);
     next.previous = previous(before, &request.version);
+    // What is sealed stays, also once it is in the open: who has it opens it. It goes with the release after it.
+    let sealed = before.upcoming.as_ref();
+    next.upcoming =
+        sealed.filter(|sealed| sealed.version != before.version || sealed.version == next.version).cloned();
     next.published.clone_from(&before.published);
     next.sequence = before.sequence;
     next

@@ -6,6 +6,8 @@
 
 mod stored;
 
+pub(crate) use stored::StoredFile;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +38,8 @@ const TAIL_BYTES: u64 = 8 * 1024;
 /// The content folder of a repository.
 pub(crate) struct Store {
     folder: PathBuf,
+    /// Where content lies that need not be stored again: only read.
+    beside: Option<PathBuf>,
 }
 
 /// What storing a build did.
@@ -49,7 +53,12 @@ pub(crate) struct Stored {
 
 impl Store {
     pub(crate) fn new(repo: &Path) -> Self {
-        Self { folder: repo.join("content") }
+        Self { folder: repo.join("content"), beside: None }
+    }
+
+    /// A store in a folder of its own for what `repo` does not hold: nothing is written into the repository.
+    pub(crate) fn apart(folder: PathBuf, repo: &Path) -> Self {
+        Self { folder, beside: Some(repo.join("content")) }
     }
 
     /// Stores every file of the build that is not there yet; with `dry_run` only finds out what that would take.
@@ -103,7 +112,7 @@ impl Store {
 
     /// Bytes stored for a root whose file has `size` bytes; `None` if it is not there or not whole.
     pub(crate) fn stored_bytes(&self, root: &Hash32, size: u64) -> Result<Option<u64>, DiskError> {
-        let path = self.path(root);
+        let path = self.find(root)?;
         if !disk::exists(&path)? {
             return Ok(None);
         }
@@ -155,6 +164,15 @@ impl Store {
 
     fn path(&self, root: &Hash32) -> PathBuf {
         self.folder.join(format!("{root}.zst"))
+    }
+
+    /// Where the content of this root is read.
+    fn find(&self, root: &Hash32) -> Result<PathBuf, DiskError> {
+        let own = self.path(root);
+        match &self.beside {
+            Some(beside) if !disk::exists(&own)? => Ok(beside.join(format!("{root}.zst"))),
+            _ => Ok(own),
+        }
     }
 
     /// What is there already, and the first file of each root that is not.

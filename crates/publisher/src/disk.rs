@@ -224,6 +224,35 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     platform::sync_folder(folder).map_err(at(folder))
 }
 
+/// Writes a secret, readable by its owner only, and syncs it; a file of that name is replaced.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!("{TEMPORARY_PREFIX}{name}"));
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    platform::owner_only(&mut options);
+    let mut file = options.open(&temporary).map_err(at(&temporary))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(&temporary))?;
+    fs::rename(&temporary, path).map_err(at(path))?;
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+/// Makes a folder that only its owner may look into.
+pub(crate) fn create_private_folder(path: &Path) -> Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    platform::owner_only_folder(&mut builder);
+    builder.create(path).map_err(at(path))
+}
+
+/// Removes a folder of ours with all that is in it, if it is there.
+pub(crate) fn remove_folder(path: &Path) -> Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),
+        _ => Ok(()),
+    }
+}
+
 /// Processor time of the calling thread, where the system tells it by a file.
 pub(crate) fn thread_time() -> Option<Duration> {
     platform::thread_time()
@@ -244,10 +273,19 @@ const TEMPORARY_PREFIX: &str = ".publishing-";
 
 #[cfg(unix)]
 mod platform {
+    use std::fs::{DirBuilder, OpenOptions};
     use std::fs::{File, Metadata};
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
     use std::time::Duration;
     use std::{io, path::Path};
+
+    pub(super) fn owner_only(options: &mut OpenOptions) {
+        options.mode(0o600);
+    }
+
+    pub(super) fn owner_only_folder(builder: &mut DirBuilder) {
+        builder.mode(0o700);
+    }
 
     pub(super) fn is_executable(metadata: &Metadata) -> bool {
         metadata.permissions().mode() & 0o111 != 0
@@ -267,8 +305,12 @@ mod platform {
 #[cfg(not(unix))]
 mod platform {
     //! No executable bit here: the configuration names executables. Folders cannot be synced.
-    use std::fs::Metadata;
+    use std::fs::{DirBuilder, Metadata, OpenOptions};
     use std::{io, path::Path};
+
+    pub(super) fn owner_only(_: &mut OpenOptions) {}
+
+    pub(super) fn owner_only_folder(_: &mut DirBuilder) {}
 
     pub(super) fn is_executable(_: &Metadata) -> bool {
         false

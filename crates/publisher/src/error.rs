@@ -9,6 +9,7 @@ use release::manifest::ManifestError;
 use release::metainfo::MetainfoError;
 use release::patch::PatchError;
 use release::path::{GamePath, PathError};
+use release::sealed::SealedError;
 
 use crate::disk::DiskError;
 
@@ -141,6 +142,46 @@ pub enum PublishError {
         /// The file.
         path: PathBuf,
     },
+    /// The hour of a sealed release is over already.
+    #[error("the hour of unlocking, {unlock}, is not in the future")]
+    UnlockPast {
+        /// The hour, RFC 3339.
+        unlock: String,
+    },
+    /// Publishing this now would show players what is sealed until its hour.
+    #[error("{version} is sealed until {unlock}: wait, or withdraw it first (muster unlock --withdraw)")]
+    UnlockEarly {
+        /// The release.
+        version: Version,
+        /// Its hour, RFC 3339.
+        unlock: String,
+    },
+    /// A channel needs a release that players can have until the hour.
+    #[error("the channel has no release yet: publish one first, then a sealed one beside it")]
+    UpcomingAlone,
+    /// Another channel of the game has a sealed release of this version.
+    #[error("channel {channel} has {version} sealed already: names in a repository are taken once")]
+    UpcomingTaken {
+        /// The channel.
+        channel: String,
+        /// The version.
+        version: Version,
+    },
+    /// The channel has no sealed release, or another one than was named.
+    #[error("the channel has no such sealed release")]
+    UpcomingMissing,
+    /// The key of the sealed release is not where it was put.
+    #[error("{path}: the key of the sealed release is not there", path = path.display())]
+    UnlockKeyMissing {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// A bundle cannot be sealed, or a key is not the release's.
+    #[error(transparent)]
+    Sealed(#[from] SealedError),
+    /// The system gives no random bytes.
+    #[error("the system gives no random bytes for a key")]
+    Random,
     /// Compression failed inside its library.
     #[error("compressing {path}: {reason}", path = path.display())]
     Compression {
@@ -176,6 +217,14 @@ impl PublishError {
             Self::Patch(error) => error.code(),
             Self::Delta(_) => "PATCH_ENCODING",
             Self::Content { .. } => "CONTENT_DAMAGED",
+            Self::UnlockPast { .. } => "UNLOCK_PAST",
+            Self::UnlockEarly { .. } => "UNLOCK_EARLY",
+            Self::UpcomingAlone => "UPCOMING_ALONE",
+            Self::UpcomingTaken { .. } => "VERSION_TAKEN",
+            Self::UpcomingMissing => "UPCOMING_MISSING",
+            Self::UnlockKeyMissing { .. } => "UNLOCK_KEY_MISSING",
+            Self::Sealed(error) => error.code(),
+            Self::Random => "CRYPTO",
             Self::Compression { .. } => "COMPRESSION",
         }
     }

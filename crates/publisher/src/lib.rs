@@ -24,6 +24,7 @@ mod plain;
 mod publish;
 mod report;
 mod share;
+mod upcoming;
 mod walk;
 
 pub use config::{Config, FileRule, Origin};
@@ -31,4 +32,5 @@ pub use disk::DiskError;
 pub use error::PublishError;
 pub use lint::{Finding, Habit};
 pub use publish::{PublishRequest, publish};
-pub use report::{Phase, Progress, PublishReport, UpdateCost};
+pub use report::{Phase, Progress, PublishReport, UpcomingReport, UpdateCost};
+pub use upcoming::{Unlock, UnlockRequest, Unlocked, unlock, withdraw};

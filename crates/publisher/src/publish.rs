@@ -20,6 +20,7 @@ use crate::content::Store;
 use crate::patch::Target;
 use crate::patch::offers::{self, Wish};
 use crate::report::{Meter, Progress, PublishReport};
+use crate::upcoming::{self, Unlock};
 use crate::{PublishError, assemble, disk, hashing, plain, walk};
 
 /// What to publish, and where to.
@@ -53,6 +54,8 @@ pub struct PublishRequest {
     /// Draw which files the bytes of an update go to, from the newest older release, or of a first install where there
     /// is none: an SVG document, written here. It is written in a dry run too.
     pub picture: Option<PathBuf>,
+    /// Publish it sealed, to be opened at an hour. Nothing of it is in the open before.
+    pub unlock: Option<Unlock>,
     /// Find everything out, write nothing to the repository.
     pub dry_run: bool,
     /// The time that signatures and channel bear.
@@ -69,12 +72,16 @@ pub fn publish(
     request: &PublishRequest,
     listener: &mut dyn FnMut(Progress),
 ) -> Result<PublishReport, PublishError> {
+    if let Some(unlock) = &request.unlock {
+        return upcoming::publish(request, unlock, listener);
+    }
     let started = Instant::now();
     let mut meter = Meter::new(listener);
     refuse_request(request)?;
     let mut editor = Editor::open(&request.repo_dir, &request.keys_dir)?;
     editor.rehearse(request.now)?;
     let before = read_channel(&editor, request)?;
+    refuse_before_its_hour(request, before.as_ref())?;
 
     let (config, config_file) = Config::read(&request.build_dir, request.config.as_deref())?;
     let build = walk::walk(&request.build_dir, &config, config_file.as_deref())?;
@@ -114,7 +121,11 @@ pub fn publish(
         }
         editor.put_target(&target::channel(&request.game, &request.channel), channel.encode())?;
         let announce = assemble::announce(&channel);
-        let forgotten = offers::enter(&mut editor, &channel, &mut offers, &store, &announce)?;
+        let mut forgotten = offers::enter(&mut editor, &channel, &mut offers, &store, &announce)?;
+        let sealed = before.as_ref().and_then(|before| before.upcoming.as_ref());
+        if let Some(old) = sealed.filter(|_| channel.upcoming.is_none()) {
+            forgotten.extend(upcoming::forget(&mut editor, &request.game, old, None)?);
+        }
         editor.commit(request.now)?;
         // Only now does nothing signed name it. Readers of the old metadata fetch changed files instead.
         forgotten.iter().try_for_each(|root| store.remove(root))?;
@@ -138,14 +149,16 @@ pub fn publish(
         fresh_download_bytes: fresh_bytes,
         patch_bytes_new,
         updates: offers.costs,
+        upcoming: None,
         seconds: started.elapsed().as_secs_f64(),
         findings: view.findings,
-        warnings: [warnings(&manifest, config_file.as_deref()), offers.warnings].concat(),
+        warnings: [warnings(&manifest, config_file.as_deref()), offers.warnings, sealed_words(&channel)]
+            .concat(),
     })
 }
 
 /// What can be refused before anything is opened.
-fn refuse_request(request: &PublishRequest) -> Result<(), PublishError> {
+pub(crate) fn refuse_request(request: &PublishRequest) -> Result<(), PublishError> {
     refuse_addresses("tracker", &request.trackers, &["http", "https", "udp"])?;
     refuse_addresses("mirror", &request.mirrors, &["http", "https"])?;
     let build = disk::canonical(&request.build_dir)?;
@@ -179,7 +192,10 @@ fn refuse_addresses(kind: &'static str, entries: &[String], schemes: &[&str]) ->
     Ok(())
 }
 
-fn read_channel(editor: &Editor, request: &PublishRequest) -> Result<Option<Channel>, PublishError> {
+pub(crate) fn read_channel(
+    editor: &Editor,
+    request: &PublishRequest,
+) -> Result<Option<Channel>, PublishError> {
     let bytes = editor.target(&target::channel(&request.game, &request.channel))?;
     Ok(bytes.map(|bytes| Channel::parse(&bytes)).transpose()?)
 }
@@ -198,7 +214,7 @@ fn refuse_taken_version(
 }
 
 /// The piece length of this version if it is there already, else by that of the channel's release.
-fn piece_length(
+pub(crate) fn piece_length(
     editor: &Editor,
     request: &PublishRequest,
     before: Option<&Channel>,
@@ -216,7 +232,32 @@ fn piece_length(
         .map_or_else(|| piece_length_for(total), |before| piece_length_after(total, before.piece_length)))
 }
 
-fn warnings(manifest: &Manifest, config_file: Option<&Path>) -> Vec<String> {
+/// What is sealed would be in the open with this.
+fn refuse_before_its_hour(request: &PublishRequest, before: Option<&Channel>) -> Result<(), PublishError> {
+    let sealed = before.and_then(|before| before.upcoming.as_ref());
+    match sealed.filter(|sealed| sealed.version == request.version) {
+        Some(sealed) if request.now.timestamp() < sealed.unlock_seconds => {
+            Err(PublishError::UnlockEarly { version: sealed.version.clone(), unlock: upcoming::hour(sealed) })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A sealed release stays when another one is published.
+fn sealed_words(channel: &Channel) -> Vec<String> {
+    let sealed = channel.upcoming.as_ref().filter(|sealed| sealed.version != channel.version);
+    let words = sealed.map(|sealed| {
+        format!(
+            "{} stays sealed until {}; players of {} preload it as a whole unless it is published again with --unlock",
+            sealed.version,
+            upcoming::hour(sealed),
+            channel.version
+        )
+    });
+    words.into_iter().collect()
+}
+
+pub(crate) fn warnings(manifest: &Manifest, config_file: Option<&Path>) -> Vec<String> {
     let mut warnings = Vec::new();
     if config_file.is_none() {
         warnings

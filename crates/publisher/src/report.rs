@@ -1,5 +1,8 @@
 //! What a publish says while it runs and when it is done.
 
+use std::path::PathBuf;
+
+use release::channel::PreloadOffer;
 use release::hash::Hash32;
 use release::id::{ChannelName, GameId, Version};
 use serde::Serialize;
@@ -18,6 +21,8 @@ pub enum Phase {
     Patching,
     /// Comparing changed files with those of the release before.
     Comparing,
+    /// Sealing what players have before the hour.
+    Sealing,
 }
 
 /// How far a phase has come, in bytes of the build.
@@ -64,12 +69,28 @@ pub struct PublishReport {
     pub patch_bytes_new: u64,
     /// What a player with an older release downloads from an origin, newest release first.
     pub updates: Vec<UpdateCost>,
+    /// The sealed release, where it was published as one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upcoming: Option<UpcomingReport>,
     /// How long it took.
     pub seconds: f64,
     /// Habits of the build that cost players bytes, compared with the newest older release.
     pub findings: Vec<Finding>,
     /// What the publisher should know, in sentences.
     pub warnings: Vec<String>,
+}
+
+/// A sealed release and what is to be done at its hour.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct UpcomingReport {
+    /// Its hour, RFC 3339.
+    pub unlock: String,
+    /// The private file with its key.
+    pub key_file: PathBuf,
+    /// Where that file belongs in the repository at the hour, below its URL.
+    pub key_target: String,
+    /// What was sealed, for whom.
+    pub preloads: Vec<PreloadOffer>,
 }
 
 /// What an update from an older release costs.

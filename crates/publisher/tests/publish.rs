@@ -15,3 +15,5 @@ mod release_content;
 mod repeats;
 #[path = "publish/support.rs"]
 mod support;
+#[path = "publish/upcoming.rs"]
+mod upcoming;

@@ -1,6 +1,7 @@
 //! A channel: the signed pointer from a name such as `live` to one release.
 
 use crate::{
+    hash::Hash32,
     id::{ChannelName, GameId, Version},
     limits::{CHANNEL_BYTES_MAX, LIST_MAX, TEXT_BYTES_MAX},
 };
@@ -50,6 +51,52 @@ pub struct Channel {
     /// Releases that this channel pointed at before, newest first.
     #[serde(default)]
     pub previous: Vec<Version>,
+    /// A release that is published sealed, for players to have before its hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upcoming: Option<Upcoming>,
+}
+
+/// A release that may be downloaded now and read later: see [`crate::sealed`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upcoming {
+    /// The release.
+    pub version: Version,
+    /// When its key is published, seconds since 1970 (UTC). The key is what opens it; the hour says when to ask.
+    pub unlock_seconds: i64,
+    /// SHA-256 of its manifest, which is inside what is sealed.
+    pub manifest_sha256: Hash32,
+    /// What to download beforehand: for players without a release, and for those of older ones.
+    pub preloads: Vec<PreloadOffer>,
+}
+
+/// A sealed bundle in the repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreloadOffer {
+    /// The release it needs; absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Version>,
+    /// Pieces root of the sealed bundle, by which content and players have it.
+    pub root: Hash32,
+    /// Bytes of it, which is what is downloaded.
+    pub bytes: u64,
+    /// Bytes written beside it when it is opened.
+    pub opened_bytes: u64,
+}
+
+impl Upcoming {
+    /// What a player with this release, or without one, downloads.
+    #[must_use]
+    pub fn preload(&self, installed: Option<&Version>) -> Option<&PreloadOffer> {
+        let own = installed
+            .and_then(|version| self.preloads.iter().find(|offer| offer.from.as_ref() == Some(version)));
+        own.or_else(|| self.whole())
+    }
+
+    /// What needs no other release.
+    #[must_use]
+    pub fn whole(&self) -> Option<&PreloadOffer> {
+        self.preloads.iter().find(|offer| offer.from.is_none())
+    }
 }
 
 /// What a release takes to download from its publisher's servers, for people: nothing is decided by it.
@@ -169,6 +216,7 @@ impl Channel {
             channel.previous.len(),
             from,
             channel.patches.len(),
+            channel.upcoming.as_ref().map_or(0, |upcoming| upcoming.preloads.len()),
         ];
         if channel.rollout_percent > 100
             || lists.iter().any(|n| *n > LIST_MAX)
@@ -225,6 +273,27 @@ mod tests {
             with_origin(r#","patches":[{"from":"0.9","to":"..","description_bytes":1,"payload_bytes":1}]"#)
                 .is_err()
         );
+    }
+
+    #[test]
+    fn an_upcoming_release_round_trips_and_its_preloads_are_chosen() {
+        let root = "0".repeat(64);
+        let preload = format!(r#"{{"root":"{root}","bytes":100,"opened_bytes":200}}"#);
+        let from = format!(r#"{{"from":"1.0","root":"{root}","bytes":10,"opened_bytes":20}}"#);
+        let with = |preloads: &str| {
+            with_origin(&format!(
+                r#","upcoming":{{"version":"1.1","unlock_seconds":1796148000,"manifest_sha256":"{root}","preloads":[{preloads}]}}"#
+            ))
+        };
+        let channel = with(&format!("{preload},{from}")).expect("good");
+        assert_eq!(Channel::parse(&channel.encode()).expect("good"), channel);
+        let upcoming = channel.upcoming.expect("given");
+        let bytes = |installed: Option<&str>| {
+            let installed = installed.map(|text| text.parse().expect("a version"));
+            upcoming.preload(installed.as_ref()).map(|offer| offer.bytes)
+        };
+        assert_eq!((bytes(None), bytes(Some("1.0")), bytes(Some("0.9"))), (Some(100), Some(10), Some(100)));
+        assert!(with(&vec![preload; LIST_MAX + 1].join(",")).is_err());
     }
 
     #[test]

@@ -19,5 +19,6 @@ pub mod patch;
 pub mod path;
 pub mod plan;
 pub mod rolling;
+pub mod sealed;
 pub mod seektable;
 pub mod target;

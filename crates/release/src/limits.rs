@@ -41,3 +41,7 @@ pub const PATCH_MEMORY_MAX: u64 = 80_000_000;
 /// Largest side file of leaves that is written or read, in bytes: a release of 26 GB has one. It is held in memory twice
 /// while it is read; a larger release is fetched without local fill.
 pub const LEAVES_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Largest file with the key of a sealed release, in bytes: four short fields.
+pub const UNLOCK_KEY_BYTES_MAX: usize = 1024;
+/// Most stretches of content in a sealed bundle: each file in five parts.
+pub const SEALED_RUNS_MAX: usize = 5 * FILES_MAX;

@@ -37,3 +37,19 @@ pub fn patch(game: &GameId, from: &Version, to: &Version) -> String {
 pub fn patch_torrent(game: &GameId, from: &Version, to: &Version) -> String {
     format!("{game}~{from}~{to}.patch.torrent")
 }
+
+/// The metainfo of a sealed bundle, for players with the release `from` or without any:
+/// `<game>~<version>.sealed.torrent` or `<game>~<from>~<version>.sealed.torrent`.
+#[must_use]
+pub fn sealed_torrent(game: &GameId, from: Option<&Version>, version: &Version) -> String {
+    match from {
+        Some(from) => format!("{game}~{from}~{version}.sealed.torrent"),
+        None => format!("{game}~{version}.sealed.torrent"),
+    }
+}
+
+/// The key of a sealed release: `<game>~<version>.unlock`. It is listed before its file is there.
+#[must_use]
+pub fn unlock_key(game: &GameId, version: &Version) -> String {
+    format!("{game}~{version}.unlock")
+}

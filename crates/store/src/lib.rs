@@ -23,6 +23,7 @@ mod layers;
 pub mod partial;
 pub mod patch;
 pub mod place;
+pub mod preload;
 pub mod prepare;
 mod ranges;
 pub mod records;

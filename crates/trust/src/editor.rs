@@ -99,6 +99,41 @@ impl Editor {
         Ok(())
     }
 
+    /// Adds or replaces a target whose file is not to be there yet: only its length and hash are signed. The file comes by
+    /// [`Editor::release_target`], or is laid at [`Editor::target_file`] by hand.
+    ///
+    /// # Errors
+    /// [`EditError::TargetName`].
+    pub fn list_target(&mut self, name: &str, bytes: &[u8]) -> Result<(), EditError> {
+        self.put_target(name, bytes.to_vec())?;
+        self.staged.remove(name);
+        Ok(())
+    }
+
+    /// Where the file of a listed target is, or is to be.
+    ///
+    /// # Errors
+    /// [`EditError::TargetName`].
+    pub fn target_file(&self, name: &str) -> Result<Option<PathBuf>, EditError> {
+        let target = self.documents.targets.targets.get(&target_name(name)?);
+        Ok(target.map(|target| self.repo.join(name::target_path(name, &target.hashes.sha256))))
+    }
+
+    /// Lays the file of a target that is listed already in its place. Nothing is signed, so no key is needed.
+    ///
+    /// # Errors
+    /// [`EditError::Damaged`] if these are not the bytes that were signed, or none were; as the disk says.
+    pub fn release_target(&self, name: &str, bytes: &[u8]) -> Result<(), EditError> {
+        let damaged = |reason: &str| EditError::Damaged { file: name.to_owned(), reason: reason.to_owned() };
+        let target = self.documents.targets.targets.get(&target_name(name)?);
+        let target = target.ok_or_else(|| damaged("it is not listed"))?;
+        if target.length != bytes.len() as u64 || role::sha256(bytes)[..] != target.hashes.sha256[..] {
+            return Err(damaged("its hash is not the signed one"));
+        }
+        disk::replace(&self.repo.join(name::target_path(name, &target.hashes.sha256)), bytes)?;
+        Ok(())
+    }
+
     /// Takes a target out of the list. Its file stays, for readers that are under way. False if there was none.
     ///
     /// # Errors

@@ -18,11 +18,13 @@ export class Formatter {
   readonly #relative: Intl.RelativeTimeFormat;
   readonly #date: Intl.DateTimeFormat;
   readonly #clock: Intl.DateTimeFormat;
+  readonly #moment: Intl.DateTimeFormat;
 
   constructor(readonly locale: string) {
     this.#plain = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
     this.#relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
     this.#date = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", year: "numeric" });
+    this.#moment = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
     this.#clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
   }
 
@@ -49,6 +51,12 @@ export class Formatter {
     const [h, m, s] = [Math.floor(whole / HOUR), Math.floor((whole % HOUR) / MINUTE), whole % MINUTE];
     const tail = String(s).padStart(2, "0");
     return h > 0 ? `${h}:${String(m).padStart(2, "0")}:${tail}` : `${m}:${tail}`;
+  }
+
+  /** A moment to come, with day and time; null when it is no date. */
+  moment(rfc3339: string): string | null {
+    const then = new Date(rfc3339);
+    return Number.isNaN(then.getTime()) ? null : this.#moment.format(then);
   }
 
   /** A moment before `now`: relative while it is recent, the date after that; null when it is no date. */

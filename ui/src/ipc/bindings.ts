@@ -34,6 +34,10 @@ installed: string | null,
  */
 available: Available | null, 
 /**
+ * A release that can be had before its hour.
+ */
+preload: Preload | null, 
+/**
  * How far the phase is.
  */
 progress: Progress | null, 
@@ -169,7 +173,7 @@ can_retry: boolean, };
 /**
  * What the window may ask for.
  */
-export type Action = "install" | "update" | "pause" | "resume" | "cancel" | "verify" | "repair" | "play" | "stop_game" | "retry" | "uninstall" | "stop_sharing" | "start_sharing";
+export type Action = "install" | "update" | "pause" | "resume" | "cancel" | "verify" | "repair" | "play" | "stop_game" | "retry" | "uninstall" | "preload" | "unlock" | "stop_sharing" | "start_sharing";
 
 /**
  * A button: what it does and the key of its text.
@@ -313,6 +317,40 @@ need_bytes: number,
  * Patch notes, plain text.
  */
 notes: string, };
+
+/**
+ * A release that is published sealed, to be had before its hour.
+ */
+export type Preload = { 
+/**
+ * Its version.
+ */
+version: string, 
+/**
+ * When it is opened, RFC 3339.
+ */
+unlock: string, 
+/**
+ * How far it is.
+ */
+state: PreloadState, 
+/**
+ * Bytes to download beforehand.
+ */
+bytes: number, 
+/**
+ * Bytes of them that are here.
+ */
+have_bytes: number, 
+/**
+ * Bytes of disk still needed until it stands: what has not come, and what comes out of it while both lie here.
+ */
+need_bytes: number, };
+
+/**
+ * How far a preload is.
+ */
+export type PreloadState = "offered" | "preloading" | "held" | "preloaded" | "waiting" | "unlocking";
 
 /**
  * How the bytes of a release come.

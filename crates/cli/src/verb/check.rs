@@ -23,6 +23,9 @@ impl Check {
             Some(available) => context.output.say(sentence(&installed, available)),
             None => context.output.say(format!("{installed} is up to date")),
         }
+        if let Some(offered) = &outcome.preload {
+            context.output.say(super::preload::words(offered));
+        }
         let mut done = job::done(&outcome);
         done.fields.insert("update_available".to_owned(), json!(update.is_some()));
         if update.is_some() {

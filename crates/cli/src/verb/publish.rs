@@ -7,9 +7,9 @@ use crate::{
     output::{self, Bar, PROGRESS_INTERVAL},
     places,
 };
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use clap::Args;
-use publisher::{Finding, Phase, Progress, PublishReport, PublishRequest, UpdateCost};
+use publisher::{Finding, Phase, Progress, PublishReport, PublishRequest, UpcomingReport, UpdateCost};
 use release::id::{ChannelName, GameId, Version};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
@@ -56,6 +56,13 @@ pub(crate) struct Publish {
     /// Also lay the files out under plain/, as web seeds for other BitTorrent programs
     #[arg(long)]
     plain: bool,
+    /// Publish it sealed: players have it before this hour (RFC 3339, such as 2026-12-01T18:00:00Z) and open it with the
+    /// key, which `muster unlock` publishes
+    #[arg(long, value_name = "HOUR", value_parser = hour, conflicts_with = "plain")]
+    unlock: Option<DateTime<Utc>>,
+    /// Private folder for the key of the sealed release [default: the folder unlock in the private keys]
+    #[arg(long, value_name = "DIR", requires = "unlock")]
+    unlock_key: Option<PathBuf>,
     /// Find everything out and write nothing to the repository
     #[arg(long)]
     dry_run: bool,
@@ -92,10 +99,13 @@ A muster.toml in the build folder:
 
 impl Publish {
     pub(crate) async fn run(self, context: &Context) -> Result<Done, CliError> {
+        let keys_dir = places::keys_dir(self.keys)?;
+        let key_dir = super::unlock::key_dir(self.unlock_key, &keys_dir);
         let request = PublishRequest {
             build_dir: self.build,
             repo_dir: self.repo,
-            keys_dir: places::keys_dir(self.keys)?,
+            keys_dir,
+            unlock: self.unlock.map(|at| publisher::Unlock { at, key_dir }),
             game: self.game,
             version: self.version,
             channel: self.channel,
@@ -127,6 +137,11 @@ impl Publish {
     }
 }
 
+fn hour(text: &str) -> Result<DateTime<Utc>, String> {
+    let parsed = DateTime::parse_from_rfc3339(text);
+    parsed.map(|at| at.with_timezone(&Utc)).map_err(|_| "give a time such as 2026-12-01T18:00:00Z".to_owned())
+}
+
 async fn show(
     context: &Context,
     mut progress: watch::Receiver<Option<Progress>>,
@@ -143,6 +158,7 @@ async fn show(
             Phase::Compressing => "compressing",
             Phase::Patching => "making patches",
             Phase::Comparing => "comparing",
+            Phase::Sealing => "sealing",
         };
         context.output.event("progress", json!(progress));
         let bytes = Some((progress.done_bytes, progress.total_bytes));
@@ -158,6 +174,27 @@ fn fields(report: &PublishReport) -> Map<String, Value> {
         }
         _ => Map::new(),
     }
+}
+
+fn sealed_words(upcoming: &UpcomingReport) -> String {
+    let mut words = format!(
+        "\nsealed until {}. At that hour run muster unlock, or upload\n  {}\nas {}",
+        upcoming.unlock,
+        upcoming.key_file.display(),
+        upcoming.key_target
+    );
+    for preload in &upcoming.preloads {
+        let who = preload
+            .from
+            .as_ref()
+            .map_or("a player without it".to_owned(), |from| format!("a player with {from}"));
+        words += &format!(
+            "\n{who} preloads {} and unpacks {}",
+            output::bytes(preload.bytes),
+            output::bytes(preload.opened_bytes)
+        );
+    }
+    words
 }
 
 fn words(report: &PublishReport) -> String {
@@ -182,6 +219,9 @@ fn words(report: &PublishReport) -> String {
         report.content_files_new,
         output::bytes(report.patch_bytes_new)
     );
+    if let Some(upcoming) = &report.upcoming {
+        words += &sealed_words(upcoming);
+    }
     for warning in &report.warnings {
         words += &format!("\nwarning: {warning}");
     }

@@ -11,7 +11,7 @@ use futures_util::{StreamExt as _, stream};
 use release::{
     channel::Channel,
     hash::Hash32,
-    limits::{CHANNEL_BYTES_MAX, MANIFEST_BYTES_MAX, METAINFO_BYTES_MAX},
+    limits::{CHANNEL_BYTES_MAX, MANIFEST_BYTES_MAX, METAINFO_BYTES_MAX, UNLOCK_KEY_BYTES_MAX},
     manifest::Manifest,
     metainfo::Metainfo,
     seektable::{SeekTable, SeekTableError},
@@ -145,6 +145,9 @@ fn report(context: &Context, client: &Client, signed: &Signed) -> Done {
     for channel in &signed.channels {
         context.output.say(format!("  {} {}: {}", channel.game, channel.channel, channel.version));
     }
+    for name in &signed.withheld {
+        context.output.say(format!("  {name}: signed, and not there before its hour"));
+    }
     for warning in &warnings {
         context.output.say(format!("warning: {warning}"));
     }
@@ -157,6 +160,7 @@ fn report(context: &Context, client: &Client, signed: &Signed) -> Done {
         "releases": signed.manifests.len(),
         "content_files": signed.content().len(),
         "channels": channels,
+        "withheld": signed.withheld,
         "warnings": warnings,
     }) {
         done.fields = fields;
@@ -186,6 +190,8 @@ struct Signed {
     channels: Vec<Channel>,
     manifests: BTreeMap<String, Manifest>,
     torrents: BTreeMap<String, Metainfo>,
+    /// Keys of sealed releases that are not there yet.
+    withheld: Vec<String>,
 }
 
 impl Signed {
@@ -215,6 +221,11 @@ impl Signed {
                         .map_err(|e| invalid(name, "MANIFEST_INVALID", e.to_string()))?;
                     signed.torrents.insert(name.to_owned(), torrent);
                 }
+                "unlock" => match client.target(name, UNLOCK_KEY_BYTES_MAX as u64).await {
+                    // It is signed before its hour, and there from then on.
+                    Err(trust::Error::NotFound { .. }) => signed.withheld.push(name.to_owned()),
+                    other => drop(other?),
+                },
                 _ => drop(client.target(name, OTHER_BYTES_MAX).await?),
             }
         }
@@ -231,6 +242,17 @@ impl Signed {
                     channel.channel, channel.game
                 );
                 return Err(CliError::new("TARGET_MISSING", message));
+            }
+        }
+        for channel in &self.channels {
+            let Some(upcoming) = &channel.upcoming else { continue };
+            for offer in &upcoming.preloads {
+                let name = target::sealed_torrent(&channel.game, offer.from.as_ref(), &upcoming.version);
+                if !self.torrents.contains_key(&name) {
+                    let message =
+                        format!("{} of {} offers {name}, which is not there", channel.channel, channel.game);
+                    return Err(CliError::new("TARGET_MISSING", message));
+                }
             }
         }
         for (name, manifest) in &self.manifests {
@@ -251,7 +273,10 @@ impl Signed {
     /// All content that the releases need, with its size.
     fn content(&self) -> BTreeMap<Hash32, u64> {
         let files = self.manifests.values().flat_map(|manifest| &manifest.files);
-        files.filter_map(|file| Some((file.pieces_root?, file.size))).collect()
+        let files = files.filter_map(|file| Some((file.pieces_root?, file.size)));
+        let sealed = self.torrents.iter().filter(|(name, _)| name.ends_with(".sealed.torrent"));
+        let sealed = sealed.flat_map(|(_, torrent)| torrent.layout.files());
+        files.chain(sealed.filter_map(|file| Some((file.pieces_root?, file.length)))).collect()
     }
 }
 

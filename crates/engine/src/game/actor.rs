@@ -4,6 +4,7 @@
 mod governing;
 mod patches;
 mod playing;
+mod preloading;
 mod sharing;
 mod telling;
 
@@ -13,6 +14,7 @@ use super::{
     error::GameError,
     jobs::{self, Kind, Work},
     offer::Offer,
+    preload::Hour,
     view,
     watch::Watcher,
 };
@@ -94,6 +96,10 @@ struct Actor {
     pending: Option<(Kind, Option<Reply>)>,
     running: Option<Running>,
     last_exit: Option<LastExit>,
+    /// When a preload is tried and a key asked for.
+    hour: Hour,
+    /// Starts the game as soon as the job that gives way has ended.
+    play_next: Option<Option<Reply>>,
     changed: Vec<GamePath>,
     /// Files that were missing or not verified when the folder was looked at last as a whole.
     damaged: Vec<GamePath>,
@@ -140,6 +146,7 @@ pub(super) async fn run(
             _ = checks.tick(), if check_interval.is_some() => actor.check_quietly(),
         }
         actor.govern().await;
+        actor.preload_by_itself().await;
         actor.tell();
     }
 }
@@ -173,6 +180,8 @@ impl Actor {
             pending: None,
             running: None,
             last_exit: None,
+            hour: Hour::new(fastrand::u64(..)),
+            play_next: None,
             changed: Vec::new(),
             damaged: Vec::new(),
             taken_back: BTreeSet::new(),
@@ -235,6 +244,8 @@ impl Actor {
             Action::Repair => self.start_job(Kind::Repair, reply).await,
             Action::Verify => self.start_job(Kind::Verify, reply).await,
             Action::Uninstall => self.start_job(Kind::Uninstall, reply).await,
+            Action::Preload => self.start_job(Kind::Preload, reply).await,
+            Action::Unlock => self.start_job(Kind::Unlock, reply).await,
             Action::Retry => self.retry(reply).await,
             Action::Play => self.play(reply).await,
             Action::Pause => self.pause(Some(PauseReason::User), reply),
@@ -296,7 +307,7 @@ impl Actor {
             }
             return;
         }
-        if kind == Kind::Install && self.folder.is_none() {
+        if matches!(kind, Kind::Install | Kind::Preload) && self.folder.is_none() {
             self.failure = None;
         }
         if let Some((_, phase)) = self.failure.as_ref().filter(|_| self.folder.is_none()) {
@@ -321,6 +332,7 @@ impl Actor {
             folder: self.folder.take(),
             link: self.link.clone(),
             offer: self.offer.clone(),
+            opening: None,
             outcome: Outcome::default(),
             only_the_rest: self.running.is_some(),
         });
@@ -375,6 +387,7 @@ impl Actor {
         {
             offer.release = None;
         }
+        self.preload_ended(kind, &result);
         if kind != Kind::Check {
             // What was verified anew is passed on from a new look at it.
             self.stop_seeding().await;
@@ -390,11 +403,13 @@ impl Actor {
         answer(reply, result.map(|()| outcome).map_err(|error| Failure::from(&error)));
         if let Some((kind, reply)) = self.pending.take() {
             self.start_job(kind, reply).await;
+        } else if let Some(reply) = self.play_next.take() {
+            self.play(reply).await;
         }
     }
 
     fn job_succeeded(&mut self, kind: Kind, offer: Option<Offer>) {
-        if matches!(kind, Kind::Check | Kind::Install | Kind::Update | Kind::Repair) {
+        if !matches!(kind, Kind::Verify | Kind::Uninstall) {
             (self.offline, self.last_check) = (false, Some(Utc::now()));
             self.offer = offer;
         }
@@ -412,6 +427,10 @@ impl Actor {
             return;
         }
         self.offline |= error.is_offline();
+        // Nobody waits for it, and it is tried again; what stands is as it was.
+        if (kind == Kind::Preload && quiet) || matches!(error, GameError::UnlockNotYet { .. }) {
+            return;
+        }
         // Nobody asked, or the banner says it already: an installed game stays playable.
         if !(kind == Kind::Check && (error.is_offline() || (quiet && self.installed.is_some()))) {
             self.failure = Some((kind, view::failure_phase(error)));
@@ -481,7 +500,7 @@ impl Actor {
     }
 
     async fn close(&mut self, happenings: &mut mpsc::UnboundedReceiver<Happened>) {
-        self.pending = None;
+        (self.pending, self.play_next) = (None, None);
         if let Some(job) = &self.job {
             job.control.cancel();
         }

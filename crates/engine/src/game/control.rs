@@ -20,6 +20,7 @@ pub(crate) enum Step {
     Verifying,
     Preparing,
     Downloading,
+    Unlocking,
     Applying,
 }
 

@@ -1,8 +1,11 @@
 //! Why a job on a game failed, each with the stable code that people and programs get.
 
 use crate::{http::HttpError, snapshot::Failure};
-use release::{channel::ChannelError, manifest::ManifestError, metainfo::MetainfoError, patch::PatchError};
-use store::StoreError;
+use release::{
+    channel::ChannelError, id::Version, manifest::ManifestError, metainfo::MetainfoError, patch::PatchError,
+    sealed::SealedError,
+};
+use store::{StoreError, preload::Unopened};
 
 /// See the module.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +74,20 @@ pub enum GameError {
         /// In words.
         message: String,
     },
+    /// A sealed release whose key is not there.
+    #[error("{version} is sealed; its key comes at {unlock}")]
+    UnlockNotYet {
+        /// The release.
+        version: Version,
+        /// Its hour, RFC 3339.
+        unlock: String,
+    },
+    /// A key or a sealed bundle that is of no use.
+    #[error("{0}")]
+    Sealed(#[from] SealedError),
+    /// Likewise.
+    #[error("{0}")]
+    Unopened(#[from] Unopened),
     /// Every server answers, and none gives it; there is another way.
     #[error("no server gives this patch")]
     PatchNotGiven,
@@ -151,6 +168,9 @@ impl GameError {
             Self::Busy => "BUSY",
             Self::Cancelled => "CANCELLED",
             Self::Transfer { code, .. } => code,
+            Self::UnlockNotYet { .. } => "UNLOCK_NOT_YET",
+            Self::Sealed(error) => error.code(),
+            Self::Unopened(error) => error.code(),
             Self::PatchNotGiven => "PATCH_NOT_GIVEN",
             Self::StillBad { .. } => "CONTENT_BAD",
             Self::NoLaunch { .. } => "NO_LAUNCH",
@@ -172,6 +192,7 @@ impl GameError {
             Self::Store(error) => error.can_retry(),
             Self::Http(_) | Self::Busy | Self::Cancelled | Self::Transfer { .. } | Self::Running => true,
             Self::NotPlayableYet | Self::NobodyFetches { .. } | Self::WaitTimeout { .. } => true,
+            Self::UnlockNotYet { .. } => true,
             Self::Trust(error) => matches!(error.code(), "NETWORK" | "ORIGIN_HTML" | "ORIGIN_NOT_FOUND"),
             _ => false,
         }

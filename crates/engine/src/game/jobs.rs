@@ -9,6 +9,7 @@ use super::{
     fetch::{self, Wanted},
     offer::{self, Ask, Offer, Release},
     parts,
+    preload::Opening,
     release_store::ReleaseStore,
 };
 use crate::session::Session;
@@ -38,6 +39,8 @@ pub(crate) struct Work {
     pub(crate) folder: Option<GameFolder>,
     pub(crate) link: Option<GameLink>,
     pub(crate) offer: Option<Offer>,
+    /// A sealed bundle that is being opened.
+    pub(crate) opening: Option<Opening>,
     pub(crate) outcome: Outcome,
     /// The game runs: what is still to come of its release may come, and nothing else may change.
     pub(crate) only_the_rest: bool,
@@ -52,6 +55,8 @@ pub(crate) enum Kind {
     Repair,
     Verify,
     Uninstall,
+    Preload,
+    Unlock,
 }
 
 impl Work {
@@ -63,10 +68,12 @@ impl Work {
             Kind::Repair => self.repair().await,
             Kind::Verify => self.verify().await.map(|_| ()),
             Kind::Uninstall => self.uninstall().await,
+            Kind::Preload => self.preload().await,
+            Kind::Unlock => self.unlock().await,
         }
     }
 
-    async fn check(&mut self) -> Result<(), GameError> {
+    pub(super) async fn check(&mut self) -> Result<(), GameError> {
         self.control.enter(Step::Checking);
         let link = self.link.clone().ok_or(GameError::NoLink)?;
         let (installed, layers) = self.standing().await?;
@@ -93,11 +100,11 @@ impl Work {
             self.outcome.root_pinned_first_use = Some(offer.root_sha256.to_string());
         }
         self.offer = Some(offer);
-        Ok(())
+        self.look_at_preload().await
     }
 
     /// The release that stands and its piece layers, as far as they are kept.
-    async fn standing(&mut self) -> Result<(Option<Arc<Manifest>>, PieceLayers), GameError> {
+    pub(super) async fn standing(&mut self) -> Result<(Option<Arc<Manifest>>, PieceLayers), GameError> {
         let Ok(installed) = self.installed() else { return Ok((None, PieceLayers::default())) };
         let manifest = Arc::clone(&installed);
         let layers = self.in_folder(move |folder, _| kept_layers(folder, &manifest)).await?;
@@ -107,6 +114,12 @@ impl Work {
     /// Installs or updates to what the channel says; nothing to do is fine.
     async fn bring(&mut self) -> Result<(), GameError> {
         self.check().await?;
+        // A game that runs is not changed under its feet.
+        if !self.only_the_rest
+            && let Some(release) = self.unsealed_if_due().await?
+        {
+            return self.stand_unsealed(release).await;
+        }
         let offered = self.offer.as_ref().and_then(|offer| offer.release.clone());
         let release = match offered.filter(|_| !self.only_the_rest) {
             Some(release) => Some(release),
@@ -118,10 +131,10 @@ impl Work {
         }
         self.stand(release).await?;
         self.outcome.available = None;
-        Ok(())
+        self.look_at_preload().await
     }
 
-    async fn create_folder(&mut self) -> Result<(), GameError> {
+    pub(super) async fn create_folder(&mut self) -> Result<(), GameError> {
         let link = self.link.clone().ok_or(GameError::NoLink)?;
         let root = self.offer.as_ref().map(|offer| offer.root_sha256).unwrap_or_default();
         let state = FolderState::new(link.repository.to_string(), root, link.game, link.channel);
@@ -183,7 +196,7 @@ impl Work {
     }
 
     /// Makes `release` the one that stands.
-    async fn stand(&mut self, release: Release) -> Result<(), GameError> {
+    pub(super) async fn stand(&mut self, release: Release) -> Result<(), GameError> {
         let mut tries = 0;
         loop {
             tries += 1;
@@ -237,16 +250,23 @@ impl Work {
                 Ok((prepared, staging, tree.map(Arc::new), old, in_parts))
             })
             .await?;
+        self.stage_unsealed(release, &staging).await?;
         let patched = self.patch(release, &prepared, &staging).await?;
         let missing = || prepare::missing_bytes(&release.manifest, &prepared.plan, &staging.have());
         let before = missing();
         // What a patch leaves to the blocks is not in the old release, unless some of it failed here.
         let searched = old.clone().filter(|_| patched.is_some_and(|brought| before <= brought.uncovered));
         self.fill(release, &prepared, &staging, (before, searched)).await?;
+        if missing() > 0 {
+            self.stage_the_rest(release, &staging).await?;
+        }
         let missing = missing();
         // Held until all is in place.
         let mut said = None;
         if missing > 0 {
+            if let Some(trouble) = self.sealed_trouble() {
+                return Err(trouble);
+            }
             // What was brought by then counts as done.
             let total = patched.map_or(prepared.plan.fetch_bytes, |brought| brought.on_bar + before);
             let standing = old.as_ref().zip(tree.clone());

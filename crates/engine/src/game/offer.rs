@@ -3,13 +3,13 @@
 mod described;
 mod side;
 
-pub(crate) use described::Described;
+pub(crate) use described::{Described, layers};
 pub(crate) use side::read_leaves;
 
-use super::{GameLink, TrustedRoot, error::GameError, older::Older, roots};
+use super::{GameLink, TrustedRoot, error::GameError, older::Older, preload::Offered, roots};
 use crate::{
     session::{OriginSource, is_tracker},
-    snapshot::Available,
+    snapshot::{Available, Preload},
     transport::HttpTransport,
 };
 use chrono::Utc;
@@ -47,7 +47,11 @@ pub(crate) struct Offer {
     pub(crate) client: Arc<trust::Client>,
     /// What the release would take, once that is known.
     pub(crate) available: Option<Available>,
-    /// Names of the torrents of patches that the repository has for this game.
+    /// A release that can be had before its hour.
+    pub(crate) upcoming: Option<Offered>,
+    /// What is here of it, once that is known.
+    pub(crate) preload: Option<Preload>,
+    /// Names of the torrents of patches and sealed bundles that the repository has for this game.
     pub(crate) patch_torrents: Arc<BTreeSet<String>>,
 }
 
@@ -107,7 +111,10 @@ pub(crate) async fn read(ask: Ask<'_>) -> Result<Offer, GameError> {
     };
     let root_sha256 = release::hash::sha256(&root);
     let client = Arc::new(client);
+    let stands = ask.installed.map(|manifest| &manifest.version);
     Ok(Offer {
+        upcoming: Offered::of(&channel, stands, &client, &transport),
+        preload: None,
         sources: sources(&link.repository, &channel),
         release,
         root_version: client.root_version(),

@@ -48,7 +48,7 @@ pub(crate) fn phase(facts: &Facts) -> Phase {
             (Step::Downloading, None) if job.repair => Phase::Repairing,
             (Step::Downloading, None) => Phase::Downloading,
             (Step::Checking, _) => Phase::Checking,
-            (Step::Preparing | Step::Verifying, _) => Phase::Verifying,
+            (Step::Preparing | Step::Verifying | Step::Unlocking, _) => Phase::Verifying,
             (Step::Applying, _) => Phase::Applying,
         };
     }
@@ -216,6 +216,7 @@ pub(crate) fn starting(config: &GameConfig) -> Snapshot {
         secondary,
         installed: None,
         available: None,
+        preload: None,
         progress: None,
         sets: None,
         downloaded: Default::default(),

@@ -17,7 +17,7 @@ pub(crate) struct StoredFile {
 impl Store {
     /// The stored file with this root; an error if it is not there or is not one of `size` bytes.
     pub(crate) fn open(&self, root: &Hash32, size: u64) -> Result<StoredFile, PublishError> {
-        let path = self.path(root);
+        let path = self.find(root)?;
         match table(&path)? {
             Some((table, _)) if table.decompressed_bytes() == size => Ok(StoredFile { path, table }),
             _ => Err(PublishError::Content { path }),
@@ -25,7 +25,32 @@ impl Store {
     }
 }
 
+/// Whole frames of a stored file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Frames {
+    /// Where what they hold begins and ends in the file as it was.
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    /// Where they begin in the stored file, and their bytes.
+    pub(crate) stored_at: u64,
+    pub(crate) stored: u64,
+}
+
 impl StoredFile {
+    /// The frames that hold these bytes.
+    pub(crate) fn frames(&self, offset: u64, length: u64) -> Result<Frames, PublishError> {
+        let covering = self.table.covering(offset, length).ok_or_else(|| self.damaged())?;
+        let from = offset - covering.skip;
+        let plain: u64 = covering.frames.iter().map(|frame| u64::from(frame.decompressed)).sum();
+        let stored = covering.compressed_length;
+        Ok(Frames { from, to: from + plain, stored_at: covering.compressed_start, stored })
+    }
+
+    /// Reads stored bytes as they lie in the file.
+    pub(crate) fn read_stored(&self, at: u64, buffer: &mut [u8]) -> Result<(), PublishError> {
+        if disk::read_exact_at(&self.path, at, buffer)? { Ok(()) } else { Err(self.damaged()) }
+    }
+
     /// The error for a file that does not hold what it should.
     pub(crate) fn damaged(&self) -> PublishError {
         PublishError::Content { path: self.path.clone() }

@@ -93,6 +93,7 @@ impl Studio {
             patch_from: vec![],
             plain: false,
             picture: None,
+            unlock: None,
             dry_run: false,
             now: now(),
         }

@@ -27,6 +27,7 @@ pub const KEPT_BYTES: u64 = 256 * 1024 * 1024;
 const PAYLOADS_MAX: usize = 16;
 
 const DIR: &str = "patches";
+const PRELOAD_DIR: &str = "preload";
 const INDEX: &str = "index.json";
 const INDEX_BYTES_MAX: u64 = 64 * 1024;
 /// Read and hashed at once while a payload is checked: no piece is longer (see [`release::limits`]).
@@ -51,13 +52,21 @@ struct Index {
 #[derive(Debug, Clone)]
 pub struct Cache {
     tree: Tree,
+    /// Name of its folder under `.muster`.
+    name: &'static str,
 }
 
 impl Cache {
     /// Of this folder.
     #[must_use]
     pub fn of(folder: &GameFolder) -> Self {
-        Self { tree: folder.tree().clone() }
+        Self { tree: folder.tree().clone(), name: DIR }
+    }
+
+    /// `.muster/preload`: sealed bundles of a release whose hour has not come, kept in the same way.
+    #[must_use]
+    pub fn preloads(folder: &GameFolder) -> Self {
+        Self { tree: folder.tree().clone(), name: PRELOAD_DIR }
     }
 
     /// Opens the payload of this single-file torrent for fetching; it counts as the newest from now on.
@@ -67,7 +76,7 @@ impl Cache {
     pub fn open(&self, torrent: &Metainfo) -> Result<Staging> {
         let tree = &self.tree;
         let (root, size) = content(torrent).ok_or_else(|| not_a_payload(tree))?;
-        let (disk, dir) = (&tree.disk, tree.state(DIR));
+        let (disk, dir) = (&tree.disk, tree.state(self.name));
         if disk.ensure_dir(&dir)? {
             disk.sync_dir(parent(&dir))?;
         }
@@ -85,7 +94,7 @@ impl Cache {
     /// As the disk says.
     pub fn have(&self, root: &Hash32) -> Result<Have> {
         let tree = &self.tree;
-        Have::read(&tree.disk, &tree.state(DIR).join(root.to_string()))
+        Have::read(&tree.disk, &tree.state(self.name).join(root.to_string()))
     }
 
     /// Roots of the payloads that are here, newest first.
@@ -93,7 +102,7 @@ impl Cache {
     /// # Errors
     /// As the disk says.
     pub fn roots(&self) -> Result<Vec<Hash32>> {
-        let index = read_index(&self.tree.disk, &self.tree.state(DIR))?;
+        let index = read_index(&self.tree.disk, &self.tree.state(self.name))?;
         Ok(index.roots.into_iter().rev().collect())
     }
 
@@ -103,12 +112,21 @@ impl Cache {
     /// # Errors
     /// As the disk says.
     pub fn load(&self, root: &Hash32) -> Result<Option<Cached>> {
-        let (disk, dir) = (&self.tree.disk, self.tree.state(DIR));
+        let (disk, dir) = (&self.tree.disk, self.tree.state(self.name));
         let Some(torrent) = read_torrent(disk, &beside(&dir, root), root)? else { return Ok(None) };
         let Some((root, size)) = content(&torrent) else { return Ok(None) };
         let staging = Staging::open_at(disk, dir.join(root.to_string()), BTreeMap::from([(root, size)]))?;
         check(&staging, &torrent, &root)?;
         Ok(Some(Cached { torrent, staging }))
+    }
+
+    /// Reads back and hashes what is here of a payload; what is false counts as missing from now on. Nobody may have it
+    /// open meanwhile.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub fn recheck(&self, root: &Hash32) -> Result<()> {
+        self.load(root).map(drop)
     }
 
     /// Drops the oldest payloads until no more than `bytes_max` verified bytes are kept, and what belongs to none.
@@ -117,7 +135,7 @@ impl Cache {
     /// As the disk says.
     pub fn trim(&self, bytes_max: u64) -> Result<()> {
         let tree = &self.tree;
-        let (disk, dir) = (&tree.disk, tree.state(DIR));
+        let (disk, dir) = (&tree.disk, tree.state(self.name));
         let index = read_index(disk, &dir)?;
         let (mut kept, mut bytes) = (Vec::new(), 0_u64);
         for root in index.roots.iter().rev().take(PAYLOADS_MAX) {
@@ -131,6 +149,26 @@ impl Cache {
             // Out of the index first: cut short, what is left belongs to nobody and goes the next time.
             write_index(disk, &dir, &Index { roots: kept.clone() })?;
         }
+        self.sweep(kept)
+    }
+
+    /// Drops what `keep` does not want.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub fn retain(&self, keep: impl Fn(&Hash32) -> bool) -> Result<()> {
+        let (disk, dir) = (&self.tree.disk, self.tree.state(self.name));
+        let index = read_index(disk, &dir)?;
+        let kept: Vec<Hash32> = index.roots.iter().copied().filter(|root| keep(root)).collect();
+        if kept.len() < index.roots.len() {
+            write_index(disk, &dir, &Index { roots: kept.clone() })?;
+        }
+        self.sweep(kept)
+    }
+
+    /// Removes what belongs to none of these.
+    fn sweep(&self, kept: Vec<Hash32>) -> Result<()> {
+        let (disk, dir) = (&self.tree.disk, self.tree.state(self.name));
         let kept: BTreeSet<Hash32> = kept.into_iter().collect();
         for name in disk.names(&dir)? {
             let root =

@@ -16,6 +16,7 @@ mod folders;
 mod life;
 mod parts;
 mod patched;
+mod preloaded;
 mod random;
 mod serving;
 mod staged;

@@ -1,5 +1,5 @@
 // One snapshot for every state the window can show.
-import type { Available, PeerRow, Phase, Progress, SetName, Sets, Sharing, Snapshot, Transfer } from "../bindings";
+import type { Available, PeerRow, Phase, Preload, Progress, SetName, Sets, Sharing, Snapshot, Transfer } from "../bindings";
 import { BRAND, SETTINGS } from "./brand";
 
 const GB = 1_000_000_000;
@@ -8,6 +8,8 @@ const KB = 1_000;
 
 const INSTALL: Available = { version: "1.4.0", download_bytes: 4.2 * GB, playable_bytes: null, way: "full", alternatives: [], need_bytes: 9.6 * GB, notes: "" };
 const UPDATE: Available = { version: "1.4.0", download_bytes: 412 * MB, playable_bytes: null, way: "patch", alternatives: [{ way: "blocks", bytes: 1.3 * GB }, { way: "full", bytes: 4.2 * GB }], need_bytes: 0.9 * GB, notes: "The Sunken Bridge opens, and lanterns burn twice as long." };
+
+const SEALED: Preload = { version: "1.4.0", unlock: "2026-12-01T18:00:00Z", state: "offered", bytes: 412 * MB, have_bytes: 0, need_bytes: 1.3 * GB };
 
 const IDLE: Transfer = {
   pieces_have: 0,
@@ -55,6 +57,7 @@ const BASE: Snapshot = {
   secondary: null,
   installed: "1.3.2",
   available: null,
+  preload: null,
   progress: null,
   sets: null,
   downloaded: { origin: 0, players: 0, lan: 0 },
@@ -164,6 +167,13 @@ export const SNAPSHOTS: Record<string, Snapshot> = {
     downloaded: { origin: 97 * MB, players: 269 * MB, lan: 46 * MB },
   }),
   ready: state({ kind: "ready" }, {}),
+  preloading: state({ kind: "ready" }, { preload: { ...SEALED, state: "preloading", have_bytes: 96 * MB } }),
+  preloaded: state({ kind: "ready" }, { preload: { ...SEALED, state: "preloaded", have_bytes: SEALED.bytes } }),
+  unlocking: state({ kind: "verifying" }, {
+    primary: { action: "cancel", label: "cancel", enabled: true },
+    preload: { ...SEALED, state: "unlocking", have_bytes: SEALED.bytes },
+    progress: progress(180 * MB, 412 * MB, 0, null),
+  }),
   sharing: state({ kind: "ready" }, {
     sharing: sharing("while_open", true, null),
     rates: { down: 0, up: 186 * KB, origin: 0, players: 0, lan: 0 },

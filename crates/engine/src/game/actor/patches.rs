@@ -21,7 +21,8 @@ const SEEDED_MAX: usize = 4;
 /// What it takes to pass payloads on.
 pub(super) struct Ground {
     pub(super) session: Session,
-    pub(super) cache: Cache,
+    /// Patches, and what is preloaded of a sealed release.
+    pub(super) caches: Vec<Cache>,
     /// Torrents that the repository still has.
     pub(super) names: Arc<BTreeSet<String>>,
     pub(super) trackers: Vec<Vec<Url>>,
@@ -75,18 +76,24 @@ impl PatchSeeds {
 }
 
 async fn load(ground: Ground, shared: Arc<Mutex<Shared>>) {
-    let cache = ground.cache.clone();
+    for cache in &ground.caches {
+        load_from(cache, &ground, &shared).await;
+    }
+}
+
+async fn load_from(from: &Cache, ground: &Ground, shared: &Mutex<Shared>) {
+    let cache = from.clone();
     let roots = match jobs::blocking(move || cache.roots()).await {
         Ok(Ok(roots)) => roots,
         other => return tracing::warn!(?other, "kept patches cannot be looked at"),
     };
     for root in roots.into_iter().take(SEEDED_MAX) {
-        if lock(&shared).stopped {
+        if lock(shared).stopped {
             return;
         }
-        let cache = ground.cache.clone();
+        let cache = from.clone();
         match jobs::blocking(move || cache.load(&root)).await {
-            Ok(Ok(Some(kept))) if ground.names.contains(&kept.torrent.name) => add(&ground, kept, &shared),
+            Ok(Ok(Some(kept))) if ground.names.contains(&kept.torrent.name) => add(ground, kept, shared),
             Ok(Ok(_)) => {}
             other => tracing::warn!(?other, "a kept patch cannot be passed on"),
         }

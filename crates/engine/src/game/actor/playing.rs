@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 
 impl Actor {
     pub(super) async fn play(&mut self, reply: Option<Reply>) {
+        let Some(reply) = self.play_after_the_job(reply) else { return };
         match self.start_game().await {
             Ok((stop, since)) => {
                 self.running = Some(Running { since, stop, reply });

@@ -91,7 +91,7 @@ impl Actor {
         standing.seeding = Some(handle);
         let ground = Ground {
             session: self.session.clone(),
-            cache: Cache::of(folder),
+            caches: vec![Cache::of(folder), Cache::preloads(folder)],
             names: Arc::clone(&offer.patch_torrents),
             trackers: offer.sources.trackers.clone(),
         };

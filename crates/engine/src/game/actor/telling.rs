@@ -55,6 +55,7 @@ impl Actor {
             offer.release.as_ref()?;
             offer.available.clone()
         });
+        snapshot.preload = self.view_preload();
         snapshot.limits = self.decision.limits;
         let offered: BTreeSet<&GamePath> = self.changed.iter().chain(&self.damaged).collect();
         snapshot.repair_offered = offered.into_iter().map(ToString::to_string).collect();

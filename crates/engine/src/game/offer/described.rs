@@ -13,7 +13,7 @@ use release::{
     manifest::Manifest,
     metainfo::Metainfo,
     patch::{self, Patch, Payload},
-    target,
+    sealed, target,
 };
 use std::{collections::BTreeSet, sync::Arc};
 use trust::{Client, TargetEntry};
@@ -95,7 +95,7 @@ impl Description {
 }
 
 /// All piece layers of a release out of some that are known; `None` where one is in none of them.
-pub(super) fn layers(manifest: &Manifest, known: &[&PieceLayers]) -> Option<PieceLayers> {
+pub(crate) fn layers(manifest: &Manifest, known: &[&PieceLayers]) -> Option<PieceLayers> {
     let layout = manifest.layout().ok()?;
     let mut layers = PieceLayers::default();
     for (index, file) in layout.files().iter().enumerate() {
@@ -109,13 +109,19 @@ pub(super) fn layers(manifest: &Manifest, known: &[&PieceLayers]) -> Option<Piec
     Some(layers)
 }
 
-/// Names of the torrents of the patches that the repository has for a game.
+/// Names of the torrents of the patches and sealed bundles that the repository has for a game.
 pub(super) fn torrent_names(client: &Client, game: &GameId) -> BTreeSet<String> {
-    let name = |target: &str| {
+    let sealed = |target: &str| {
+        let rest = target.strip_suffix(".sealed.torrent")?.strip_prefix(game.as_str())?.strip_prefix('~')?;
+        let (from, to) = rest.split_once('~').map_or((None, rest), |(from, to)| (Some(from), to));
+        let from = from.map(str::parse).transpose().ok()?;
+        Some(sealed::torrent_name(game, from.as_ref(), &to.parse().ok()?))
+    };
+    let patch = |target: &str| {
         let (of, versions) = target.strip_suffix(".patch")?.split_once('~')?;
         let (from, to) = versions.split_once('~')?;
         let named = Payload::torrent_name(game, &from.parse().ok()?, &to.parse().ok()?);
         (of == game.to_string()).then_some(named)
     };
-    client.target_names().filter_map(name).collect()
+    client.target_names().filter_map(|target| sealed(target).or_else(|| patch(target))).collect()
 }
