@@ -30,13 +30,34 @@ const KNOWN: u8 = TABLE_LOG_BITS | LITERALS_APART | SEARCH_OLD | WARM;
 /// What the runs foretell of the new image; zeros between.
 pub(crate) fn foretell(old: &[u8], new_len: usize, runs: &[Run]) -> Vec<u8> {
     let mut image = vec![0; new_len];
+    lay(old, runs, &mut image);
+    image
+}
+
+/// Lays what the runs foretell into the image. Echoes are not known yet: zeros stand for them.
+fn lay(old: &[u8], runs: &[Run], image: &mut [u8]) {
     for run in runs {
-        let (new, len) = (run.new as usize, run.len as usize);
-        if let Some(source) = old.get(run.old as usize..(run.old + run.len) as usize) {
-            image[new..new + len].copy_from_slice(source);
+        let place = &mut image[run.new as usize..(run.new + run.len) as usize];
+        match old.get(run.old as usize..(run.old + run.len) as usize) {
+            Some(source) => place.copy_from_slice(source),
+            None => place.fill(0),
         }
     }
-    image
+}
+
+/// The image with literals that travel apart, for runs alone: they are unpacked at its end and moved to their places
+/// from there, the first one first, so that nothing is needed beside the image.
+fn with_literals(old: &[u8], frame: &[u8], new_len: usize, runs: &[Run]) -> Result<Vec<u8>, &'static str> {
+    let mut image = vec![0; new_len];
+    let mut from = new_len - literals(runs, new_len);
+    reference::decode_into(Prefix(old), frame, &mut image[from..])?;
+    for (start, end) in gaps(runs, new_len) {
+        // No literal stands behind its place at the end: what follows it is at least as much as the literals to come.
+        image.copy_within(from..from + (end - start), start);
+        from += end - start;
+    }
+    lay(old, runs, &mut image);
+    Ok(image)
 }
 
 /// Who foretells the image.
@@ -68,16 +89,23 @@ fn of_old(runs: &[Run], old_len: usize) -> Vec<Run> {
 
 pub(crate) fn encode(old: &[u8], new: &[u8], effort: Effort) -> Result<Vec<u8>, EncodeError> {
     let longest = longest(old, new)?;
-    let mut smallest: Option<Vec<u8>> = None;
+    let parsed = |prices| bounded(parse::runs(old, new, &longest, prices), new.len());
+    let mut tried = Vec::new();
     for prices in [Prices::DENSE, Prices::SPARSE] {
-        let runs = bounded(parse::runs(old, new, &longest, prices), new.len());
-        let payload =
-            write(old, new, &runs, Plan { oracle: &Oracle::Runs, hints: &[], warm: prices.probe, effort })?;
-        if smallest.as_ref().is_none_or(|smallest| payload.len() < smallest.len()) {
-            smallest = Some(payload);
-        }
+        let (runs, warm) = (parsed(prices), prices.probe);
+        // Literals apart are what takes long: which of the two is better shows without effort, too.
+        let plan = Plan { oracle: &Oracle::Runs, hints: &[], warm, effort: Effort::Quick };
+        tried.push((write(old, new, &runs, plan)?, runs, warm));
     }
-    Ok(smallest.unwrap_or_default())
+    drop(longest);
+    let Some((payload, runs, warm)) = tried.into_iter().min_by_key(|(payload, ..)| payload.len()) else {
+        return Ok(Vec::new());
+    };
+    let apart = payload.first().is_some_and(|first| Mode::of(*first).apart);
+    if effort == Effort::Quick || !apart {
+        return Ok(payload);
+    }
+    write(old, new, &runs, Plan { oracle: &Oracle::Runs, hints: &[], warm, effort })
 }
 
 /// Matched on images in which references are masked, so that runs do not break where only an address differs.
@@ -178,10 +206,15 @@ pub(crate) fn decode(
         Oracle::Runs => Vec::new(),
         Oracle::Program(_) => hints::code(&mut reader, &[], new_len)?,
     };
-    let mut image = oracle.foretell(old, new_len, &runs, &hints)?;
+    let alone = matches!(oracle, Oracle::Runs);
+    let mut image = if mode.apart && alone {
+        with_literals(old, frame, new_len, &runs)?
+    } else {
+        oracle.foretell(old, new_len, &runs, &hints)?
+    };
     // What it knows of the old image takes as much memory as that itself.
     drop((oracle, hints));
-    if mode.apart {
+    if mode.apart && !alone {
         let literals = reference::decode(Prefix(old), frame, literals(&runs, new_len))?;
         let mut rest = literals.as_slice();
         for (start, end) in gaps(&runs, new_len) {
@@ -198,7 +231,9 @@ pub(crate) fn decode(
 pub(crate) fn memory(old_len: u64, new_len: u64, programs: bool) -> u64 {
     let images = usize::try_from(new_len).unwrap_or(usize::MAX);
     let runs = control::runs_max(images) as u64;
-    let literals = Literals::memory(new_len, old_len).max(new_len.saturating_add(reference::DECODER_BYTES));
+    // Literals apart: in a program they are unpacked beside the image.
+    let beside = if programs { new_len } else { 0 };
+    let literals = Literals::memory(new_len, old_len).max(beside.saturating_add(reference::DECODER_BYTES));
     let residue = literals.saturating_add(Differences::memory(TABLE_LOG_MAX));
     let hints = if programs { hints::bytes_max(images) as u64 } else { 0 };
     let foretold = if programs { program::memory(old_len, runs, hints) } else { 0 };

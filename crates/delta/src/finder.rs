@@ -106,5 +106,5 @@ impl Finder {
 }
 
 fn log_of(count: usize) -> u32 {
-    (usize::BITS - count.leading_zeros()).clamp(8, 22)
+    (usize::BITS - count.leading_zeros()).clamp(8, 21)
 }

@@ -75,20 +75,37 @@ pub fn encode(method: Method, old: &[u8], new: &[u8], effort: Effort) -> Result<
     }
 }
 
-/// The smallest payload that is worth its cost, and its method.
+/// The smallest payload that is worth its cost, and its method; of those that can be decoded within `memory_bytes` as
+/// [`decode_memory`] counts them, if there is one.
 ///
 /// A cheap trial says what is worth trying at all: images without kinship are not compared in depth, and what can
 /// hardly win is left out.
 ///
 /// # Errors
 /// An image is longer than [`LENGTH_MAX`], or the library fails.
-pub fn best(old: &[u8], new: &[u8], effort: Effort) -> Result<(Method, Vec<u8>), EncodeError> {
+pub fn best(
+    old: &[u8],
+    new: &[u8],
+    effort: Effort,
+    memory_bytes: u64,
+) -> Result<(Method, Vec<u8>), EncodeError> {
     if old.starts_with(new) {
         return Ok((Method::Copy, Vec::new()));
     }
     let plain = encode(Method::Plain, old, new, Effort::Quick)?;
     let reference = encode(Method::Reference, old, new, Effort::Quick)?;
     let trial = Trial { plain: plain.len(), reference: reference.len(), new: new.len() };
+    let smaller = |one: (Method, Vec<u8>), other: (Method, Vec<u8>)| {
+        let fits = |(method, payload): &(Method, Vec<u8>)| {
+            let old_len = if *method == Method::Plain { 0 } else { old.len() as u64 };
+            decode_memory(*method, old_len, new.len() as u64, payload.len() as u64) <= memory_bytes
+        };
+        match (fits(&one), fits(&other)) {
+            (true, false) => one,
+            (false, true) => other,
+            _ => smaller(one, other),
+        }
+    };
     let mut best = smaller((Method::Plain, plain), (Method::Reference, reference));
     if effort == Effort::Quick {
         return Ok(best);
@@ -108,7 +125,7 @@ pub fn best(old: &[u8], new: &[u8], effort: Effort) -> Result<(Method, Vec<u8>),
             best = smaller(best, (Method::Reference, encode(Method::Reference, old, new, effort)?));
         }
     }
-    if trial.may_reach(trial.plain, best.1.len()) {
+    if trial.is_plain() && trial.may_reach(trial.plain, best.1.len()) {
         best = smaller(best, (Method::Plain, encode(Method::Plain, old, new, effort)?));
     }
     Ok(best)
@@ -127,9 +144,14 @@ impl Trial {
         self.reference + self.reference / 50 < self.plain || self.reference < self.new - self.new / 8
     }
 
-    /// Whether the same method with more effort can be smaller than `best`: it hardly halves its trial.
+    /// Whether the old bytes help so little that the new ones alone may do as well.
+    fn is_plain(&self) -> bool {
+        self.plain < self.reference + self.reference / 16
+    }
+
+    /// Whether the same method with more effort can be smaller than `best`: it hardly takes two fifths off its trial.
     fn may_reach(&self, quick: usize, best: usize) -> bool {
-        quick / 2 < best
+        quick - quick * 2 / 5 < best
     }
 }
 
@@ -221,7 +243,7 @@ mod tests {
 
     #[test]
     fn the_best_of_equal_images_is_a_copy() {
-        assert_eq!(best(b"same", b"same", Effort::Full), Ok((Method::Copy, Vec::new())));
+        assert_eq!(best(b"same", b"same", Effort::Full, u64::MAX), Ok((Method::Copy, Vec::new())));
     }
 
     #[test]

@@ -54,15 +54,21 @@ pub(crate) fn encode(old: Prefix<'_>, new: &[u8], effort: Effort) -> Result<Vec<
 }
 
 pub(crate) fn decode(old: Prefix<'_>, payload: &[u8], new_len: usize) -> Result<Vec<u8>, &'static str> {
+    let mut new = vec![0; new_len];
+    decode_into(old, payload, &mut new)?;
+    Ok(new)
+}
+
+/// Into a place of exactly the announced length.
+pub(crate) fn decode_into(old: Prefix<'_>, payload: &[u8], new: &mut [u8]) -> Result<(), &'static str> {
     if payload.is_empty() {
-        return if new_len == 0 { Ok(Vec::new()) } else { Err("no frame") };
+        return if new.is_empty() { Ok(()) } else { Err("no frame") };
     }
     let mut context = DCtx::create();
     context.set_parameter(DParameter::Format(FrameFormat::Magicless)).map_err(get_error_name)?;
     context.ref_prefix(old.0).map_err(get_error_name)?;
-    let mut new = Vec::with_capacity(new_len);
-    context.decompress(&mut new, payload).map_err(get_error_name)?;
-    if new.len() == new_len { Ok(new) } else { Err("not of the announced length") }
+    let written = context.decompress(new, payload).map_err(get_error_name)?;
+    if written == new.len() { Ok(()) } else { Err("not of the announced length") }
 }
 
 fn library(code: usize) -> EncodeError {

@@ -96,7 +96,7 @@ proptest! {
                 prop_assert_eq!(&decode(method, &old, &payload, new.len()).unwrap(), &new);
             }
         }
-        let (method, payload) = delta::best(&old, &new, Effort::Full).unwrap();
+        let (method, payload) = delta::best(&old, &new, Effort::Full, u64::MAX).unwrap();
         prop_assert_eq!(&decode(method, &old, &payload, new.len()).unwrap(), &new);
     }
 }

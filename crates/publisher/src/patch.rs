@@ -1,8 +1,9 @@
 //! Builds a patch between two published releases.
 //!
 //! The old release's bytes come out of the content folder, the new ones out of the build. Work is cut into jobs, one a
-//! segment: small files in solid groups, large ones alone, very large ones in windows. Jobs run on all cores within a
-//! bound of memory; what each yields is applied once before it counts, so that nothing is published that does not work.
+//! segment: small files in solid groups, large ones alone, very large ones in windows. Where very large files have new
+//! content in common, a later one is made of what an earlier one became: those are jobs of a later round. Jobs of a round
+//! run on all cores within a bound of memory; what each yields is applied once before it counts, so that nothing is published that does not work.
 //!
 //! A patch holds only what saves something: a segment that is as large as the stored content of its files is left out,
 //! and those files are fetched as blocks, which all players share.
@@ -87,10 +88,10 @@ pub(crate) fn make(
     let started = Stopwatch::start();
     let images = Images::new(old, new);
     let changed = origins::find(old, new, &images)?;
-    let jobs = plan::jobs(&changed, &images)?;
+    let rounds = plan::rounds(&changed, &images)?;
     let planned = started.spent();
 
-    meter.start(Phase::Patching, jobs.iter().map(job::Job::new_bytes).sum());
+    meter.start(Phase::Patching, rounds.iter().flatten().map(job::Job::new_bytes).sum());
     let scratch = format!("patch-from-{}", old.version);
     let mut spool = Spool::new((!dry_run).then(|| new.store.scratch(&scratch)).transpose()?);
     let busy_micros = AtomicU64::new(0);
@@ -102,11 +103,17 @@ pub(crate) fn make(
         busy_micros.fetch_add(begun.spent().as_micros() as u64, Ordering::Relaxed);
         made.map(|made| (made, job.new_bytes()))
     };
-    let each = |(made, bytes): (Vec<Made>, u64)| {
-        meter.advance(bytes);
-        made.into_iter().filter(|made| is_worth(made, new)).try_for_each(|made| spool.push(made))
-    };
-    parallel::within_budget(&jobs, budget, job::Job::memory, work, each)?;
+    for mut jobs in rounds {
+        // What turned out not to be worth it comes as blocks: nothing can be made of it before.
+        for job in &mut jobs {
+            job.made = job.made.iter().flat_map(|span| spool.made_of(span)).collect();
+        }
+        let each = |(made, bytes): (Vec<Made>, u64)| {
+            meter.advance(bytes);
+            made.into_iter().filter(|made| is_worth(made, new)).try_for_each(|made| spool.push(made))
+        };
+        parallel::within_budget(&jobs, budget, job::Job::memory, work, each)?;
+    }
     let spent = planned + Duration::from_micros(busy_micros.into_inner());
     let cpu_seconds = spent.as_secs_f64();
     spool.fill(&images)?;

@@ -1,13 +1,15 @@
 //! The description of a patch: how the files of one release become those of another.
 //!
-//! A patch is a row of independent segments. Each takes byte ranges of the old release's files (its *sources*, joined),
-//! its stretch of the payload, and yields byte ranges of the new release's files (its *targets*, joined). The payloads of
-//! all segments in their order are one file, which travels as a torrent of its own.
+//! A patch is a row of segments. Each takes byte ranges of the old release's files (its *sources*) and of new files that
+//! segments before it make (*made*), all joined, its stretch of the payload, and yields byte ranges of the new release's
+//! files (its *targets*, joined). The payloads of all segments in their order are one file, which travels as a torrent of
+//! its own.
 //!
 //! What a segment yields is hashed against the new release's piece layers before anybody believes it, so a patch can at
 //! worst be useless. Hence targets are whole pieces: each begins at a multiple of the piece length within its file and
 //! ends at one or at the file's end. No byte is a target twice; files of the player are neither source nor target. Sources
-//! are what was installed before and is not written to until everything is staged, so no segment depends on another.
+//! are what was installed before and is not written to until everything is staged; what is made of new bytes has only
+//! targets of earlier segments for sources, so no circle can be said. Most segments depend on no other.
 //!
 //! A description also carries the new manifest as a difference to the old one ([`manifest`]), and the piece layers
 //! that a player of the old release lacks: with it nothing else has to be fetched before the payload.
@@ -35,14 +37,14 @@ pub use manifest::{manifest, manifest_delta};
 pub use payload::Payload;
 
 /// The only format this version reads.
-pub const FORMAT: u8 = 1;
+pub const FORMAT: u8 = 2;
 
 /// A patch between two releases, checked against both.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Patch {
     /// The file that holds the payloads of all segments.
     pub payload: Payload,
-    /// Independent of each other, in the order of their payloads.
+    /// In the order of their payloads, which is one in which they can be applied.
     pub segments: Vec<Segment>,
     /// Piece layers of the new release's files that a player of the old release lacks; see [`lacking_layers`].
     pub layers: PieceLayers,
@@ -55,6 +57,8 @@ pub struct Segment {
     pub method: u8,
     /// Ranges of the old release's files; joined they are the old bytes. May overlap.
     pub sources: Vec<Span>,
+    /// Ranges of the new release's files that are targets of earlier segments; they follow the old bytes. May overlap.
+    pub made: Vec<Span>,
     /// Ranges of the new release's files; joined they are the new bytes.
     pub targets: Vec<Span>,
     /// First byte of its stretch of the payload.
@@ -78,10 +82,10 @@ pub struct Span {
 }
 
 impl Segment {
-    /// Bytes of its sources.
+    /// Bytes of its sources and of what it takes of new files.
     #[must_use]
     pub fn old_bytes(&self) -> u64 {
-        self.sources.iter().map(|span| span.length).sum()
+        self.sources.iter().chain(&self.made).map(|span| span.length).sum()
     }
 
     /// Bytes of its targets.
@@ -90,9 +94,13 @@ impl Segment {
         self.targets.iter().map(|span| span.length).sum()
     }
 
+    fn spans(&self) -> usize {
+        self.sources.len() + self.made.len() + self.targets.len()
+    }
+
     /// Old, new and payload bytes; saturated, for lengths that were not checked yet.
     fn own_bytes(&self) -> u64 {
-        let spans = self.sources.iter().chain(&self.targets);
+        let spans = self.sources.iter().chain(&self.made).chain(&self.targets);
         spans.fold(self.payload_length, |sum, span| sum.saturating_add(span.length))
     }
 }
@@ -152,6 +160,14 @@ pub enum PatchError {
         /// Which file.
         file: u32,
     },
+    /// A segment is to be made of new bytes that no segment before it makes.
+    #[error("patch: segment {segment} takes new bytes of file {file} that no segment before it makes")]
+    Order {
+        /// Which segment.
+        segment: usize,
+        /// Which file.
+        file: u32,
+    },
     /// The payloads of the segments are not the payload.
     #[error("patch: the segments' payloads do not add up to the payload")]
     Sum,
@@ -187,6 +203,7 @@ impl PatchError {
             Self::Span { .. } => "PATCH_SPAN",
             Self::Pieces { .. } => "PATCH_PIECES",
             Self::Overlap { .. } => "PATCH_OVERLAP",
+            Self::Order { .. } => "PATCH_ORDER",
             Self::Sum => "PATCH_SUM",
             Self::Memory { .. } => "PATCH_MEMORY",
             Self::Layer(_) => "PATCH_LAYER",

@@ -31,8 +31,7 @@ use std::sync::{
 /// Bytes written into staging between two flushes.
 const FLUSH_BYTES: u64 = 16 * 1024 * 1024;
 
-/// A patch, the folder it is for, and where its payload lies. Shared between threads behind an [`Arc`]: segments are
-/// independent of each other.
+/// A patch, the folder it is for, and where its payload lies. Shared between threads behind an [`Arc`].
 #[derive(Debug)]
 pub struct Patching {
     patch: Arc<Patch>,
@@ -72,6 +71,12 @@ pub enum Unusable {
         /// The file.
         path: String,
     },
+    /// New bytes it is made from were not made, or not rightly.
+    #[error("{path}, of which it takes new bytes, is not staged")]
+    Unmade {
+        /// The file of the new release.
+        path: String,
+    },
     /// It would take more memory than any segment may, whatever the description says.
     #[error("it takes {bytes} bytes of memory")]
     Memory {
@@ -90,7 +95,7 @@ impl Unusable {
         match self {
             Self::Decode(_) => "PATCH_PAYLOAD",
             Self::Method(_) => "PATCH_METHOD",
-            Self::Source { .. } => "PATCH_SOURCE",
+            Self::Source { .. } | Self::Unmade { .. } => "PATCH_SOURCE",
             Self::Memory { .. } => "PATCH_MEMORY",
             Self::Payload => "PATCH_ABSENT",
         }
@@ -128,6 +133,13 @@ impl Patching {
         self.patch.segments.get(segment).is_some_and(|found| {
             found.payload_length == 0 || self.payload.has(root, found.payload_offset, found.payload_length)
         })
+    }
+
+    /// Whether the new bytes that the segment takes are staged; most take none.
+    #[must_use]
+    pub fn is_fed(&self, segment: usize) -> bool {
+        let found = self.patch.segments.get(segment);
+        found.is_some_and(|found| found.made.iter().all(|span| self.is_staged(span)))
     }
 
     /// Memory that [`Patching::apply`] takes for the segment, in bytes, whatever the description says; a method that is
@@ -185,12 +197,36 @@ impl Patching {
                 read => read?,
             }
         }
-        let old = match self.sources.read(&found.sources)? {
-            Ok(old) => old,
-            Err(path) => return Ok(Err(Unusable::Source { path })),
-        };
+        let mut old = vec![0; usize::try_from(found.old_bytes()).unwrap_or(0)];
+        let made: u64 = found.made.iter().map(|span| span.length).sum();
+        let border = old.len() - made as usize;
+        let (standing, made) = old.split_at_mut(border);
+        if let Err(path) = self.sources.read(&found.sources, standing)? {
+            return Ok(Err(Unusable::Source { path }));
+        }
+        if let Err(unusable) = self.read_made(&found.made, made)? {
+            return Ok(Err(unusable));
+        }
         let length = usize::try_from(found.new_bytes()).unwrap_or(usize::MAX);
         Ok(delta::decode(method, &old, &payload, length).map_err(Unusable::Decode))
+    }
+
+    /// New bytes that earlier segments made, or that came as blocks.
+    fn read_made(&self, spans: &[Span], mut into: &mut [u8]) -> Result<Attempt<()>> {
+        for span in spans {
+            let (part, rest) = into.split_at_mut(span.length as usize);
+            into = rest;
+            let Some((file, root)) = self.target(span) else {
+                return Ok(Err(Unusable::Unmade { path: format!("file {}", span.file) }));
+            };
+            match self.staging.read_into(&root, span.offset, part) {
+                Err(StoreError::NotVerified { .. }) => {
+                    return Ok(Err(Unusable::Unmade { path: file.path.to_string() }));
+                }
+                read => read?,
+            }
+        }
+        Ok(Ok(()))
     }
 
     /// Writes the pieces that are right and counts those that are not.

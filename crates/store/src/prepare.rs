@@ -14,6 +14,7 @@ use crate::{
     records::Record,
     space,
     staging::{Have, Staging},
+    tree::Glance,
 };
 use release::{
     hash::Hash32,
@@ -92,9 +93,9 @@ pub fn outlook(folder: &GameFolder, wanted: &Manifest) -> Result<Outlook> {
 
 /// The plan and its actions from valid records alone, without hashing.
 pub(crate) fn survey(folder: &GameFolder, wanted: &Manifest) -> Result<(Plan, Vec<Action>)> {
-    let mut present = Vec::new();
+    let (mut present, mut glance) = (Vec::new(), Glance::over(folder.tree()));
     for (path, record) in folder.records().iter() {
-        let Some(meta) = folder.tree().file(path)?.filter(|meta| meta.stamp == record.stamp) else {
+        let Some(meta) = glance.file(path)?.filter(|meta| meta.stamp == record.stamp) else {
             continue;
         };
         // Where files have no such bit, it is as it should be.
@@ -162,9 +163,9 @@ fn unknown(folder: &GameFolder, wanted: &Manifest) -> Result<Vec<Unknown>> {
             sizes.entry(&file.path).or_insert((manifest.piece_length, Vec::new())).1.push(file.size);
         }
     }
-    let mut unknown = Vec::new();
+    let (mut unknown, mut glance) = (Vec::new(), Glance::over(folder.tree()));
     for (path, (piece_length, sizes)) in sizes {
-        let Some(meta) = folder.tree().file(path)? else { continue };
+        let Some(meta) = glance.file(path)? else { continue };
         if sizes.contains(&meta.stamp.size) && folder.records().valid(path, &meta).is_none() {
             unknown.push((path.clone(), meta, piece_length));
         }
@@ -181,12 +182,12 @@ fn salvage(
     staging: &Staging,
     job: &Job<'_>,
 ) -> Result<()> {
-    let mut seen = BTreeSet::new();
+    let (mut seen, mut glance) = (BTreeSet::new(), Glance::over(folder.tree()));
     let mut work = Vec::new();
     for (file, root) in fetched(wanted, plan) {
         let worth = file.kind == Kind::Content && !staging.is_complete(&root);
         let Some(layer) = layers.layer(&root).filter(|_| worth) else { continue };
-        let Some(meta) = folder.tree().file(&file.path)? else { continue };
+        let Some(meta) = glance.file(&file.path)? else { continue };
         if seen.insert(root) {
             work.push((file, root, layer, meta.stamp.size));
         }

@@ -9,7 +9,10 @@ use crate::{
     fs::{Kind, Meta},
 };
 use release::path::GamePath;
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// Our folder inside a game folder.
 pub(crate) const STATE_DIR: &str = ".muster";
@@ -37,7 +40,9 @@ impl Tree {
 
     /// Where a game path lies, whatever stands there.
     pub(crate) fn at(&self, path: &GamePath) -> PathBuf {
-        path.components().fold(self.dir.clone(), |dir, part| dir.join(part))
+        let mut at = self.dir.clone();
+        path.components().for_each(|part| at.push(part));
+        at
     }
 
     /// What stands at a game path; `None` also where a folder on the way is not a real one.
@@ -60,6 +65,41 @@ impl Tree {
             }
         }
         Ok(None)
+    }
+}
+
+/// Looks at many paths in one go: at each folder on the way once, however many files lie in it.
+#[derive(Debug)]
+pub(crate) struct Glance<'a> {
+    tree: &'a Tree,
+    /// Whether a folder, and all it lies in, is a real one.
+    real: BTreeMap<GamePath, bool>,
+}
+
+impl<'a> Glance<'a> {
+    pub(crate) fn over(tree: &'a Tree) -> Self {
+        Self { tree, real: BTreeMap::new() }
+    }
+
+    /// As [`Tree::lstat`].
+    pub(crate) fn lstat(&mut self, path: &GamePath) -> Result<Option<Meta>> {
+        let reached = path.parent().map_or(Ok(true), |folder| self.is_real(folder))?;
+        if reached { self.tree.disk.lstat(&self.tree.at(path)) } else { Ok(None) }
+    }
+
+    /// As [`Tree::file`].
+    pub(crate) fn file(&mut self, path: &GamePath) -> Result<Option<Meta>> {
+        Ok(self.lstat(path)?.filter(|meta| meta.kind == Kind::File))
+    }
+
+    fn is_real(&mut self, folder: GamePath) -> Result<bool> {
+        if let Some(known) = self.real.get(&folder) {
+            return Ok(*known);
+        }
+        let reached = folder.parent().map_or(Ok(true), |outer| self.is_real(outer))?;
+        let real = reached && self.tree.disk.kind(&self.tree.at(&folder))? == Some(Kind::Dir);
+        self.real.insert(folder, real);
+        Ok(real)
     }
 }
 

@@ -288,13 +288,19 @@ impl<'a> Applying<'a> {
                 return self.waiting.push_front(segment);
             }
             // Once all has come, one that is not ready never will be: it is tried, and says why not.
-            if come == Come::Here || self.patching.is_ready(segment) {
+            let ready = come == Come::Here || self.patching.is_ready(segment);
+            if ready && (self.patching.is_fed(segment) || !self.may_be_fed(segment)) {
                 self.memory += memory;
                 self.start(segment);
             } else {
                 self.waiting.push_back(segment);
             }
         }
+    }
+
+    /// Whether a segment before this one is still to be applied: what it takes of new files, those make.
+    fn may_be_fed(&self, segment: usize) -> bool {
+        !self.running.is_empty() || self.waiting.iter().any(|earlier| *earlier < segment)
     }
 
     fn start(&mut self, segment: usize) {

@@ -9,7 +9,7 @@ use release::{
     channel::{Channel, PatchOffer},
     hash::Hash32,
     manifest::{FileSet, Kind, Manifest},
-    patch::{Patch, Segment},
+    patch::{Patch, Segment, Span},
     plan::{Plan, Source},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -169,7 +169,8 @@ fn patch_part(facts: &Facts<'_>, missing: &Missing, patch: &Patch, kept: &Have) 
     for (index, segment) in patch.segments.iter().enumerate() {
         let saved = saved_bytes(facts, missing, segment, &mut seen);
         let here = kept.bytes_within(&payload.root, segment.payload_offset, segment.payload_length);
-        if saved > 0 && segment.payload_length - here < saved {
+        let fed = segment.made.iter().all(|span| is_fed(facts, patch, &part.segments, span));
+        if saved > 0 && fed && segment.payload_length - here < saved {
             part.segments.push(index);
             covered += saved;
             let piece = u64::from(payload.piece_length);
@@ -188,6 +189,20 @@ fn patch_part(facts: &Facts<'_>, missing: &Missing, patch: &Patch, kept: &Have) 
     part.missing_bytes = part.pieces.iter().map(of_piece).sum();
     part.uncovered_bytes = missing.bytes.saturating_sub(covered);
     part
+}
+
+/// Whether a range of a new file is there when a segment is applied: staged already, or made by those chosen so far.
+fn is_fed(facts: &Facts<'_>, patch: &Patch, chosen: &[usize], span: &Span) -> bool {
+    let Some(root) = facts.wanted.files.get(span.file as usize).and_then(|file| file.pieces_root) else {
+        return false;
+    };
+    let targets = chosen.iter().flat_map(|segment| &patch.segments[*segment].targets);
+    let shared = targets.filter(|target| target.file == span.file).filter_map(|target| {
+        let (start, end) = (target.offset.max(span.offset), target.end().min(span.end()));
+        (start < end).then(|| (end - start) - facts.staged.bytes_within(&root, start, end - start))
+    });
+    // Targets overlap nowhere, so what they make of it beside what is staged adds up.
+    shared.sum::<u64>() + facts.staged.bytes_within(&root, span.offset, span.length) == span.length
 }
 
 /// Bytes of the release that would not have to come as blocks if the segment were applied.

@@ -16,6 +16,8 @@ const ENCODER_BYTES: u64 = 16 << 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Job {
     pub(super) sources: Vec<Span>,
+    /// Ranges of new files that earlier segments make, behind the sources.
+    pub(super) made: Vec<Span>,
     pub(super) targets: Vec<Span>,
     /// Bytes of a piece, where a target may be cut.
     pub(super) piece_length: u64,
@@ -26,6 +28,7 @@ pub(super) struct Job {
 pub(super) struct Made {
     pub(super) method: Method,
     pub(super) sources: Vec<Span>,
+    pub(super) made: Vec<Span>,
     pub(super) targets: Vec<Span>,
     pub(super) payload: Vec<u8>,
     pub(super) memory_bytes: u64,
@@ -37,7 +40,7 @@ impl Job {
     }
 
     fn old_bytes(&self) -> u64 {
-        self.sources.iter().map(|span| span.length).sum()
+        self.sources.iter().chain(&self.made).map(|span| span.length).sum()
     }
 
     /// Memory that making it takes, in bytes.
@@ -47,11 +50,14 @@ impl Job {
 
     /// Makes the segment, or several if one would need too much memory at the player's.
     pub(super) fn make(&self, images: &Images<'_>) -> Result<Vec<Made>, PublishError> {
-        let old = images.read_old(&self.sources)?;
+        let mut old = images.read_old(&self.sources)?;
+        old.append(&mut images.read_new(&self.made)?);
         let new = images.read_new(&self.targets)?;
-        let (method, payload) = delta::best(&old, &new, Effort::Full)?;
-        let lengths = [old.len(), new.len(), payload.len()].map(|length| length as u64);
-        let memory_bytes = delta::decode_memory(method, lengths[0], lengths[1], lengths[2]);
+        let (method, payload) = delta::best(&old, &new, Effort::Full, PATCH_MEMORY_MAX)?;
+        let plain = method == Method::Plain;
+        let old_bytes = if plain { 0 } else { old.len() as u64 };
+        let lengths = [new.len(), payload.len()].map(|length| length as u64);
+        let memory_bytes = delta::decode_memory(method, old_bytes, lengths[0], lengths[1]);
         if memory_bytes > PATCH_MEMORY_MAX {
             drop((old, new, payload));
             let smaller = self.smaller().into_iter().map(|job| job.make(images));
@@ -62,14 +68,9 @@ impl Job {
             tracing::error!(?method, targets = ?self.targets, "a segment does not yield its files and is left out");
             return Ok(Vec::new());
         }
-        let (sources, targets) = (self.sources.clone(), self.targets.clone());
-        let sources = if method == Method::Plain { Vec::new() } else { sources };
-        let memory_bytes = if sources.is_empty() {
-            delta::decode_memory(method, 0, lengths[1], lengths[2])
-        } else {
-            memory_bytes
-        };
-        Ok(vec![Made { method, sources, targets, payload, memory_bytes }])
+        let (sources, made) =
+            if plain { Default::default() } else { (self.sources.clone(), self.made.clone()) };
+        Ok(vec![Made { method, sources, made, targets: self.targets.clone(), payload, memory_bytes }])
     }
 
     /// The same work in parts that need less memory each: fewer targets, half a target, or half the sources.
@@ -91,7 +92,7 @@ impl Job {
                     sum <= half
                 };
                 let sources = self.sources.iter().take_while(fits).copied().collect();
-                vec![Self { sources, ..self.clone() }]
+                vec![Self { sources, made: Vec::new(), ..self.clone() }]
             }
             many => {
                 let (head, tail) = many.split_at(many.len() / 2);
@@ -113,15 +114,16 @@ impl Made {
         let payload = delta::encode(method, &old, &new, Effort::Full)?;
         let lengths = [old.len(), new.len(), payload.len()].map(|length| length as u64);
         let memory_bytes = delta::decode_memory(method, lengths[0], lengths[1], lengths[2]);
-        Ok(Self { method, sources, targets, payload, memory_bytes })
+        Ok(Self { method, sources, made: Vec::new(), targets, payload, memory_bytes })
     }
 }
 
-/// Whether a segment of so many old and new bytes can be applied within the bound, whichever method it takes, if it
-/// saves half.
-pub(super) fn fits(old_bytes: u64, new_bytes: u64) -> bool {
+/// Whether a segment of so many old and new bytes can be applied within the bound if it saves half, whichever method it
+/// takes; methods for programs only if it is one.
+pub(super) fn fits(old_bytes: u64, new_bytes: u64, program: bool) -> bool {
     let methods = (0..=u8::MAX).filter_map(|number| Method::try_from(number).ok());
     methods
+        .filter(|method| program || *method != Method::Program)
         .map(|method| delta::decode_memory(method, old_bytes, new_bytes, new_bytes / 2))
         .all(|bytes| bytes <= PATCH_MEMORY_MAX)
 }
@@ -136,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_segment_that_needs_too_much_is_cut_at_pieces_until_it_cannot() {
-        let job = |sources, targets| Job { sources, targets, piece_length: 100 };
+        let job = |sources, targets| Job { sources, made: vec![], targets, piece_length: 100 };
         let old = vec![span(0, 0, 60), span(0, 100, 40)];
         let many = job(old.clone(), vec![span(0, 0, 5), span(1, 0, 5), span(2, 0, 5)]);
         assert_eq!(

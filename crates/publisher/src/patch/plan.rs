@@ -25,36 +25,43 @@ const GROUP_NEW_BYTES: u64 = 16_000_000;
 /// Old bytes of a group.
 const GROUP_OLD_BYTES: u64 = 24_000_000;
 
-/// The jobs, those that take longest first.
-pub(super) fn jobs(changed: &[Changed], images: &Images<'_>) -> Result<Vec<Job>, PublishError> {
-    let (mut alone, mut small) = (Vec::new(), Vec::new());
+/// The jobs in rounds, of which a later one may take what earlier ones make; in a round those that take longest first.
+pub(super) fn rounds(changed: &[Changed], images: &Images<'_>) -> Result<Vec<Vec<Job>>, PublishError> {
+    let (mut alone, mut small, mut large) = (Vec::new(), Vec::new(), Vec::new());
     for one in changed {
-        if stands_alone(one, images)? { alone.push(*one) } else { small.push(*one) }
-    }
-    alone.sort_by_key(|one| (Reverse(one.size), one.file));
-    let mut jobs = Vec::new();
-    for one in alone {
-        let old_bytes = one.origin.map_or(0, |(_, size)| size);
-        if fits(old_bytes, one.size) {
-            jobs.push(group(&[one], images));
+        let program = is_program(one, images)?;
+        if !stands_alone(one, program) {
+            small.push(*one);
+        } else if fits(one.origin.map_or(0, |(_, size)| size), one.size, program) {
+            alone.push(*one);
         } else {
-            jobs.extend(window::jobs(&one, images)?);
+            large.push(*one);
         }
     }
+    for files in [&mut alone, &mut large] {
+        files.sort_by_key(|one| (Reverse(one.size), one.file));
+    }
     small.sort_by_cached_key(|one| order(&images.new.manifest.files[one.file].path));
-    jobs.extend(groups(&small).into_iter().map(|members| group(members, images)));
-    Ok(jobs)
+    let mut rounds = window::rounds(&large, images)?;
+    if rounds.is_empty() {
+        rounds.push(Vec::new());
+    }
+    rounds[0].extend(alone.iter().map(|one| group(&[*one], images)));
+    rounds[0].extend(groups(&small).into_iter().map(|members| group(members, images)));
+    Ok(rounds)
 }
 
-fn stands_alone(one: &Changed, images: &Images<'_>) -> Result<bool, PublishError> {
-    if one.size >= LARGE_BYTES || one.origin.is_some_and(|(_, size)| size > GROUP_ORIGIN_BYTES) {
-        return Ok(true);
-    }
+/// Programs too small to gain from being known as such are none here.
+fn is_program(one: &Changed, images: &Images<'_>) -> Result<bool, PublishError> {
     if one.size < PROGRAM_BYTES {
         return Ok(false);
     }
     let magic = images.read_new(&[whole(one.file, 4)])?;
     Ok(magic == *b"\x7fELF" || magic.starts_with(b"MZ"))
+}
+
+fn stands_alone(one: &Changed, program: bool) -> bool {
+    program || one.size >= LARGE_BYTES || one.origin.is_some_and(|(_, size)| size > GROUP_ORIGIN_BYTES)
 }
 
 fn order(path: &GamePath) -> (String, GamePath) {
@@ -67,7 +74,7 @@ fn groups(small: &[Changed]) -> Vec<&[Changed]> {
     for (index, one) in small.iter().enumerate() {
         let origin = one.origin.map_or(0, |(_, size)| size);
         (old, new) = (old + origin, new + one.size);
-        if index > start && (old > GROUP_OLD_BYTES || new > GROUP_NEW_BYTES || !fits(old, new)) {
+        if index > start && (old > GROUP_OLD_BYTES || new > GROUP_NEW_BYTES || !fits(old, new, false)) {
             groups.push(&small[start..index]);
             (start, old, new) = (index, origin, one.size);
         }
@@ -89,6 +96,7 @@ fn group(members: &[Changed], images: &Images<'_>) -> Job {
     }
     Job {
         sources,
+        made: Vec::new(),
         targets: members.iter().map(|one| whole(one.file, one.size)).collect(),
         piece_length: u64::from(images.new.manifest.piece_length),
     }
@@ -109,6 +117,9 @@ mod tests {
         let cut = groups(&many);
         assert_eq!(cut.concat(), many);
         let bytes = |group: &[Changed]| group.iter().map(|one| one.size).sum::<u64>();
-        assert!(cut.iter().all(|group| bytes(group) <= GROUP_NEW_BYTES && fits(bytes(group), bytes(group))));
+        assert!(
+            cut.iter()
+                .all(|group| bytes(group) <= GROUP_NEW_BYTES && fits(bytes(group), bytes(group), false))
+        );
     }
 }

@@ -4,7 +4,7 @@ use delta::Method;
 use release::hash::Hash32;
 use release::layout::piece_length_for;
 use release::merkle::{self, BLOCK, FileHasher};
-use release::patch::{Payload, Segment};
+use release::patch::{Payload, Segment, Span};
 
 use super::images::Images;
 use super::job::Made;
@@ -35,6 +35,7 @@ impl Spool {
         self.segments.push(Segment {
             method: made.method.into(),
             sources: made.sources,
+            made: made.made,
             targets: made.targets,
             payload_offset: self.size,
             payload_length,
@@ -42,6 +43,19 @@ impl Spool {
         });
         self.size += payload_length;
         Ok(())
+    }
+
+    /// What of a range of a new file the segments so far make.
+    pub(super) fn made_of(&self, span: &Span) -> Vec<Span> {
+        let targets = self.segments.iter().flat_map(|segment| &segment.targets);
+        let of_file = targets.filter(|target| target.file == span.file);
+        let shared = of_file.filter_map(|target| {
+            let (start, end) = (target.offset.max(span.offset), target.end().min(span.end()));
+            (start < end).then(|| Span { file: span.file, offset: start, length: end - start })
+        });
+        let mut shared: Vec<Span> = shared.collect();
+        shared.sort_unstable();
+        shared
     }
 
     /// Makes the first segment in another way if all of them are copies: a torrent of nothing is none.
@@ -85,7 +99,8 @@ mod tests {
             for part in bytes.chunks(70_001) {
                 let method = delta::Method::Plain;
                 let (sources, targets) = (vec![], vec![]);
-                let made = Made { method, sources, targets, payload: part.to_vec(), memory_bytes: 0 };
+                let made =
+                    Made { method, sources, made: vec![], targets, payload: part.to_vec(), memory_bytes: 0 };
                 spool.push(made).unwrap();
             }
             let (segments, payload, _) = spool.finish().unwrap();

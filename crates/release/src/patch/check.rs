@@ -6,14 +6,14 @@ use crate::{
     limits::{PATCH_MEMORY_MAX, PATCH_SEGMENTS_MAX, PATCH_SPANS_MAX},
     manifest::{Kind, Manifest},
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn check(patch: &Patch, from: &Manifest, to: &Manifest) -> Result<(), PatchError> {
     if from.game != to.game || from.version == to.version {
         return Err(PatchError::Release);
     }
     patch.payload.check()?;
-    let spans: usize = patch.segments.iter().map(|s| s.sources.len() + s.targets.len()).sum();
+    let spans: usize = patch.segments.iter().map(Segment::spans).sum();
     if patch.segments.is_empty() || patch.segments.len() > PATCH_SEGMENTS_MAX {
         return Err(PatchError::Bounds("the number of segments"));
     }
@@ -23,6 +23,7 @@ pub(super) fn check(patch: &Patch, from: &Manifest, to: &Manifest) -> Result<(),
     let mut payload_bytes = 0_u64;
     for (index, segment) in patch.segments.iter().enumerate() {
         check_spans(index, "source", &segment.sources, from)?;
+        check_spans(index, "new source", &segment.made, to)?;
         check_spans(index, "target", &segment.targets, to)?;
         check_pieces(index, segment, to)?;
         check_memory(index, segment)?;
@@ -35,6 +36,7 @@ pub(super) fn check(patch: &Patch, from: &Manifest, to: &Manifest) -> Result<(),
         return Err(PatchError::Sum);
     }
     check_overlap(patch)?;
+    check_order(patch)?;
     check_layers(patch, from, to)
 }
 
@@ -81,6 +83,45 @@ fn check_overlap(patch: &Patch) -> Result<(), PatchError> {
     match targets.windows(2).find(|two| two[0].file == two[1].file && two[0].end() > two[1].offset) {
         Some(two) => Err(PatchError::Overlap { file: two[0].file }),
         None => Ok(()),
+    }
+}
+
+/// New bytes are sources only of segments behind those that make them.
+fn check_order(patch: &Patch) -> Result<(), PatchError> {
+    let mut made = Made::default();
+    for (segment, of) in patch.segments.iter().enumerate() {
+        if let Some(span) = of.made.iter().find(|span| !made.has(span)) {
+            return Err(PatchError::Order { segment, file: span.file });
+        }
+        of.targets.iter().for_each(|target| made.add(target));
+    }
+    Ok(())
+}
+
+/// Ranges of new files that do not overlap: where they end, by file and start. Neighbours are one.
+#[derive(Debug, Default)]
+struct Made {
+    ends: BTreeMap<(u32, u64), u64>,
+}
+
+impl Made {
+    fn add(&mut self, span: &Span) {
+        let (mut start, mut end) = (span.offset, span.end());
+        let before = self.ends.range(..(span.file, start)).next_back();
+        if let Some((&(file, from), _)) = before.filter(|((file, _), to)| *file == span.file && **to == start)
+        {
+            self.ends.remove(&(file, from));
+            start = from;
+        }
+        if let Some(to) = self.ends.remove(&(span.file, end)) {
+            end = to;
+        }
+        self.ends.insert((span.file, start), end);
+    }
+
+    fn has(&self, span: &Span) -> bool {
+        let before = self.ends.range(..=(span.file, span.offset)).next_back();
+        before.is_some_and(|((file, _), end)| *file == span.file && span.end() <= *end)
     }
 }
 

@@ -90,12 +90,12 @@ fn unpack(frame: &[u8]) -> Result<Vec<u8>, PatchError> {
 
 fn segments(list: &[u8], from: &Manifest, to: &Manifest) -> Result<Vec<Segment>, PatchError> {
     let mut reader = Reader::new(list);
-    let (mut sources, mut targets) = (SpanCoder::new(), SpanCoder::new());
+    let mut coders = Coders::default();
     let count = reader.count(PATCH_SEGMENTS_MAX, "the number of segments")?;
     let (mut segments, mut spans, mut payload_offset) = (Vec::new(), 0_usize, 0_u64);
     for _ in 0..count {
-        let segment = segment(&mut reader, (&mut sources, from), (&mut targets, to), payload_offset)?;
-        spans += segment.sources.len() + segment.targets.len();
+        let segment = segment(&mut reader, &mut coders, (from, to), payload_offset)?;
+        spans += segment.spans();
         if spans > PATCH_SPANS_MAX {
             return Err(PatchError::Bounds("the number of ranges"));
         }
@@ -105,24 +105,39 @@ fn segments(list: &[u8], from: &Manifest, to: &Manifest) -> Result<Vec<Segment>,
     if reader.rest().is_empty() { Ok(segments) } else { Err(PatchError::Malformed("the end")) }
 }
 
+/// Each row of ranges goes on where its last one was.
+#[derive(Default)]
+struct Coders {
+    sources: SpanCoder,
+    made: SpanCoder,
+    targets: SpanCoder,
+}
+
 fn segment(
     reader: &mut Reader<'_>,
-    (sources, from): (&mut SpanCoder, &Manifest),
-    (targets, to): (&mut SpanCoder, &Manifest),
+    coders: &mut Coders,
+    (from, to): (&Manifest, &Manifest),
     payload_offset: u64,
 ) -> Result<Segment, PatchError> {
     let method = reader.number("a method")?;
     let method = u8::try_from(method).map_err(|_| PatchError::Malformed("a method"))?;
     let count = reader.count(PATCH_SPANS_MAX, "the number of ranges")?;
-    let target_spans = spans(reader, count, targets, to)?;
-    let listed = reader.count(2 * PATCH_SPANS_MAX + 1, "the number of ranges")?;
-    let mut source_spans = if listed & 1 == 1 { wire::mirrored(&target_spans, from, to) } else { Vec::new() };
-    source_spans.extend(spans(reader, listed >> 1, sources, from)?);
+    let target_spans = spans(reader, count, &mut coders.targets, to)?;
+    let listed = reader.count(4 * PATCH_SPANS_MAX + 3, "the number of ranges")?;
+    let is_mirrored = listed & wire::MIRRORED == wire::MIRRORED;
+    let mut source_spans = if is_mirrored { wire::mirrored(&target_spans, from, to) } else { Vec::new() };
+    source_spans.extend(spans(reader, listed >> wire::FLAGS, &mut coders.sources, from)?);
+    let mut made = Vec::new();
+    if listed & wire::MADE == wire::MADE {
+        let count = reader.count(PATCH_SPANS_MAX, "the number of ranges")?;
+        made = spans(reader, count, &mut coders.made, to)?;
+    }
     let payload_length = reader.number("a payload's length")?;
     let beyond = reader.number("a segment's memory")?;
     let mut segment = Segment {
         method,
         sources: source_spans,
+        made,
         targets: target_spans,
         payload_offset,
         payload_length,

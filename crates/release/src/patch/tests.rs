@@ -66,7 +66,7 @@ fn span(file: u32, offset: u64, length: u64) -> Span {
 fn segment(sources: Vec<Span>, targets: Vec<Span>, payload_offset: u64, payload_length: u64) -> Segment {
     let own: u64 = sources.iter().chain(&targets).map(|span| span.length).sum();
     let memory_bytes = own + payload_length + 1000;
-    Segment { method: 2, sources, targets, payload_offset, payload_length, memory_bytes }
+    Segment { method: 2, sources, made: vec![], targets, payload_offset, payload_length, memory_bytes }
 }
 
 fn layers(from: &Manifest, to: &Manifest) -> PieceLayers {
@@ -220,6 +220,50 @@ fn the_same_source_again_and_again_counts_as_memory_each_time() {
 }
 
 #[test]
+fn new_bytes_are_sources_only_behind_the_segments_that_make_them() {
+    // The second window of the large file from its first, and the small files from both.
+    let dependent = |from: usize, taken: Span| {
+        let mut patch = patch();
+        patch.segments[from].made = vec![taken];
+        patch.segments[from].memory_bytes += taken.length;
+        patch
+    };
+    let good = dependent(2, span(1, 5, 2 * PIECE - 5));
+    let bytes = good.encode(&old(), &new(), &delta()).expect("good");
+    assert_eq!(Patch::parse(&bytes, &old(), &new()), Ok(good));
+    for (segment, taken) in [
+        (2, span(1, 2 * PIECE - 1, 2)),
+        (2, span(1, 2 * PIECE, PIECE)),
+        (1, span(1, 0, 1)),
+        (0, span(0, 0, 120)),
+        (0, span(1, 0, 10)),
+        (2, span(2, 0, 300)),
+    ] {
+        let error = Patch::parse(&encode(&dependent(segment, taken)), &old(), &new()).expect_err("a circle");
+        assert_eq!(error, PatchError::Order { segment, file: taken.file }, "{taken:?}");
+        assert_eq!(error.code(), "PATCH_ORDER");
+    }
+    for (taken, code) in [(span(4, 0, 5), "PATCH_FILE"), (span(1, 6 * PIECE, 1), "PATCH_SPAN")] {
+        refused(code, |patch| *patch = dependent(2, taken));
+    }
+}
+
+#[test]
+fn neighbouring_targets_are_one_range_of_new_bytes() {
+    let mut patch = patch();
+    let more = segment(vec![], vec![span(2, 0, 300)], 40 + 3 * PIECE, 0);
+    patch.segments.push(more);
+    let taken = span(1, PIECE, 3 * PIECE);
+    patch.segments[3].made = vec![taken];
+    patch.segments[3].memory_bytes += taken.length;
+    assert_eq!(patch.check(&old(), &new()), Ok(()));
+    patch.segments.swap(1, 3);
+    patch.segments[1].payload_offset = 40;
+    patch.segments[3].payload_offset = 40 + 3 * PIECE;
+    assert_eq!(patch.check(&old(), &new()), Err(PatchError::Order { segment: 1, file: 1 }));
+}
+
+#[test]
 fn a_patch_from_a_release_to_itself_or_to_another_game_is_refused() {
     let cyclic = Patch::parse(&encode(&patch()), &old(), &old()).expect_err("must be refused");
     assert_eq!(cyclic.code(), "PATCH_RELEASE");
@@ -242,7 +286,7 @@ fn a_patch_for_another_version_is_refused() {
 #[test]
 fn a_newer_format_is_said_to_be_one() {
     let mut bytes = encode(&patch());
-    bytes[0] = 2;
+    bytes[0] = FORMAT + 1;
     refused_bytes("PATCH_FORMAT", &bytes);
 }
 
@@ -311,7 +355,7 @@ fn counts_beyond_bounds_are_refused() {
     for list in [
         numbers(&[PATCH_SEGMENTS_MAX as u64 + 1]),
         numbers(&[1, 0, PATCH_SPANS_MAX as u64 + 1]),
-        numbers(&[1, 0, 1, 1 << 2, 2 * PATCH_SPANS_MAX as u64 + 2]),
+        numbers(&[1, 0, 1, 1 << 2, 4 * PATCH_SPANS_MAX as u64 + 4]),
         numbers(&[0]),
     ] {
         refused_bytes("PATCH_BOUNDS", &with_list(&list));
@@ -329,7 +373,7 @@ fn more_ranges_than_the_bound_in_all_are_refused() {
     let mut list = numbers(&[3]);
     for segment in 0..3 {
         list.extend(numbers(&[0, 1, if segment == 0 { 1 << 2 } else { 0 }]));
-        put(&mut list, (many as u64) << 1);
+        put(&mut list, (many as u64) << wire::FLAGS);
         // The first file, then the same one again and again.
         list.push(if segment == 0 { 1 << 2 } else { 0 });
         list.extend(vec![0; many - 1]);

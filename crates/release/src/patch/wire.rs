@@ -12,6 +12,13 @@ pub(super) const LIST_PLAIN: u8 = 0;
 /// As one zstd frame.
 pub(super) const LIST_COMPRESSED: u8 = 1;
 
+/// Low bits of the number of sources: the old versions of the targets' files are sources before those listed …
+pub(super) const MIRRORED: usize = 1;
+/// … and ranges of new files follow.
+pub(super) const MADE: usize = 2;
+/// How many such bits there are.
+pub(super) const FLAGS: u32 = 2;
+
 /// What stands for a release in a description.
 pub(super) fn mark(manifest: &Manifest) -> Result<[u8; MARK_BYTES], PatchError> {
     let mut mark = [0; MARK_BYTES];
@@ -107,11 +114,13 @@ pub(super) struct SpanCoder {
     last: i64,
 }
 
-impl SpanCoder {
-    pub(super) fn new() -> Self {
+impl Default for SpanCoder {
+    fn default() -> Self {
         Self { last: -1 }
     }
+}
 
+impl SpanCoder {
     pub(super) fn put(&mut self, out: &mut Vec<u8>, span: &Span, manifest: &Manifest) {
         let step = i64::from(span.file) - self.last;
         self.last = i64::from(span.file);

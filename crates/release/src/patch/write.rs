@@ -51,7 +51,8 @@ pub(super) fn write(
 
 fn list(segments: &[Segment], from: &Manifest, to: &Manifest) -> Vec<u8> {
     let mut out = Vec::new();
-    let (mut sources, mut targets) = (SpanCoder::new(), SpanCoder::new());
+    let (mut sources, mut made, mut targets) =
+        (SpanCoder::default(), SpanCoder::default(), SpanCoder::default());
     put(&mut out, segments.len() as u64);
     for segment in segments {
         put(&mut out, u64::from(segment.method));
@@ -62,9 +63,17 @@ fn list(segments: &[Segment], from: &Manifest, to: &Manifest) -> Vec<u8> {
         let mirrored = wire::mirrored(&segment.targets, from, to);
         let is_mirrored = segment.sources.starts_with(&mirrored);
         let listed = if is_mirrored { &segment.sources[mirrored.len()..] } else { &segment.sources[..] };
-        put(&mut out, (listed.len() as u64) << 1 | u64::from(is_mirrored));
+        let flags = [(is_mirrored, wire::MIRRORED), (!segment.made.is_empty(), wire::MADE)];
+        let flags = flags.into_iter().filter(|(set, _)| *set).fold(0, |all, (_, flag)| all | flag);
+        put(&mut out, (listed.len() << wire::FLAGS | flags) as u64);
         for span in listed {
             sources.put(&mut out, span, from);
+        }
+        if !segment.made.is_empty() {
+            put(&mut out, segment.made.len() as u64);
+        }
+        for span in &segment.made {
+            made.put(&mut out, span, to);
         }
         put(&mut out, segment.payload_length);
         put(&mut out, segment.memory_bytes.saturating_sub(segment.own_bytes()));

@@ -11,7 +11,7 @@ use crate::{
     journal::{self, Aside, INCOMING_DIR, Journal, Mode, OLD_DIR, Out, Place, Slot},
     records::Record,
     staging::Staging,
-    tree::{Tree, ancestors},
+    tree::{Glance, Tree, ancestors},
 };
 use release::{
     hash::Hash32,
@@ -250,7 +250,7 @@ fn asides(
     dirs: &BTreeSet<GamePath>,
     now: SystemTime,
 ) -> Result<Vec<Aside>> {
-    let tree = folder.tree();
+    let (tree, mut glance) = (folder.tree(), Glance::over(folder.tree()));
     let out: BTreeSet<&GamePath> = journal.out.iter().map(|out| &out.from).collect();
     // What stands where a file of ours is still to come is not ours.
     let old: BTreeMap<&GamePath, Kind> = folder
@@ -262,7 +262,7 @@ fn asides(
         .collect();
     let mut foreign = Vec::new();
     for dir in dirs {
-        let stands = tree.lstat(dir)?.map(|meta| meta.kind);
+        let stands = glance.lstat(dir)?.map(|meta| meta.kind);
         if stands.is_some_and(|kind| kind != Stands::Dir) && !out.contains(dir) {
             foreign.push(dir.clone());
         }
@@ -270,7 +270,7 @@ fn asides(
     for place in &journal.place {
         let ours = out.contains(&place.path) || old.get(&place.path) == Some(&Kind::Content);
         // A folder there may turn out empty once ours is out of it; then nothing is moved.
-        let stands = tree.lstat(&place.path)?.map(|meta| meta.kind);
+        let stands = glance.lstat(&place.path)?.map(|meta| meta.kind);
         if stands.is_some_and(|kind| kind != Stands::File || !ours) {
             foreign.push(place.path.clone());
         }

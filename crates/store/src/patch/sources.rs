@@ -26,11 +26,9 @@ impl Sources {
         Self { tree, from }
     }
 
-    /// All spans, one after the other; or the first file that does not have its bytes.
-    pub(super) fn read(&self, spans: &[Span]) -> Result<std::result::Result<Vec<u8>, String>> {
-        let length: u64 = spans.iter().map(|span| span.length).sum();
-        let mut old = vec![0; usize::try_from(length).unwrap_or(0)];
-        let (mut rest, mut at) = (old.as_mut_slice(), 0);
+    /// All spans, one after the other, into a place of their length; or the first file that does not have its bytes.
+    pub(super) fn read(&self, spans: &[Span], into: &mut [u8]) -> Result<std::result::Result<(), String>> {
+        let (mut rest, mut at) = (into, 0);
         while at < spans.len() {
             let same = spans[at..].iter().take_while(|span| span.file == spans[at].file).count();
             let of_file = &spans[at..at + same];
@@ -41,7 +39,7 @@ impl Sources {
             }
             (rest, at) = (after, at + same);
         }
-        Ok(Ok(old))
+        Ok(Ok(()))
     }
 
     /// Spans of one file.

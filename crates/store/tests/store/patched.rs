@@ -47,12 +47,23 @@ fn bytes_of(release: &Release, spans: &[Span]) -> Vec<u8> {
 
 /// A segment and its payload.
 fn segment(old: &Release, new: &Release, sources: Vec<Span>, targets: Vec<Span>) -> (Segment, Vec<u8>) {
-    let (from, to) = (bytes_of(old, &sources), bytes_of(new, &targets));
+    fed(old, new, (sources, vec![]), targets)
+}
+
+/// The same, made of new bytes, too.
+fn fed(
+    old: &Release,
+    new: &Release,
+    (sources, made): (Vec<Span>, Vec<Span>),
+    targets: Vec<Span>,
+) -> (Segment, Vec<u8>) {
+    let (from, to) = ([bytes_of(old, &sources), bytes_of(new, &made)].concat(), bytes_of(new, &targets));
     let payload = delta::encode(Method::Reference, &from, &to, Effort::Quick).unwrap();
     let lengths = (from.len() as u64, to.len() as u64, payload.len() as u64);
     let segment = Segment {
         method: Method::Reference.into(),
         sources,
+        made,
         targets,
         payload_offset: 0,
         payload_length: lengths.2,
@@ -61,7 +72,8 @@ fn segment(old: &Release, new: &Release, sources: Vec<Span>, targets: Vec<Span>)
     (segment, payload)
 }
 
-/// The patch: the small files in one segment, the big one in two windows, the new one alone.
+/// The patch: the small files in one segment, the big one in two windows, the second made of the first, too, the new one
+/// alone.
 fn patch(old: &Release, new: &Release) -> (Patch, Vec<u8>) {
     let (from, to) = (&old.manifest, &new.manifest);
     let small = |manifest| (3..8).map(|n| whole(manifest, &format!("small/{n}"))).collect::<Vec<_>>();
@@ -72,7 +84,7 @@ fn patch(old: &Release, new: &Release) -> (Patch, Vec<u8>) {
     let made = [
         segment(old, new, small(from), small(to)),
         segment(old, new, vec![whole(from, "big")], vec![first]),
-        segment(old, new, vec![whole(from, "big")], vec![second]),
+        fed(old, new, (vec![whole(from, "big")], vec![first]), vec![second]),
         segment(old, new, vec![], vec![whole(to, "added")]),
     ];
     let (mut segments, mut payload) = (Vec::new(), Vec::new());
@@ -157,6 +169,22 @@ fn segments_yield_the_new_release_and_count_what_they_write() {
     // What is staged already is not made again.
     assert_eq!(scene.apply_all().len(), 4);
     assert_eq!(scene.patching.written_bytes(), good);
+    assert_eq!(scene.finish(), 0);
+}
+
+#[test]
+fn what_is_made_of_new_bytes_waits_for_them() {
+    let scene = Scene::new(|_| (), |_| ());
+    let go_on = AtomicBool::new(false);
+    assert!((0..4).map(|segment| scene.patching.is_fed(segment)).eq([true, true, false, true]));
+    let early = scene.patching.apply(2, &go_on).unwrap().unwrap_err();
+    assert_eq!(early.code(), "PATCH_SOURCE");
+    assert!(early.to_string().contains("big"), "{early}");
+    assert_eq!(scene.patching.written_bytes(), 0);
+    scene.patching.apply(1, &go_on).unwrap().unwrap();
+    assert!(scene.patching.is_fed(2));
+    assert_eq!(scene.patching.apply(2, &go_on).unwrap().unwrap().false_bytes, 0);
+    scene.apply_all();
     assert_eq!(scene.finish(), 0);
 }
 

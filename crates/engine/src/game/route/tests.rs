@@ -48,6 +48,7 @@ fn patch() -> Patch {
     let segment = |file, length, payload_offset, payload_length| Segment {
         method: 1,
         sources: Vec::new(),
+        made: Vec::new(),
         targets: vec![Span { file, offset: 0, length }],
         payload_offset,
         payload_length,
@@ -145,6 +146,15 @@ fn a_segment_that_saves_nothing_is_left_out() {
     let route = Case::new().plan(true, Some(&patch));
     assert_eq!(route.patch.segments, [0]);
     assert_eq!(route.patch.uncovered_bytes, 108_000);
+    patch.segments[0].payload_length = 90_000;
+    assert_eq!(Case::new().plan(true, Some(&patch)).way, Way::Blocks);
+}
+
+#[test]
+fn a_segment_whose_new_bytes_no_chosen_one_makes_is_left_out_with_it() {
+    let mut patch = patch();
+    patch.segments[1].made = vec![Span { file: 0, offset: 10, length: 30_000 }];
+    assert_eq!(Case::new().plan(true, Some(&patch)).patch.segments, [0, 1]);
     patch.segments[0].payload_length = 90_000;
     assert_eq!(Case::new().plan(true, Some(&patch)).way, Way::Blocks);
 }
