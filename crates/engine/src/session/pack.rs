@@ -9,15 +9,13 @@ mod cache;
 mod pace;
 
 use cache::{Cache, Key};
-use pace::Pace;
-pub(super) use pace::Step;
+pub(super) use pace::{Pace, Step};
 use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 use swarm::wire::{PACKED_WINDOW_LOG, Packing};
 use tokio::sync::Semaphore;
@@ -105,7 +103,8 @@ pub(super) struct Packer {
     packs: Arc<Packs>,
     content: Arc<Content>,
     stream: Option<Stream>,
-    pub(super) pace: Pace,
+    /// How hard, until somebody says otherwise.
+    pub(super) step: Step,
 }
 
 struct Stream {
@@ -163,7 +162,7 @@ pub(super) struct Packed {
 
 impl Packer {
     pub(super) fn new(packs: &Arc<Packs>, content: &Arc<Content>) -> Self {
-        Self { packs: Arc::clone(packs), content: Arc::clone(content), stream: None, pace: Pace::default() }
+        Self { packs: Arc::clone(packs), content: Arc::clone(content), stream: None, step: Pace::default().step() }
     }
 
     /// Whether these bytes of a file are worth packing.
@@ -192,7 +191,7 @@ impl Packer {
 
     /// Packs a group; `None`: it is to be sent plain.
     pub(super) fn pack(&mut self, group: &Group<'_>) -> Option<Packed> {
-        let step = self.pace.step();
+        let step = self.step;
         step.level()?;
         if group.solid
             && let Some(packed) = self.continue_stream(group, step)
@@ -242,11 +241,6 @@ impl Packer {
 
     pub(super) fn has_stream(&self) -> bool {
         self.stream.is_some()
-    }
-
-    /// A run went out: so much content, packed and sent in this time.
-    pub(super) fn went(&mut self, content: usize, packing: Duration) {
-        self.pace.went(content, packing);
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     disk::Pool,
     happening::{BlockRange, Happening},
     limiter::Flow,
-    pack::{Content, Packer, Packs},
+    pack::{Content, Pace, Packer, Packs},
     slabs::Slabs,
     unpack,
 };
@@ -219,6 +219,7 @@ pub(crate) async fn write(link: Link, mut socket: OwnedWriteHalf, orders: mpsc::
         orders,
         waiting: VecDeque::new(),
         packer: Some(Packer::new(&link.buffers.packs, &link.content)),
+        pace: Pace::default(),
         buffer: Vec::new(),
         waits: 0,
         at_once: AT_ONCE_FIRST,
@@ -243,6 +244,7 @@ struct Writer<'a> {
     waiting: VecDeque<Waiting>,
     /// At rest; while a run is being packed it is away.
     packer: Option<Packer>,
+    pace: Pace,
     buffer: Vec<u8>,
     /// What the messages in the buffer count in the backlog.
     waits: usize,
@@ -340,8 +342,9 @@ impl Writer<'_> {
             reading = self.read_next();
             let began = Instant::now();
             self.send_frames(socket, &frames).await?;
-            if let Some((packing, packer)) = packed.zip(self.packer.as_mut()) {
-                packer.went(frames.content(), packing);
+            if let Some(packing) = packed {
+                // The packer may be at the next run already.
+                self.pace.went(frames.content(), packing);
             }
             self.tell_sent(frames);
             let took = began.elapsed();
@@ -361,7 +364,8 @@ impl Writer<'_> {
             Waiting::Block(_) => Some(Box::pin(self.read_blocks())),
             Waiting::Run(_) => {
                 let Some(Waiting::Run(run)) = self.waiting.pop_front() else { return None };
-                let packer = self.packer.take()?;
+                let mut packer = self.packer.take()?;
+                packer.step = self.pace.step();
                 Some(Box::pin(self.read_run(run, packer)))
             }
         }

@@ -26,6 +26,7 @@ const BRISK: f64 = 130e6;
 const BETTER: f64 = 1.1;
 /// How many looks lie between two comparisons at first, and at most.
 const COMPARED_AFTER: u32 = 16;
+const COMPARED_SOON: u32 = 2;
 const COMPARED_AFTER_MAX: u32 = 256;
 
 /// How hard: zero is not at all.
@@ -88,7 +89,7 @@ impl Pace {
     }
 
     /// A run of so many bytes went out, and packing it took so long.
-    pub(super) fn went(&mut self, content: usize, packing: Duration) {
+    pub(in super::super) fn went(&mut self, content: usize, packing: Duration) {
         self.went_at(Instant::now(), content, packing);
     }
 
@@ -124,6 +125,10 @@ impl Pace {
         let at = self.step.0;
         self.comparison.rest = self.comparison.rest.saturating_sub(1);
         if at > 1 && share > BUSY && (at > FIRST || delivered < BRISK) {
+            if at == FIRST {
+                // There is little time: whether packing is of any use is soon to be known.
+                self.comparison.rest = self.comparison.rest.min(COMPARED_SOON);
+            }
             return Step(at - 1);
         }
         if self.comparison.rest == 0 && (at == 0 || share > BUSY) {
