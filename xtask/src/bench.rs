@@ -1,7 +1,8 @@
 //! `cargo xtask bench`: the figures of `docs/bench.md`, measured on this machine, with its name and the day.
 //!
 //! Release builds, loopback, payload on a RAM disk where there is one. What the swarm does beside other clients is
-//! `cargo xtask bench swarm`, with a page of its own, and so are the sizes of updates (`cargo xtask bench updates`). Not part of `test`: figures of
+//! `cargo xtask bench swarm`, with a page of its own, and so are the sizes of updates (`cargo xtask bench updates`) and
+//! first installs between players (`cargo xtask bench wire`). Not part of `test`: figures of
 //! a shared machine are for reading, not for passing.
 
 mod fleet;
@@ -14,9 +15,11 @@ mod publish;
 mod swarm;
 mod table;
 mod updates;
+mod wire;
 
 pub(crate) use swarm::command as swarm;
 pub(crate) use updates::command as updates;
+pub(crate) use wire::command as wire;
 
 use crate::{
     failure::{AtPath, Failure},

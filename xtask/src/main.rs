@@ -32,6 +32,9 @@ cargo xtask COMMAND
   bench updates [WORDS]     print the figures of docs/bench-updates.md: sizes and costs of updates, ours
                             beside other programs'. WORDS: --pair NAME, --pair NAME=OLD:NEW,
                             --program NAME, --fresh
+  bench wire [WORDS]        print the figures of docs/bench-wire.md: what a first install between two of ours
+                            costs on shaped links; needs root. WORDS: --tree NAME, --link NAME,
+                            --runs N, --muster FILE
   fmt-check                 formatting alone
 ";
 
@@ -59,6 +62,7 @@ fn dispatch(words: &[&str]) -> Result<(), Failure> {
         ["bench"] => bench::measure_all(None),
         ["bench", "swarm", words @ ..] => bench::swarm(words),
         ["bench", "updates", words @ ..] => bench::updates(words),
+        ["bench", "wire", words @ ..] => bench::wire(words),
         ["bench", name] => bench::measure_all(Some(name)),
         ["fmt-check"] => test::format_check(),
         _ => {

@@ -153,6 +153,7 @@ fn open_with(
         port_mapping: net.map_port,
         connections: net.connections,
         caps: Caps { up: limits.up, down: limits.down, ..Caps::default() },
+        ..SessionConfig::default()
     })?;
     let config = GameConfig {
         dir: places::absolute(dir)?,

@@ -182,6 +182,7 @@ impl World {
         let said = ExtendedHandshake {
             ut_pex: Some(1),
             mu_blocks: None,
+            mu_zstd: None,
             lt_donthave: Some(2),
             reqq: Some(500),
             version: None,
@@ -215,7 +216,7 @@ impl World {
                 }
                 Output::StoreBlock { piece, block, .. } => self.stores.push_back((piece, block)),
                 Output::SendBlock { peer, piece, begin, length } => {
-                    self.sends.push_back(Input::BlockSent { peer, piece, begin, length });
+                    self.sends.push_back(Input::BlockSent { peer, piece, begin, length, wire: length });
                 }
                 Output::Send { peer, message: Message::HashRequest(range) } => {
                     self.questions.push_back((peer, range));

@@ -9,6 +9,7 @@ mod lan;
 mod limiter;
 mod listen;
 mod origin;
+mod pack;
 mod peer;
 mod port_map;
 mod registry;
@@ -16,6 +17,7 @@ mod slabs;
 mod tiers;
 mod torrent;
 mod tracker;
+mod unpack;
 
 pub use connections::Connections;
 pub use handle::{
@@ -76,10 +78,12 @@ pub struct SessionConfig {
     pub port_mapping: bool,
     /// Peers of each torrent at once; all torrents together have at most four times as many, or as open files allow.
     pub connections: Connections,
+    /// Blocks travel compressed between peers that can (ours), wherever that makes them smaller.
+    pub compression: bool,
 }
 
 impl Default for SessionConfig {
-    /// Every interface, no caps, discovery on; no router is asked.
+    /// Every interface, no caps, discovery and compression on; no router is asked.
     fn default() -> Self {
         Self {
             listen: None,
@@ -87,6 +91,7 @@ impl Default for SessionConfig {
             lan: true,
             port_mapping: false,
             connections: Connections::default(),
+            compression: true,
         }
     }
 }
@@ -135,6 +140,7 @@ pub struct Session {
 struct Shared {
     limiter: Arc<Limiter>,
     connections: Connections,
+    compression: bool,
     places: Arc<Places>,
     pool: disk::Pool,
     buffers: Arc<peer::Buffers>,
@@ -184,6 +190,7 @@ impl Session {
             shared: Arc::new(Shared {
                 limiter: Limiter::new(config.caps),
                 connections: config.connections,
+                compression: config.compression,
                 places: Places::new(config.connections),
                 pool: disk::Pool::new(),
                 buffers: Arc::default(),
@@ -335,6 +342,7 @@ impl Session {
         let config = swarm::Config {
             peer_id: self.peer_id(),
             listen_port: Some(*self.shared.port.borrow()),
+            compression: self.shared.compression,
             ..swarm::Config::default()
         };
         self.shared.connections.applied_to(config, &self.shared.places)

@@ -115,7 +115,7 @@ async fn two_leeches_get_the_tree_from_a_seed() {
     }
     for handle in [&first, &second] {
         let status = handle.status().borrow().clone();
-        assert!(status.stats.downloaded.players >= metainfo.layout.total());
+        assert!(status.stats.content_from_peers >= metainfo.layout.total());
         assert!(status.stats.wasted_bytes < metainfo.layout.total() / 2, "{}", status.stats.wasted_bytes);
     }
     for session in &sessions {

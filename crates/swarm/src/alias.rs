@@ -15,7 +15,7 @@ use release::layout::Layout;
 use thiserror::Error;
 
 use crate::Bitfield;
-use crate::wire::{self, BlockRun, ExtendedHandshake, Message};
+use crate::wire::{self, BlockRun, ExtendedHandshake, Message, PackedMessage};
 
 const NONE: u32 = u32::MAX;
 
@@ -223,9 +223,24 @@ impl Translator {
                 }
                 wire::block_runs_payload(&runs)
             }
+            wire::MU_ZSTD => self.heard_packed(&payload)?,
             _ => payload,
         };
         Ok(Some(Message::Extended { id, payload }))
+    }
+
+    /// Only blocks that both have can have been asked for.
+    fn heard_packed(&self, payload: &Bytes) -> Result<Bytes, AliasError> {
+        let Some(PackedMessage::Blocks { packing, runs, data }) = wire::packed(payload) else {
+            return Ok(payload.clone());
+        };
+        let ours = carry_runs(runs.clone(), &self.alias.ours_by_theirs);
+        if ours.len() < runs.len() {
+            return Err(AliasError);
+        }
+        let mut out = wire::packed_head(packing, &ours);
+        out.extend_from_slice(&data);
+        Ok(out.into())
     }
 
     /// What the swarm says, for the peer; `None` if it is about what only our release has.

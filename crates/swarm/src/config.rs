@@ -69,6 +69,9 @@ pub struct Config {
     pub origin_stall: Duration,
     /// The last pieces are asked of the origin too, if peers make them wait so long.
     pub last_piece_patience: Duration,
+    /// Say that we understand packed blocks (`mu_zstd`), and pack for those who do. Only for a driver that can: it is
+    /// then asked for [`crate::Output::SendRun`] and [`crate::Output::StorePacked`].
+    pub compression: bool,
 }
 
 /// What a publisher wants of the origin.
@@ -139,6 +142,7 @@ impl Default for Config {
             origin_spread: FAST_SPREAD,
             origin_stall: Duration::from_secs(30),
             last_piece_patience: Duration::from_secs(5),
+            compression: false,
         }
     }
 }

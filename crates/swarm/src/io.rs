@@ -2,7 +2,9 @@
 //!
 //! One input, then drain the outputs, then wait for the next input or [`crate::Swarm::deadline`]. Every
 //! [`Output::StoreBlock`] is answered by [`Input::BlockStored`] or [`Input::StoreFailed`], every [`Output::SendBlock`]
-//! by exactly one of [`Input::BlockSent`], [`Input::BlockUnreadable`], [`Input::BlockDropped`] (or the peer closes).
+//! by exactly one of [`Input::BlockSent`], [`Input::BlockUnreadable`], [`Input::BlockDropped`] (or the peer closes), and
+//! so is every block of an [`Output::SendRun`]. An [`Output::StorePacked`] is answered for each of its wanted blocks as
+//! if it were a [`Output::StoreBlock`], or for all of them by [`Input::PackedFalse`] or [`Input::PackedLost`].
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -13,11 +15,35 @@ use release::hash::Hash32;
 
 use crate::Bitfield;
 use crate::alias::Via;
-use crate::wire::Message;
+use crate::wire::{Message, Packing};
 
 /// A connection, by the driver's own number. A number is never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct PeerKey(pub u64);
+
+/// A range of a piece that somebody asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Block {
+    /// The piece.
+    pub piece: u32,
+    /// Offset in the piece, bytes.
+    pub begin: u32,
+    /// Length, bytes.
+    pub length: u32,
+}
+
+/// A block that came packed with others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PackedBlock {
+    /// The piece.
+    pub piece: u32,
+    /// The block in it.
+    pub block: u32,
+    /// Its length, bytes.
+    pub length: u32,
+    /// Whether it is to be stored; if not, it came before.
+    pub wanted: bool,
+}
 
 /// On which kind of network a peer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -105,6 +131,8 @@ pub enum Input {
         begin: u32,
         /// Length, bytes.
         length: u32,
+        /// What it was on the wire, bytes; of blocks that travelled together the sum counts.
+        wire: u32,
     },
     /// A block could not be read: the request is rejected and the piece counts as lost.
     BlockUnreadable {
@@ -127,6 +155,20 @@ pub enum Input {
         begin: u32,
         /// Length, bytes.
         length: u32,
+    },
+    /// What a peer packed ([`Output::StorePacked`]) is not the bytes of its blocks.
+    PackedFalse {
+        /// Who sent it.
+        peer: PeerKey,
+        /// Piece and block of those that were wanted.
+        blocks: Vec<(u32, u32)>,
+    },
+    /// What a peer packed ([`Output::StorePacked`]) goes on from what was not kept.
+    PackedLost {
+        /// Who sent it.
+        peer: PeerKey,
+        /// Piece and block of those that were wanted.
+        blocks: Vec<(u32, u32)>,
     },
     /// A block came from the origin, in any order, any block of the piece.
     OriginBlock {
@@ -252,6 +294,19 @@ pub enum Output {
         /// Length, bytes.
         length: u32,
     },
+    /// Read blocks and send them packed, in one message or several and within the caps; what packing does not make
+    /// smaller as [`Message::Piece`]. Only to a peer that understands it ([`crate::Config::compression`]).
+    SendRun {
+        /// To whom.
+        peer: PeerKey,
+        /// The blocks, whole, [`crate::wire::PACKED_CONTENT_MAX`] bytes and
+        /// [`crate::wire::PACKED_RUNS_MAX`] of them at most.
+        blocks: Vec<Block>,
+        /// The peer's number for the message (BEP 10).
+        id: u8,
+        /// Whether they may continue the peer's stream. If not, the same may be sent to others too.
+        solid: bool,
+    },
     /// If this block was not sent yet, do not send it and say [`Input::BlockDropped`].
     CancelBlock {
         /// To whom.
@@ -284,6 +339,17 @@ pub enum Output {
         /// The block in it.
         block: u32,
         /// Its bytes, unverified.
+        data: Bytes,
+    },
+    /// Unpack what a peer sent, after what it sent before; then hash each wanted block and write it to its place.
+    StorePacked {
+        /// Who sent it.
+        peer: PeerKey,
+        /// How it is packed.
+        packing: Packing,
+        /// The blocks whose bytes it must be, exactly.
+        blocks: Vec<PackedBlock>,
+        /// zstd data, unverified.
         data: Bytes,
     },
     /// Read a verified piece and say its leaves in [`Input::PieceLeaves`] (a peer looks for a liar).

@@ -76,6 +76,7 @@ impl Swarm {
             ut_pex: Some(wire::UT_PEX),
             lt_donthave: Some(wire::LT_DONTHAVE),
             mu_blocks: Some(wire::MU_BLOCKS),
+            mu_zstd: self.config.compression.then_some(wire::MU_ZSTD),
             reqq: u32::try_from(self.config.requests_kept_max).ok(),
             version: Some(self.config.client.clone()),
             upload_only: self.is_complete(),
@@ -182,7 +183,7 @@ impl Swarm {
         }
     }
 
-    fn on_extended(&mut self, key: PeerKey, id: u8, payload: &[u8]) {
+    fn on_extended(&mut self, key: PeerKey, id: u8, payload: &Bytes) {
         match id {
             0 => self.on_extended_handshake(key, payload),
             wire::UT_PEX => self.on_pex(key, payload),
@@ -191,6 +192,7 @@ impl Swarm {
                 None => self.close(key, CloseReason::Protocol),
             },
             wire::MU_BLOCKS => self.on_early(key, payload),
+            wire::MU_ZSTD => self.on_packed(key, payload),
             _ => {}
         }
     }
@@ -203,6 +205,7 @@ impl Swarm {
         peer.ut_pex = said.ut_pex;
         peer.lt_donthave = said.lt_donthave;
         peer.mu_blocks = said.mu_blocks;
+        peer.mu_zstd = said.mu_zstd;
         peer.reqq = said.reqq.unwrap_or(peer.reqq).max(1);
         peer.client = said.version.or(peer.client.take());
         peer.upload_only = said.upload_only;

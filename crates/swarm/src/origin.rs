@@ -252,7 +252,7 @@ impl Swarm {
             self.origin.fetches.remove(&fetch);
             (self.origin.failures, self.origin.refusals) = (0, 0);
         }
-        self.take_block(Source::Origin, piece, block, data);
+        self.welcome(Source::Origin, piece, block, bytes, Some(data));
         if done {
             self.drive_origin();
         }

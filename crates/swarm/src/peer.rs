@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::early::Early;
+use crate::packs::Packs;
 use crate::policy;
 use crate::rate::Rate;
 use crate::requests::choose::Barren;
@@ -57,6 +58,8 @@ pub(crate) struct Peer {
     pub(crate) ut_pex: Option<u8>,
     pub(crate) lt_donthave: Option<u8>,
     pub(crate) mu_blocks: Option<u8>,
+    pub(crate) mu_zstd: Option<u8>,
+    pub(crate) packs: Packs,
     pub(crate) reqq: u32,
     pub(crate) upload_only: bool,
 
@@ -106,12 +109,16 @@ pub(crate) struct Peer {
     quickest: Duration,
     slow_start_rate: u64,
     slow_start_checked: Time,
+    /// Of blocks as they are, which is what requests are for.
     pub(crate) down: Rate,
+    /// The same as they travelled.
+    pub(crate) down_wire: Rate,
     pub(crate) downloaded: u64,
 
     pub(crate) queue: VecDeque<Request>,
     pub(crate) sending: Vec<Request>,
     pub(crate) up: Rate,
+    pub(crate) up_wire: Rate,
     pub(crate) uploaded: u64,
     pub(crate) slot_since: Time,
     pub(crate) slot_ended: Option<Time>,
@@ -197,6 +204,8 @@ impl Peer {
             ut_pex: None,
             lt_donthave: None,
             mu_blocks: None,
+            mu_zstd: None,
+            packs: Packs::default(),
             reqq: REQQ_DEFAULT,
             upload_only: false,
             pieces: Bitfield::empty(pieces),
@@ -230,10 +239,12 @@ impl Peer {
             slow_start_rate: 0,
             slow_start_checked: now,
             down: Rate::default(),
+            down_wire: Rate::default(),
             downloaded: 0,
             queue: VecDeque::new(),
             sending: Vec::new(),
             up: Rate::default(),
+            up_wire: Rate::default(),
             uploaded: 0,
             slot_since: now,
             slot_ended: None,
@@ -255,7 +266,6 @@ impl Peer {
     /// A block that waited for long stood in a line: more requests would only make it longer.
     pub(crate) fn block_came(&mut self, now: Time, bytes: u64, waited: Option<Duration>, config: &Config) {
         self.down.add(now, bytes);
-        self.downloaded += bytes;
         self.unjudged += usize::from(!self.proven);
         (self.last_block_at, self.gave_at) = (now, now);
         self.snubbed = false;
@@ -364,8 +374,8 @@ impl Peer {
             pieces: self.pieces.count(),
             downloaded: self.downloaded,
             uploaded: self.uploaded,
-            download_rate: self.down.per_second(now),
-            upload_rate: self.up.per_second(now),
+            download_rate: self.down_wire.per_second(now),
+            upload_rate: self.up_wire.per_second(now),
             requests_out: self.out.len(),
             requests_in: self.queue.len() + self.sending.len(),
             unchokes_us: !self.chokes_us,

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use crate::{Config, Time};
 
+/// Peers that are packed for each by itself: their streams' memory is what bounds them.
+const STREAMED_MAX: usize = 4;
 /// Pieces picked at random before rarity counts, so that a newcomer soon has something to give.
 const RANDOM_FIRST: u32 = 4;
 /// A fetch that takes less leaves room for another; one that takes `CROWDED` shows that too many wait there.
@@ -128,6 +130,13 @@ pub fn slots(used: SlotUse, config: &Config) -> usize {
 pub fn slots_when_idle(slots: usize, somebody_idles: bool, config: &Config) -> Option<usize> {
     let room = slots < config.upload_slots_max;
     (room || somebody_idles).then_some(slots + usize::from(room))
+}
+
+/// Whether an uploader with so many interested peers packs for each by itself, with what went to it before as reference.
+/// In a crowd the same is wanted by many: what was packed once is sent to all.
+#[must_use]
+pub fn streams(interested: usize) -> bool {
+    interested <= STREAMED_MAX
 }
 
 /// Whether one that has so many pieces picks any piece, not the rarest.

@@ -189,29 +189,52 @@ impl Swarm {
         if !fits {
             return self.close(key, CloseReason::Protocol);
         }
-        self.totals.came(self.now, peer.class, bytes);
-        let asked = peer.out.remove(&(piece, block));
-        let late = peer.late.remove(&(piece, block));
+        self.totals.came(self.now, peer.class, bytes, bytes);
+        peer.downloaded += bytes;
+        peer.down_wire.add(self.now, bytes);
+        match self.answered(key, (piece, block), bytes) {
+            Some(true) => {
+                self.welcome(Source::Peer(key), piece, block, bytes, Some(data));
+            }
+            Some(false) => {
+                self.totals.wasted_bytes += bytes;
+                let Some(peer) = self.peers.get_mut(&key) else { return };
+                peer.unsolicited += 1;
+                if peer.unsolicited > UNSOLICITED_MAX {
+                    return self.close(key, CloseReason::Protocol);
+                }
+            }
+            None => return,
+        }
+        self.fill_after(key);
+    }
+
+    /// A peer gave a block; whether it was asked for, `None` if the peer is not there.
+    pub(crate) fn answered(&mut self, key: PeerKey, at: (u32, u32), bytes: u64) -> Option<bool> {
+        let peer = self.peers.get_mut(&key)?;
+        let asked = peer.out.remove(&at);
+        let late = peer.late.remove(&at);
+        if asked.is_some() && late {
+            peer.packs.may_come_again(at.0, at.1);
+        }
         let waited = asked.map(|asked| self.now.since(asked));
         peer.block_came(self.now, bytes, waited, &self.config);
         if let Some(asked) = asked {
             self.ahead.reach(peer.class, asked, self.now);
         }
-        if waited.is_some() || late {
-            self.take_block(Source::Peer(key), piece, block, data);
-        } else {
-            self.totals.wasted_bytes += bytes;
-            peer.unsolicited += 1;
-            if peer.unsolicited > UNSOLICITED_MAX {
-                return self.close(key, CloseReason::Protocol);
-            }
-        }
-        self.fill_after(key);
+        Some(waited.is_some() || late)
     }
 
-    /// A block came that was asked for: it is stored, unless another was faster.
-    pub(crate) fn take_block(&mut self, source: Source, piece: u32, block: u32, data: Bytes) {
-        let bytes = data.len() as u64;
+    /// A block came that was asked for: it is stored, unless another was faster. Whether it is; where there is no `data`
+    /// the caller has it stored.
+    pub(crate) fn welcome(
+        &mut self,
+        source: Source,
+        piece: u32,
+        block: u32,
+        bytes: u64,
+        data: Option<Bytes>,
+    ) -> bool {
         if source != Source::Origin && self.lacks(piece) {
             // Asked for and taken back since; the piece may have been given up as a whole meanwhile.
             self.touch(piece);
@@ -222,9 +245,11 @@ impl Swarm {
         };
         let Arrival::Fresh { others } = arrival else {
             self.totals.wasted_bytes += bytes;
-            return;
+            return false;
         };
-        self.put(Output::StoreBlock { piece, block, data });
+        if let Some(data) = data {
+            self.put(Output::StoreBlock { piece, block, data });
+        }
         self.settle(piece);
         for key in others.peers() {
             self.take_back(key, piece, block);
@@ -233,6 +258,7 @@ impl Swarm {
         if others.origin {
             self.origin_need_not(piece, block);
         }
+        true
     }
 
     /// Cancels one request; the block may still come and is then welcome if it is missing.
@@ -243,6 +269,8 @@ impl Swarm {
         }
         if peer.late.len() < LATE_MAX {
             peer.late.insert((piece, block));
+        } else {
+            peer.packs.is_lax();
         }
         let length = self.layout.block_length(piece, block);
         self.send(key, Message::Cancel { index: piece, begin: block * BLOCK_LENGTH, length });

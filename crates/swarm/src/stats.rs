@@ -23,7 +23,8 @@ impl BySource {
     }
 }
 
-/// A snapshot of a swarm. Bytes are payload: blocks, without headers.
+/// A snapshot of a swarm. Bytes are payload as it travelled: blocks without headers, and the messages of packed blocks
+/// whole; only what is called content is counted as it is when unpacked.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Stats {
     /// Payload bytes that came in.
@@ -34,7 +35,13 @@ pub struct Stats {
     pub download_rate: BySource,
     /// Bytes per second that go out now, over the last seconds.
     pub upload_rate: BySource,
-    /// Bytes that came twice or were false.
+    /// Bytes of blocks that peers gave, unpacked.
+    pub content_from_peers: u64,
+    /// Bytes of blocks that went to peers, unpacked.
+    pub content_to_peers: u64,
+    /// Bytes of blocks per second that come in now from anywhere, unpacked: the pace of the whole.
+    pub content_rate: u64,
+    /// Bytes of blocks that came twice or were false.
     pub wasted_bytes: u64,
     /// How often a whole piece was wrong.
     pub failed_pieces: u64,

@@ -16,7 +16,7 @@ use crate::first::First;
 use crate::hashes::Hashes;
 use crate::origin::Origin;
 use crate::partial::Partial;
-use crate::peer::Peer;
+use crate::peer::{Peer, Request};
 use crate::picker::Picker;
 use crate::requests::ahead::Ahead;
 use crate::suggest::Suggest;
@@ -183,12 +183,16 @@ impl Swarm {
             Input::ConnectFailed { addr } => self.connections.failed(addr, self.now),
             Input::BlockStored { piece, block, leaf } => self.on_stored(piece, block, leaf),
             Input::StoreFailed { piece, block } => self.on_store_failed(piece, block),
-            Input::BlockSent { peer, piece, begin, length } => self.on_sent(peer, piece, begin, length),
+            Input::BlockSent { peer, piece, begin, length, wire } => {
+                self.on_sent(peer, Request { piece, begin, length }, wire);
+            }
             Input::BlockUnreadable { peer, piece, begin, length } => {
                 self.on_unsent(peer, piece, begin, length);
                 self.lose_piece(piece);
             }
             Input::BlockDropped { peer, piece, begin, length } => self.on_unsent(peer, piece, begin, length),
+            Input::PackedFalse { peer, blocks } => self.on_packed_false(peer, &blocks),
+            Input::PackedLost { peer, blocks } => self.on_packed_lost(peer, &blocks),
             Input::OriginBlock { fetch, block, data } => self.on_origin_block(fetch, block, data),
             Input::OriginFailed { fetch, retry_after, permanent } => {
                 self.on_origin_failed(fetch, retry_after, permanent);

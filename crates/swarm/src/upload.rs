@@ -36,6 +36,9 @@ impl Swarm {
 
     /// Gives the driver blocks to send, as many as may be on their way.
     fn serve(&mut self, peer: PeerKey) {
+        if self.peers.get(&peer).is_some_and(|known| known.takes_packed(&self.config)) {
+            return self.serve_packed(peer);
+        }
         let (now, config) = (self.now, &self.config);
         let window = self.peers.get(&peer).map_or(0, |peer| peer.sending_window(now, config));
         while let Some(known) = self.peers.get_mut(&peer) {
@@ -51,16 +54,17 @@ impl Swarm {
     }
 
     /// A block went out.
-    pub(crate) fn on_sent(&mut self, key: PeerKey, piece: u32, begin: u32, length: u32) {
+    pub(crate) fn on_sent(&mut self, key: PeerKey, request: Request, wire: u32) {
         let now = self.now;
         let Some(peer) = self.peers.get_mut(&key) else { return };
-        if !take(&mut peer.sending, Request { piece, begin, length }) {
+        if !take(&mut peer.sending, request) {
             return;
         }
         (peer.said_at, peer.took_at) = (now, now);
-        peer.uploaded += u64::from(length);
-        peer.up.add(now, u64::from(length));
-        self.totals.went(now, peer.class, u64::from(length));
+        peer.uploaded += u64::from(wire);
+        peer.up.add(now, u64::from(request.length));
+        peer.up_wire.add(now, u64::from(wire));
+        self.totals.went(now, peer.class, u64::from(wire), u64::from(request.length));
         let idle = peer.queue.is_empty() && peer.sending.is_empty();
         self.serve(key);
         if idle {

@@ -106,6 +106,11 @@ pub(crate) fn command(words: &[&str]) -> Result<(), Failure> {
     Err(Failure::Unexpected { what: format!("these gave no figure: {}", failed.join(", ")) })
 }
 
+/// The newer release of a pair that is known by name, unpacked.
+pub(super) fn tree(name: &str) -> Result<std::path::PathBuf, Failure> {
+    pairs::bring(name).map(|pair| pair.new)
+}
+
 /// The pairs asked for, or all that can be had here; one that cannot is named in `failed`.
 fn chosen(options: &Options, failed: &mut Vec<String>) -> Vec<Pair> {
     let all = options.pairs.is_empty() && options.own.is_empty();

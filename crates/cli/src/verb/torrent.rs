@@ -86,6 +86,9 @@ pub(crate) struct Get {
     map_port: bool,
     #[command(flatten)]
     connections: ConnectionWords,
+    /// Send and take blocks as they are, also between peers that could pack them
+    #[arg(long)]
+    no_compression: bool,
     /// Believe that all data is there and right, and check nothing
     #[arg(long)]
     trust: bool,
@@ -140,6 +143,7 @@ impl Get {
             lan: !self.no_lan,
             port_mapping: self.map_port,
             connections: self.connections.get(),
+            compression: !self.no_compression,
         })?;
         warn_of_few_files(context, &session);
         let folder = Arc::new(TorrentFolder::new(Arc::new(RealFs), &dir, &metainfo));
@@ -341,6 +345,8 @@ fn fields(running: &Running) -> Map<String, Value> {
     Map::from_iter([
         ("downloaded_bytes".to_owned(), downloaded(&status)),
         ("uploaded_bytes".to_owned(), json!(status.stats.uploaded.total())),
+        ("content_from_peers_bytes".to_owned(), json!(status.stats.content_from_peers)),
+        ("content_to_peers_bytes".to_owned(), json!(status.stats.content_to_peers)),
         ("wasted_bytes".to_owned(), json!(status.stats.wasted_bytes)),
         ("seconds".to_owned(), json!(running.started.elapsed().as_secs_f64())),
     ])

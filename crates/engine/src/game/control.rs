@@ -188,7 +188,7 @@ impl Control {
         let missing = status.stats.bytes_total - status.stats.bytes_have;
         let left = missing + inner.scale.after;
         let total = inner.scale.total.max(left);
-        let rate = status.stats.download_rate.total();
+        let rate = status.stats.content_rate;
         let before = inner.progress.percent;
         inner.progress = progress(total - left, total, rate, before);
         Some(inner.progress)

@@ -58,7 +58,8 @@ pub(crate) enum Happening {
     },
     Sent {
         peer: PeerKey,
-        blocks: Vec<BlockRange>,
+        /// With the bytes they were on the wire; of blocks that went together the sum counts.
+        blocks: Vec<(BlockRange, u32)>,
     },
     Dropped {
         peer: PeerKey,
@@ -67,6 +68,14 @@ pub(crate) enum Happening {
     Unreadable {
         peer: PeerKey,
         block: BlockRange,
+    },
+    PackedFalse {
+        peer: PeerKey,
+        blocks: Vec<(u32, u32)>,
+    },
+    PackedLost {
+        peer: PeerKey,
+        blocks: Vec<(u32, u32)>,
     },
     OriginBlock {
         fetch: u64,

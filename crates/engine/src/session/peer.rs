@@ -10,7 +10,9 @@ use super::{
     disk::Pool,
     happening::{BlockRange, Happening},
     limiter::Flow,
+    pack::{Content, Pace, Packer, Packs},
     slabs::Slabs,
+    unpack,
 };
 use crate::piece_store::PieceStore;
 pub(crate) use backlog::Backlog;
@@ -20,6 +22,7 @@ use release::layout::Layout;
 use std::{
     collections::VecDeque,
     io::{self, IoSlice},
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -48,6 +51,8 @@ const SLOW: Duration = Duration::from_millis(100);
 /// When a reader that waits for its turn acknowledges what came, each after the one before: with the first packets of a
 /// line that is short, and of longer ones. Later the system does it by itself.
 const ACKNOWLEDGED_AFTER_MILLIS: [u64; 4] = [2, 4, 8, 16];
+/// A peer that gets nothing for so long has no stream any more.
+const STREAM_RESTS_AFTER: Duration = Duration::from_secs(2);
 /// Buffers for blocks to be sent that are kept for the next who sends: 2 MiB.
 const FRAMES_KEPT_MAX: usize = 8;
 
@@ -56,9 +61,21 @@ const FRAMES_KEPT_MAX: usize = 8;
 pub(crate) struct Buffers {
     slabs: Slabs,
     frames: Mutex<Vec<Frames>>,
+    packs: Arc<Packs>,
+    unpacked: Arc<unpack::Places>,
 }
 
 impl Buffers {
+    /// What packing has in common.
+    pub(crate) fn packs(&self) -> &Arc<Packs> {
+        &self.packs
+    }
+
+    /// The places for streams that come.
+    pub(crate) fn unpacked(&self) -> &Arc<unpack::Places> {
+        &self.unpacked
+    }
+
     fn frames(&self) -> MutexGuard<'_, Vec<Frames>> {
         // A list of buffers is never half changed.
         self.frames.lock().unwrap_or_else(PoisonError::into_inner)
@@ -72,8 +89,27 @@ pub(crate) enum Order {
     Message(Message),
     /// Read a block and send it.
     Block(BlockRange),
+    /// Read blocks, pack them and send them.
+    Run(Run),
     /// Drop a block that was not sent yet.
     Cancel(BlockRange),
+}
+
+/// Blocks to be sent packed.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) blocks: Vec<BlockRange>,
+    /// The peer's number for the message.
+    pub(crate) id: u8,
+    /// They may continue its stream.
+    pub(crate) solid: bool,
+}
+
+/// What waits in a writer.
+#[derive(Debug)]
+enum Waiting {
+    Block(BlockRange),
+    Run(Run),
 }
 
 /// What both tasks of a connection share.
@@ -85,6 +121,7 @@ pub(crate) struct Link {
     pub(crate) pool: Pool,
     pub(crate) buffers: Arc<Buffers>,
     pub(crate) layout: Arc<Layout>,
+    pub(crate) content: Arc<Content>,
     /// Of a peer of another release: which of our pieces is which of its own.
     pub(crate) alias: Option<Arc<Alias>>,
     pub(crate) backlog: Arc<Backlog>,
@@ -180,7 +217,9 @@ pub(crate) async fn write(link: Link, mut socket: OwnedWriteHalf, orders: mpsc::
     let mut writer = Writer {
         link: &link,
         orders,
-        blocks: VecDeque::new(),
+        waiting: VecDeque::new(),
+        packer: Some(Packer::new(&link.buffers.packs, &link.content)),
+        pace: Pace::default(),
         buffer: Vec::new(),
         waits: 0,
         at_once: AT_ONCE_FIRST,
@@ -191,10 +230,21 @@ pub(crate) async fn write(link: Link, mut socket: OwnedWriteHalf, orders: mpsc::
     let _ = link.done.send(Happening::Closed { peer: link.peer });
 }
 
+/// Blocks that were read, and if they were packed who did it and how long it took.
+struct Read {
+    frames: Frames,
+    packed: Option<(Packer, Duration)>,
+}
+
+type Reading = Pin<Box<dyn Future<Output = Option<Read>> + Send>>;
+
 struct Writer<'a> {
     link: &'a Link,
     orders: mpsc::UnboundedReceiver<Order>,
-    blocks: VecDeque<BlockRange>,
+    waiting: VecDeque<Waiting>,
+    /// At rest; while a run is being packed it is away.
+    packer: Option<Packer>,
+    pace: Pace,
     buffer: Vec<u8>,
     /// What the messages in the buffer count in the backlog.
     waits: usize,
@@ -205,8 +255,8 @@ struct Writer<'a> {
 impl Writer<'_> {
     async fn run(&mut self, socket: &mut OwnedWriteHalf) -> io::Result<()> {
         loop {
-            if self.blocks.is_empty() && self.buffer.is_empty() {
-                match self.orders.recv().await {
+            if self.waiting.is_empty() && self.buffer.is_empty() {
+                match self.next_order().await {
                     Some(order) => self.take(order),
                     None => return Ok(()),
                 }
@@ -214,6 +264,17 @@ impl Writer<'_> {
             self.send_messages(socket).await?;
             self.send_blocks(socket).await?;
         }
+    }
+
+    /// The next order; a stream is not kept for a peer that gets nothing for long.
+    async fn next_order(&mut self) -> Option<Order> {
+        if let Some(packer) = self.packer.as_mut().filter(|packer| packer.has_stream()) {
+            match tokio::time::timeout(STREAM_RESTS_AFTER, self.orders.recv()).await {
+                Ok(order) => return order,
+                Err(_) => packer.rest(),
+            }
+        }
+        self.orders.recv().await
     }
 
     /// Takes what is ordered and sends what needs no disk.
@@ -237,25 +298,54 @@ impl Writer<'_> {
                 self.waits += backlog::cost(&message);
                 encode(&message, &mut self.buffer);
             }
-            Order::Block(block) => self.blocks.push_back(block),
+            Order::Block(block) => self.waiting.push_back(Waiting::Block(block)),
+            Order::Run(run) => self.waiting.push_back(Waiting::Run(run)),
             Order::Cancel(block) => {
-                if let Some(at) = self.blocks.iter().position(|queued| *queued == block) {
-                    self.blocks.remove(at);
+                if self.withdraw(block) {
                     let _ = self.link.done.send(Happening::Dropped { peer: self.link.peer, block });
                 }
             }
         }
     }
 
-    /// Sends the blocks that wait. While some go out, the next are read.
+    /// Whether a block waited, which then waits no more.
+    fn withdraw(&mut self, block: BlockRange) -> bool {
+        for at in 0..self.waiting.len() {
+            match &mut self.waiting[at] {
+                Waiting::Block(queued) if *queued == block => {
+                    self.waiting.remove(at);
+                    return true;
+                }
+                Waiting::Run(run) => {
+                    if let Some(place) = run.blocks.iter().position(|queued| *queued == block) {
+                        run.blocks.remove(place);
+                        return true;
+                    }
+                }
+                Waiting::Block(_) => {}
+            }
+        }
+        false
+    }
+
+    /// Sends the blocks that wait. While some go out, the next are read and packed.
     async fn send_blocks(&mut self, socket: &mut OwnedWriteHalf) -> io::Result<()> {
         let mut reading = self.read_next();
         while let Some(read) = reading {
-            let frames = read.await.ok_or_else(|| io::Error::other("reading blocks ended by a panic"))?;
+            let panicked = || io::Error::other("reading blocks ended by a panic");
+            let Read { frames, packed } = read.await.ok_or_else(panicked)?;
+            let packed = packed.map(|(packer, took)| {
+                self.packer = Some(packer);
+                took
+            });
             self.send_messages(socket).await?;
             reading = self.read_next();
             let began = Instant::now();
             self.send_frames(socket, &frames).await?;
+            if let Some(packing) = packed {
+                // The packer may be at the next run already.
+                self.pace.went(frames.content(), packing);
+            }
             self.tell_sent(frames);
             let took = began.elapsed();
             if took <= BRISK {
@@ -267,22 +357,61 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Begins to read the next blocks, under a cap only one: a cancel should still find the others.
-    fn read_next(&mut self) -> Option<impl Future<Output = Option<Frames>> + Send + use<>> {
-        if self.blocks.is_empty() {
-            return None;
+    /// Begins to read the next blocks, under a cap only one: a cancel should still find the others. A run is read and
+    /// packed as it was ordered.
+    fn read_next(&mut self) -> Option<Reading> {
+        match self.waiting.front()? {
+            Waiting::Block(_) => Some(Box::pin(self.read_blocks())),
+            Waiting::Run(_) => {
+                let Some(Waiting::Run(run)) = self.waiting.pop_front() else { return None };
+                let mut packer = self.packer.take()?;
+                packer.step = self.pace.step();
+                Some(Box::pin(self.read_run(run, packer)))
+            }
         }
+    }
+
+    fn read_blocks(&mut self) -> impl Future<Output = Option<Read>> + Send + use<> {
         let most = if self.link.flow.is_capped(Direction::Up) { 1 } else { self.at_once };
-        let blocks: Vec<BlockRange> = self.blocks.drain(..most.min(self.blocks.len())).collect();
+        let block = |waiting: &Waiting| if let Waiting::Block(block) = waiting { Some(*block) } else { None };
+        let blocks: Vec<BlockRange> = self.waiting.iter().map_while(block).take(most).collect();
+        self.waiting.drain(..blocks.len());
+        let read = self.reader(blocks);
+        self.link.pool.ask(move || Read { frames: read(), packed: None })
+    }
+
+    fn read_run(&self, run: Run, mut packer: Packer) -> impl Future<Output = Option<Read>> + Send + use<> {
+        let (pool, turns) = (self.link.pool.clone(), packer.turns());
+        let Run { blocks, id, solid } = run;
+        let (layout, alias) = (Arc::clone(&self.link.layout), self.link.alias.clone());
+        let read = self.reader(blocks);
+        let began = Instant::now();
+        // Begun at once, not when it is awaited: it is packed while what came before goes out.
+        let packed = tokio::spawn(async move {
+            // It is never closed; and without a turn there is only more to do at once.
+            let turn = turns.acquire_owned().await.ok();
+            pool.ask(move || {
+                let mut frames = read();
+                frames.pack(&mut packer, id, solid, &layout, alias.as_deref());
+                drop(turn);
+                Read { frames, packed: Some((packer, began.elapsed())) }
+            })
+            .await
+        });
+        async move { packed.await.ok().flatten() }
+    }
+
+    /// What reads these blocks.
+    fn reader(&self, blocks: Vec<BlockRange>) -> impl FnOnce() -> Frames + Send + use<> {
         let (store, layout) = (Arc::clone(&self.link.store), Arc::clone(&self.link.layout));
         let alias = self.link.alias.clone();
         let mut frames = self.link.buffers.frames().pop().unwrap_or_default();
-        Some(self.link.pool.ask(move || {
+        move || {
             // Only blocks that have a number there are ordered.
             let shown = |piece| alias.as_ref().and_then(|alias| alias.theirs(piece)).unwrap_or(piece);
             frames.read(&*store, &blocks, |piece| layout.piece_bytes(piece), shown);
             frames
-        }))
+        }
     }
 
     async fn send_frames(&self, socket: &mut OwnedWriteHalf, frames: &Frames) -> io::Result<()> {
@@ -301,7 +430,7 @@ impl Writer<'_> {
 
     fn tell_sent(&self, mut frames: Frames) {
         let peer = self.link.peer;
-        let blocks = frames.blocks();
+        let blocks = frames.sent();
         if !blocks.is_empty() {
             let _ = self.link.done.send(Happening::Sent { peer, blocks });
         }

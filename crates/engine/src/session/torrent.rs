@@ -14,7 +14,9 @@ use super::{
     happening::{Announced, BlockRange, Happening},
     limiter::Scope,
     origin::{self, Fetch, Origin},
+    pack::Content,
     peer::Order,
+    unpack,
 };
 use crate::piece_store::{PieceStore, PieceStoreError};
 use futures_util::future::OptionFuture;
@@ -73,6 +75,7 @@ struct Actor {
     swarm: Swarm,
     infohash: Hash32,
     layout: Arc<Layout>,
+    content: Arc<Content>,
     store: Arc<dyn PieceStore>,
     origin: Origin,
     peers: BTreeMap<PeerKey, PeerTasks>,
@@ -120,6 +123,7 @@ impl Actor {
     ) -> Self {
         let have = torrent.have.clone();
         let layout = torrent.layout;
+        let content = Content::new(session.buffers().packs(), layout.total());
         scope.set_background(torrent.origin_use.background);
         let (config, seed) = (torrent.origin_use.applied_to(session.swarm_config()), fastrand::u64(..));
         let mut swarm = Swarm::new(config, Arc::clone(&layout), torrent.layers, torrent.have, seed);
@@ -159,6 +163,7 @@ impl Actor {
             swarm,
             infohash: torrent.infohash,
             layout,
+            content,
             store: torrent.store,
             origin: Origin::start(origin, wire.clone()),
             peers: BTreeMap::new(),
@@ -261,8 +266,8 @@ impl Actor {
             }
             Happening::Leaves { piece, leaves } => Input::PieceLeaves { piece, leaves },
             Happening::Sent { peer, blocks } => {
-                for BlockRange { piece, begin, length } in blocks {
-                    self.input(Input::BlockSent { peer, piece, begin, length });
+                for (BlockRange { piece, begin, length }, wire) in blocks {
+                    self.input(Input::BlockSent { peer, piece, begin, length, wire });
                 }
                 return;
             }
@@ -272,6 +277,15 @@ impl Actor {
             Happening::Unreadable { peer, block: BlockRange { piece, begin, length } } => {
                 self.have.clear(piece);
                 Input::BlockUnreadable { peer, piece, begin, length }
+            }
+            Happening::PackedFalse { peer, blocks } => {
+                tracing::debug!(peer = peer.0, "packed blocks are not what they stand for");
+                self.writes -= blocks.len();
+                Input::PackedFalse { peer, blocks }
+            }
+            Happening::PackedLost { peer, blocks } => {
+                self.writes -= blocks.len();
+                Input::PackedLost { peer, blocks }
             }
             Happening::OriginBlock { fetch, block, data } => Input::OriginBlock { fetch, block, data },
             Happening::OriginFailed { fetch, retry_after, permanent } => {
@@ -384,12 +398,10 @@ impl Actor {
                 self.next.push_back(Input::BlockDropped { peer, piece, begin, length });
             }
             Output::SendBlock { peer, piece, begin, length } => {
-                if !self.have.get(piece) {
-                    // The core hands on blocks of a piece that is on its way once their leaves prove them.
-                    self.store.block_verified(piece, begin, length);
-                }
+                self.let_be_read(piece, begin, length);
                 self.order(peer, Order::Block(BlockRange { piece, begin, length }));
             }
+            Output::SendRun { peer, blocks, id, solid } => self.order_run(peer, blocks, id, solid),
             Output::CancelBlock { peer, piece, begin, length } => {
                 self.order(peer, Order::Cancel(BlockRange { piece, begin, length }));
             }
@@ -406,6 +418,9 @@ impl Actor {
                 self.writes += 1;
                 self.to_store.push(Block { piece, block, data });
             }
+            Output::StorePacked { peer, packing, blocks, data } => {
+                self.store_packed(peer, unpack::Message { packing, blocks, data });
+            }
             Output::ReadLeaves { piece } => self.read_leaves(piece),
             Output::FetchOrigin { fetch, piece, blocks } => {
                 self.to_fetch.push(Fetch { fetch, piece, blocks });
@@ -415,6 +430,13 @@ impl Actor {
                 self.origin.cancel(fetch);
             }
             Output::Event(event) => self.told(event),
+        }
+    }
+
+    /// The core hands on blocks of a piece that is on its way once their leaves prove them.
+    fn let_be_read(&self, piece: u32, begin: u32, length: u32) {
+        if !self.have.get(piece) {
+            self.store.block_verified(piece, begin, length);
         }
     }
 

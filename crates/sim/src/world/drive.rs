@@ -79,6 +79,9 @@ impl World {
             Output::SendBlock { peer, piece, begin, length } => {
                 self.send_block(id, peer, BlockRange { piece, begin, length });
             }
+            Output::SendRun { .. } | Output::StorePacked { .. } => {
+                unreachable!("content here cannot be made smaller, and nobody says that it packs")
+            }
             Output::CancelBlock { peer, piece, begin, length } => {
                 self.cancel_block(id, peer, BlockRange { piece, begin, length });
             }
@@ -137,7 +140,7 @@ impl World {
             Conduct::Silent => {}
             Conduct::ClaimsAll => {
                 self.carry(peer, Message::Reject { index: piece, begin, length }, 17);
-                self.tell(id, Input::BlockSent { peer, piece, begin, length });
+                self.tell(id, Input::BlockSent { peer, piece, begin, length, wire: length });
             }
             Conduct::Trickles => {
                 let data = Content::block(length, true);

@@ -151,7 +151,7 @@ impl World {
     pub(super) fn blocks_sent(&mut self, by: PeerKey, blocks: Vec<BlockRange>) {
         for BlockRange { piece, begin, length } in blocks {
             let Some(node) = self.end(by).map(|end| end.node) else { return };
-            self.handle(node, Input::BlockSent { peer: by, piece, begin, length });
+            self.handle(node, Input::BlockSent { peer: by, piece, begin, length, wire: length });
         }
     }
 

@@ -85,7 +85,7 @@ impl Swarm {
 
     /// A block came from a peer: it is asked for more, or, under a bound and once it gave its share or has no more, the
     /// next in turn.
-    pub(super) fn fill_after(&mut self, key: PeerKey) {
+    pub(crate) fn fill_after(&mut self, key: PeerKey) {
         let Some(peer) = self.peers.get_mut(&key) else { return };
         let (class, stint) = (peer.class, peer.stint);
         if peer.out.is_empty() {
@@ -130,6 +130,6 @@ impl Swarm {
 
     fn owed(&self, class: Class) -> usize {
         let of_class = self.peers.values().filter(|peer| peer.class == class);
-        of_class.map(|peer| peer.out.len()).sum()
+        of_class.map(|peer| peer.packs.travelling(peer.out.len())).sum()
     }
 }

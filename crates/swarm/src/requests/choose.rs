@@ -59,7 +59,10 @@ impl Swarm {
         if let Some(piece) = self.suggestion_of(key).or_else(|| self.begun_of(key, Begun::AtRest, None)) {
             return Some(piece);
         }
-        let whole = self.untouched_of(key);
+        let mut whole = self.untouched_of(key);
+        if let Some(piece) = whole {
+            whole = self.neighbour_of(key, piece).or(whole);
+        }
         let single = self.rarest_early(self.peers.get(&key)?);
         if policy::picks_at_random(self.have.count()) {
             return whole.or(single).or_else(|| self.begun_of(key, Begun::Any, None));

@@ -5,7 +5,8 @@ use release::hash::Hash32;
 use thiserror::Error;
 
 use super::message::id;
-use super::{BLOCK_LENGTH, HashRange, MAX_HASHES, Message};
+use super::packed::PAYLOAD_MAX;
+use super::{BLOCK_LENGTH, HashRange, MAX_HASHES, MU_ZSTD, Message};
 
 /// Extension messages are dictionaries of a few hundred bytes and PEX lists; more than this is no one we know.
 const MAX_EXTENDED: u32 = 32 * 1024;
@@ -71,6 +72,14 @@ impl Decoder {
         if !self.length_fits(id, body) {
             return Err(WireError::Length { id, length });
         }
+        // Of the extensions only packed blocks are longer; which it is stands in the next byte.
+        if id == id::EXTENDED && body > 1 + MAX_EXTENDED {
+            match rest.get(1) {
+                Some(&MU_ZSTD) => {}
+                Some(_) => return Err(WireError::Length { id, length }),
+                None => return Ok(None),
+            }
+        }
         let frame = 4 + length as usize;
         if self.buffer.len() < frame {
             self.buffer.reserve(frame - self.buffer.len());
@@ -89,7 +98,7 @@ impl Decoder {
             id::REQUEST | id::CANCEL | id::REJECT => body == 12,
             id::PIECE => (9..=8 + BLOCK_LENGTH).contains(&body),
             id::PORT => body == 2,
-            id::EXTENDED => (1..=1 + MAX_EXTENDED).contains(&body),
+            id::EXTENDED => (1..=1 + PAYLOAD_MAX).contains(&body),
             id::HASH_REQUEST | id::HASH_REJECT => body == 48,
             id::HASHES => {
                 (48..=48 + 32 * (MAX_HASHES + MAX_UNCLES)).contains(&body) && (body - 48).is_multiple_of(32)
@@ -269,5 +278,23 @@ mod tests {
             decoder.feed(&bytes);
             while let Ok(Some(_)) = decoder.next() {}
         }
+    }
+
+    #[test]
+    fn of_the_extensions_only_packed_blocks_are_long_and_that_is_seen_at_once() {
+        let long = 1 + MAX_EXTENDED + 1;
+        let head = |length: u32, number: u8| [&length.to_be_bytes()[..], &[id::EXTENDED, number]].concat();
+        let next = |bytes: &[u8]| {
+            let mut decoder = Decoder::new(8);
+            decoder.feed(bytes);
+            decoder.next()
+        };
+        assert_eq!(next(&head(1 + long, MU_ZSTD)), Ok(None));
+        assert_eq!(next(&head(1 + long, MU_ZSTD)[..5]), Ok(None));
+        assert!(next(&head(1 + long, MU_ZSTD - 1)).is_err());
+        assert!(next(&head(1 + 1 + PAYLOAD_MAX + 1, MU_ZSTD)).is_err());
+        let mut whole = head(1 + long, MU_ZSTD);
+        whole.resize(4 + 1 + long as usize, 7);
+        assert!(matches!(next(&whole), Ok(Some(Message::Extended { id: MU_ZSTD, .. }))));
     }
 }

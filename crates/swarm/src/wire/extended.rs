@@ -13,6 +13,8 @@ pub const UT_PEX: u8 = 1;
 pub const LT_DONTHAVE: u8 = 2;
 /// The number under which peers tell us of single blocks they verified (`mu_blocks`).
 pub const MU_BLOCKS: u8 = 3;
+/// The number under which peers send us blocks packed with zstd (`mu_zstd`).
+pub const MU_ZSTD: u8 = 4;
 /// Most runs of blocks in one message.
 pub const MAX_BLOCK_RUNS: usize = 1024;
 /// Most peers read from or written to one peer exchange message (BEP 11).
@@ -32,6 +34,8 @@ pub struct ExtendedHandshake {
     pub lt_donthave: Option<u8>,
     /// The sender's number for single verified blocks (`mu_blocks`, ours).
     pub mu_blocks: Option<u8>,
+    /// The sender's number for blocks packed with zstd (`mu_zstd`, ours).
+    pub mu_zstd: Option<u8>,
     /// How many outstanding requests the sender keeps.
     pub reqq: Option<u32>,
     /// The sender's program.
@@ -61,6 +65,7 @@ impl ExtendedHandshake {
             ut_pex: number("ut_pex"),
             lt_donthave: number("lt_donthave"),
             mu_blocks: number("mu_blocks"),
+            mu_zstd: number("mu_zstd"),
             reqq: integer(dict, "reqq"),
             version: dict.find("v").and_then(Value::text).map(|v| v.chars().take(64).collect()),
             upload_only: integer::<u32>(dict, "upload_only").is_some_and(|flag| flag != 0),
@@ -74,8 +79,12 @@ impl ExtendedHandshake {
     pub fn encode(&self) -> Bytes {
         let mut out = Writer::new();
         out.dict().bytes("m").dict();
-        let spoken =
-            [("lt_donthave", self.lt_donthave), ("mu_blocks", self.mu_blocks), ("ut_pex", self.ut_pex)];
+        let spoken = [
+            ("lt_donthave", self.lt_donthave),
+            ("mu_blocks", self.mu_blocks),
+            ("mu_zstd", self.mu_zstd),
+            ("ut_pex", self.ut_pex),
+        ];
         for (name, number) in spoken {
             if let Some(number) = number {
                 out.bytes(name).integer(number.into());
@@ -243,6 +252,7 @@ mod tests {
             ut_pex: Some(UT_PEX),
             lt_donthave: Some(LT_DONTHAVE),
             mu_blocks: Some(MU_BLOCKS),
+            mu_zstd: Some(MU_ZSTD),
             reqq: Some(250),
             version: Some("Muster 0.1".into()),
             upload_only: true,

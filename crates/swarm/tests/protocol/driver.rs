@@ -54,6 +54,13 @@ impl Driver {
         Self { swarm: Swarm::new(config, content.layout, content.layers, have, 1), now: Time::from_secs(1) }
     }
 
+    /// One whose driver can pack.
+    pub(crate) fn packing(have: Bitfield) -> Self {
+        let content = content();
+        let config = Config { peer_id: [5; 20], compression: true, ..Config::default() };
+        Self { swarm: Swarm::new(config, content.layout, content.layers, have, 1), now: Time::from_secs(1) }
+    }
+
     pub(crate) fn seeding() -> Self {
         Self::new(Bitfield::full(PIECES))
     }

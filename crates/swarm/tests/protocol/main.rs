@@ -3,6 +3,7 @@
 
 mod download;
 mod driver;
+mod packed;
 
 use std::net::SocketAddr;
 
@@ -77,7 +78,7 @@ fn requests_are_served_a_few_at_a_time_and_the_excess_is_rejected() {
     }
     assert_eq!((at_driver.len(), rejected), (2, 48));
     let Some(Output::SendBlock { peer, piece, begin, length }) = at_driver.first().cloned() else { panic!() };
-    let outputs = driver.give(Input::BlockSent { peer, piece, begin, length });
+    let outputs = driver.give(Input::BlockSent { peer, piece, begin, length, wire: length });
     assert!(matches!(outputs[..], [Output::SendBlock { .. }]));
     assert_eq!(driver.swarm.stats(driver.now).uploaded.players, 100);
 }
@@ -231,7 +232,7 @@ fn of_two_connections_under_one_name_the_useful_one_stays() {
         driver.hear(OTHER, Message::Interested);
         assert!(!closed(&driver.later(12), CloseReason::Duplicate), "neither was of use");
         driver.hear(OTHER, request(0, 0, BLOCK));
-        driver.give(Input::BlockSent { peer: OTHER, piece: 0, begin: 0, length: BLOCK });
+        driver.give(Input::BlockSent { peer: OTHER, piece: 0, begin: 0, length: BLOCK, wire: BLOCK });
         let outputs = driver.later(1);
         let let_go = Output::Close { peer: PEER, reason: CloseReason::Duplicate };
         assert_eq!(outputs.contains(&let_go), is_ours_to_decide, "{outputs:?}");

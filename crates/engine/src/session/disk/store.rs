@@ -39,8 +39,8 @@ pub(crate) struct Stored {
     pub(crate) outcome: Result<Hash32, PieceStoreError>,
 }
 
-/// See the module. Invariant: a block that waits has a thread that will come to it.
-#[derive(Debug)]
+/// See the module. Cheap to clone. Invariant: a block that waits has a thread that will come to it.
+#[derive(Debug, Clone)]
 pub(crate) struct Writes {
     pool: Pool,
     shared: Arc<Shared>,

@@ -1,13 +1,23 @@
 //! Blocks as they go over the wire: read from the store in as few calls as the requests allow, and never copied after.
 
-use super::super::happening::BlockRange;
+use super::super::{
+    happening::BlockRange,
+    pack::{Group, Packed, Packer},
+};
 use crate::piece_store::{PieceStore, PieceStoreError};
+use release::layout::Layout;
 use std::{io::IoSlice, ops::Range};
+use swarm::{
+    alias::Alias,
+    wire::{BLOCK_LENGTH, BlockRun, PACKED_CONTENT_MAX, packed_head},
+};
 
 /// Bytes of a piece message before its data: length, kind, piece, offset (BEP 3).
 const HEADER: usize = 13;
 /// Message number of a piece (BEP 3).
 const PIECE: u8 = 7;
+/// Message number of an extension's (BEP 10).
+const EXTENDED: u8 = 20;
 
 /// Blocks that were read, each with its header, and which could not be.
 #[derive(Debug, Default)]
@@ -18,7 +28,17 @@ pub(super) struct Frames {
 }
 
 #[derive(Debug)]
-struct Frame {
+enum Frame {
+    Plain(Plain),
+    /// Blocks that travel as one message, which is this.
+    Packed {
+        blocks: Vec<BlockRange>,
+        message: Vec<u8>,
+    },
+}
+
+#[derive(Debug)]
+struct Plain {
     block: BlockRange,
     header: [u8; HEADER],
     /// Where its bytes begin in `data`.
@@ -26,6 +46,23 @@ struct Frame {
 }
 
 impl Frame {
+    fn length(&self) -> usize {
+        match self {
+            Self::Plain(plain) => HEADER + plain.block.length as usize,
+            Self::Packed { message, .. } => message.len(),
+        }
+    }
+
+    /// What it is on the wire, one after the other.
+    fn parts<'a>(&'a self, data: &'a [u8]) -> [&'a [u8]; 2] {
+        match self {
+            Self::Plain(plain) => [&plain.header, plain.bytes(data)],
+            Self::Packed { message, .. } => [message, &[]],
+        }
+    }
+}
+
+impl Plain {
     /// `shown` is the number of the piece on the wire.
     fn new(block: BlockRange, shown: u32, at: usize) -> Self {
         let mut header = [0; HEADER];
@@ -36,8 +73,8 @@ impl Frame {
         Self { block, header, at }
     }
 
-    fn length(&self) -> usize {
-        HEADER + self.block.length as usize
+    fn bytes<'a>(&self, data: &'a [u8]) -> &'a [u8] {
+        &data[self.at..self.at + self.block.length as usize]
     }
 }
 
@@ -101,14 +138,98 @@ impl Frames {
             return self.unreadable.extend(run);
         }
         for block in run {
-            self.frames.push(Frame::new(*block, shown, at));
+            self.frames.push(Frame::Plain(Plain::new(*block, shown, at)));
             at += block.length as usize;
         }
     }
 
-    /// The blocks that were read.
-    pub(super) fn blocks(&self) -> Vec<BlockRange> {
-        self.frames.iter().map(|frame| frame.block).collect()
+    /// Packs what was read, where that makes it smaller.
+    pub(super) fn pack(
+        &mut self,
+        packer: &mut Packer,
+        id: u8,
+        solid: bool,
+        layout: &Layout,
+        alias: Option<&Alias>,
+    ) {
+        let plain: Vec<Plain> = std::mem::take(&mut self.frames)
+            .into_iter()
+            .filter_map(|frame| if let Frame::Plain(plain) = frame { Some(plain) } else { None })
+            .collect();
+        let worth = self.worth(packer, &plain, layout);
+        let mut rest = plain.into_iter().zip(worth).peekable();
+        while let Some((first, worth)) = rest.next() {
+            if !worth {
+                self.frames.push(Frame::Plain(first));
+                continue;
+            }
+            let mut group = vec![first];
+            while let Some((next, _)) = rest.next_if(|(_, worth)| *worth) {
+                group.push(next);
+            }
+            match self.pack_group(packer, &group, id, solid, layout, alias) {
+                Some(packed) => self.frames.push(packed),
+                None => self.frames.extend(group.into_iter().map(Frame::Plain)),
+            }
+        }
+    }
+
+    /// Which are worth packing, looked at file by file.
+    fn worth(&self, packer: &Packer, plain: &[Plain], layout: &Layout) -> Vec<bool> {
+        let file = |plain: &Plain| layout.piece(plain.block.piece).file;
+        let runs = plain
+            .chunk_by(|one, next| file(one) == file(next) && one.at + one.block.length as usize == next.at);
+        runs.flat_map(|run| {
+            let bytes: usize = run.iter().map(|plain| plain.block.length as usize).sum();
+            let worth = packer.is_worth(file(&run[0]), &self.data[run[0].at..run[0].at + bytes]);
+            std::iter::repeat_n(worth, run.len())
+        })
+        .collect()
+    }
+
+    fn pack_group(
+        &self,
+        packer: &mut Packer,
+        group: &[Plain],
+        id: u8,
+        solid: bool,
+        layout: &Layout,
+        alias: Option<&Alias>,
+    ) -> Option<Frame> {
+        let parts = group.iter().map(|plain| plain.bytes(&self.data)).collect();
+        let runs = runs(group, |piece| alias.map_or(Some(piece), |alias| alias.theirs(piece)))?;
+        let shared =
+            is_shared(group, layout).then(|| (group[0].block.piece, group[0].block.begin / BLOCK_LENGTH));
+        let Packed { packing, data } = packer.pack(&Group { parts, shared, solid })?;
+        let head = packed_head(packing, &runs);
+        let mut message = Vec::with_capacity(6 + head.len() + data.len());
+        let length = u32::try_from(2 + head.len() + data.len()).ok()?;
+        message.extend_from_slice(&length.to_be_bytes());
+        message.extend_from_slice(&[EXTENDED, id]);
+        message.extend_from_slice(&head);
+        message.extend_from_slice(&data);
+        Some(Frame::Packed { blocks: group.iter().map(|plain| plain.block).collect(), message })
+    }
+
+    /// The blocks that were read, and what each is on the wire, without the headers of plain ones.
+    pub(super) fn sent(&self) -> Vec<(BlockRange, u32)> {
+        let mut sent = Vec::new();
+        for frame in &self.frames {
+            match frame {
+                Frame::Plain(plain) => sent.push((plain.block, plain.block.length)),
+                Frame::Packed { blocks, message } => {
+                    // The whole message goes with its first block. It is far shorter than 4 GiB.
+                    let lengths = std::iter::once(message.len() as u32).chain(std::iter::repeat(0));
+                    sent.extend(blocks.iter().copied().zip(lengths));
+                }
+            }
+        }
+        sent
+    }
+
+    /// Bytes of the blocks themselves.
+    pub(super) fn content(&self) -> usize {
+        self.sent().iter().map(|(block, _)| block.length as usize).sum()
     }
 
     /// Bytes that go over the wire.
@@ -121,8 +242,7 @@ impl Frames {
         let mut slices = Vec::with_capacity(2 * self.frames.len());
         let mut start = 0;
         for frame in &self.frames {
-            let data = &self.data[frame.at..frame.at + frame.block.length as usize];
-            for part in [&frame.header[..], data] {
+            for part in frame.parts(&self.data) {
                 let (low, high) = (from.max(start), to.min(start + part.len()));
                 if low < high {
                     slices.push(IoSlice::new(&part[low - start..high - start]));
@@ -132,6 +252,31 @@ impl Frames {
         }
         slices
     }
+}
+
+/// The blocks as runs, in the numbers that the peer knows; `None` if it knows one not.
+fn runs(group: &[Plain], shown: impl Fn(u32) -> Option<u32>) -> Option<Vec<BlockRun>> {
+    let mut runs: Vec<BlockRun> = Vec::new();
+    for Plain { block, .. } in group {
+        let (piece, first) = (shown(block.piece)?, block.begin / BLOCK_LENGTH);
+        match runs.last_mut() {
+            Some(run) if run.piece == piece && run.first + run.count == first => run.count += 1,
+            _ => runs.push(BlockRun { piece, first, count: 1 }),
+        }
+    }
+    Some(runs)
+}
+
+/// Whether these are all the blocks of a piece that are packed together for everybody, which the core cuts runs for.
+fn is_shared(group: &[Plain], layout: &Layout) -> bool {
+    let first = group[0].block;
+    let together = PACKED_CONTENT_MAX / BLOCK_LENGTH;
+    let in_order = |(at, plain): (u32, &Plain)| {
+        plain.block.piece == first.piece && plain.block.begin == first.begin + at * BLOCK_LENGTH
+    };
+    let number = first.begin / BLOCK_LENGTH;
+    let wanted = layout.block_count(first.piece).saturating_sub(number).min(together);
+    number.is_multiple_of(together) && group.len() == wanted as usize && (0u32..).zip(group).all(in_order)
 }
 
 #[cfg(test)]
@@ -168,6 +313,10 @@ mod tests {
         }
     }
 
+    fn sent(frames: &Frames) -> Vec<BlockRange> {
+        frames.sent().into_iter().map(|(block, _)| block).collect()
+    }
+
     fn block(piece: u32, number: u32) -> BlockRange {
         BlockRange { piece, begin: number * 1000, length: 1000 }
     }
@@ -185,7 +334,7 @@ mod tests {
         let mut frames = Frames::default();
         for _ in 0..2 {
             frames.read(&store, &blocks, |_| 1 << 20, |piece| piece);
-            assert_eq!((frames.blocks(), frames.length()), (blocks.to_vec(), wanted.len()));
+            assert_eq!((sent(&frames), frames.length()), (blocks.to_vec(), wanted.len()));
             for step in [1, 13, 1013, 1500, 100_000] {
                 let cuts = (0..wanted.len()).step_by(step);
                 let sent: Vec<u8> = cuts.flat_map(|at| frames.slices(at, at + step).concat_bytes()).collect();
@@ -200,10 +349,7 @@ mod tests {
         let store = Ruler { broken: (1, 1500), calls: Mutex::default() };
         let mut frames = Frames::default();
         frames.read(&store, &[block(1, 0), block(1, 1), block(1, 2)], |_| 1 << 20, |piece| piece);
-        assert_eq!(
-            (frames.blocks(), &frames.unreadable),
-            (vec![block(1, 0), block(1, 2)], &vec![block(1, 1)])
-        );
+        assert_eq!((sent(&frames), &frames.unreadable), (vec![block(1, 0), block(1, 2)], &vec![block(1, 1)]));
         assert_eq!(frames.length(), 2 * 1013);
     }
 

@@ -3,11 +3,13 @@
 use super::{Actor, others::Language};
 use crate::session::{
     connections::Place,
-    peer::{self, Backlog, Link, Order},
+    happening::BlockRange,
+    peer::{self, Backlog, Link, Order, Run},
+    unpack::{self, Unpacker},
 };
 use std::{net::SocketAddr, sync::Arc};
 use swarm::{
-    Class, Input, PeerKey, Via,
+    Block, Class, Input, PeerKey, Via,
     wire::{Handshake, Message},
 };
 use tokio::{net::TcpStream, sync::mpsc, task::AbortHandle};
@@ -20,6 +22,7 @@ pub(super) struct PeerTasks {
     pub(super) language: Option<Language>,
     orders: mpsc::UnboundedSender<Order>,
     backlog: Arc<Backlog>,
+    unpacker: Arc<Unpacker>,
     tasks: [AbortHandle; 2],
     _place: Place,
 }
@@ -49,19 +52,24 @@ impl Actor {
             pool: self.session.pool().clone(),
             buffers: Arc::clone(self.session.buffers()),
             layout: Arc::clone(&self.layout),
+            content: Arc::clone(&self.content),
             alias,
             backlog: Arc::default(),
             wire: self.wire.clone(),
             done: self.done.clone(),
         };
         let backlog = Arc::clone(&link.backlog);
+        let places = Arc::clone(self.session.buffers().unpacked());
+        let pool = self.session.pool().clone();
+        let unpacker = Unpacker::new(peer, pool, self.store_queue.clone(), places, self.done.clone());
         let (reader, writer) = socket.into_split();
         let read = tokio::spawn(peer::read(link.clone(), reader, piece_count));
         let write = tokio::spawn(peer::write(link, writer, orders_receiver));
         let tasks = [read.abort_handle(), write.abort_handle()];
         let (peer_id, reserved) = (handshake.peer_id, handshake.reserved);
         let language = self.language(via, &reserved);
-        self.peers.insert(peer, PeerTasks { class, language, orders, backlog, tasks, _place: place });
+        let tasks = PeerTasks { class, language, orders, backlog, unpacker, tasks, _place: place };
+        self.peers.insert(peer, tasks);
         Some(Input::PeerConnected { peer, addr, via, outgoing, class, peer_id, reserved })
     }
 
@@ -106,6 +114,34 @@ impl Actor {
     pub(super) fn order(&self, peer: PeerKey, order: Order) {
         if let Some(tasks) = self.peers.get(&peer) {
             let _ = tasks.orders.send(order);
+        }
+    }
+
+    /// Orders blocks as a run; those that the peer has no number for are not sent.
+    pub(super) fn order_run(&mut self, peer: PeerKey, blocks: Vec<Block>, id: u8, solid: bool) {
+        let mut run = Vec::with_capacity(blocks.len());
+        for Block { piece, begin, length } in blocks {
+            if !self.has_number(peer, piece) {
+                self.next.push_back(Input::BlockDropped { peer, piece, begin, length });
+                continue;
+            }
+            self.let_be_read(piece, begin, length);
+            run.push(BlockRange { piece, begin, length });
+        }
+        if !run.is_empty() {
+            self.order(peer, Order::Run(Run { blocks: run, id, solid }));
+        }
+    }
+
+    /// What a peer sent packed is unpacked and stored.
+    pub(super) fn store_packed(&mut self, peer: PeerKey, message: unpack::Message) {
+        let wanted = message.wanted();
+        match self.peers.get(&peer) {
+            Some(tasks) => {
+                self.writes += wanted.len();
+                tasks.unpacker.push(message);
+            }
+            None => self.next.push_back(Input::PackedLost { peer, blocks: wanted }),
         }
     }
 
