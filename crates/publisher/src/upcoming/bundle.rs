@@ -30,6 +30,9 @@ enum Source {
     Frames(StoredFile, u64, u64),
 }
 
+/// A content, its size, and where its stretches begin and end.
+type Stretches = (Hash32, u64, Vec<(u64, u64)>);
+
 /// A bundle that can be sealed.
 pub(super) struct Bundle {
     pub(super) from: Option<Version>,
@@ -99,7 +102,7 @@ impl Bundle {
         opened_bytes: u64,
         mut head: Head,
         payload: Option<(Scratch, u64)>,
-        stretches: Vec<(Hash32, u64, Vec<(u64, u64)>)>,
+        stretches: Vec<Stretches>,
         content: &Content<'_>,
     ) -> Result<Self, PublishError> {
         let mut body: Vec<Source> =
