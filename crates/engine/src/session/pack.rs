@@ -162,7 +162,12 @@ pub(super) struct Packed {
 
 impl Packer {
     pub(super) fn new(packs: &Arc<Packs>, content: &Arc<Content>) -> Self {
-        Self { packs: Arc::clone(packs), content: Arc::clone(content), stream: None, step: Pace::default().step() }
+        Self {
+            packs: Arc::clone(packs),
+            content: Arc::clone(content),
+            stream: None,
+            step: Pace::default().step(),
+        }
     }
 
     /// Whether these bytes of a file are worth packing.

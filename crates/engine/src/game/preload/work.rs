@@ -145,6 +145,7 @@ impl Work {
         let layout = Arc::new(torrent.layout);
         let wanted = Wanted {
             infohash: torrent.infohash,
+            ranks: Vec::new(),
             store: ReleaseStore::fetching(Arc::clone(&layout), None, Arc::clone(&staging)),
             layout,
             layers: torrent.layers,
