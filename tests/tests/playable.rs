@@ -315,5 +315,5 @@ fn hostile(wanted: &Path, outside: &Path) {
     fs::create_dir(wanted.join("c".repeat(64))).unwrap();
     let unreadable = wanted.join("d".repeat(64));
     fs::write(&unreadable, "x").unwrap();
-    fs::set_permissions(&unreadable, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&unreadable, fs::Permissions::from_mode(0o000)).unwrap();
 }

@@ -220,12 +220,6 @@ impl Manifest {
         self.files.iter().map(|file| file.size).sum()
     }
 
-    /// Whether anything of it may come after the game was started.
-    #[must_use]
-    pub fn has_sets(&self) -> bool {
-        self.files.iter().any(|file| file.set != FileSet::Required)
-    }
-
     /// When each content is needed: files with the same bytes are fetched for the first that needs them.
     #[must_use]
     pub fn sets_by_root(&self) -> BTreeMap<Hash32, FileSet> {

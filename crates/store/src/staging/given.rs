@@ -12,7 +12,7 @@ use crate::{
     tree::Tree,
 };
 use release::{hash::Hash32, path::GamePath};
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::Path};
 
 /// Where a content went.
 #[derive(Debug, Clone)]
@@ -78,7 +78,7 @@ impl Staging {
     }
 
     /// In its place, or still in staging while the journal is being done.
-    fn open_given(&self, given: &Given, path: &PathBuf, staged: &PathBuf) -> Result<Box<dyn File>> {
+    fn open_given(&self, given: &Given, path: &Path, staged: &Path) -> Result<Box<dyn File>> {
         let in_place = |given: &Given| -> Result<bool> {
             Ok(given.tree.file(&given.path)?.is_some_and(|meta| meta.stamp == given.stamp))
         };
