@@ -96,7 +96,7 @@ async fn complete(events: &mut UnboundedReceiver<TorrentEvent>) {
 }
 
 fn assert_equal(one: &Path, other: &Path, metainfo: &Metainfo) {
-    for file in metainfo.layout.files() {
+    for file in metainfo.layout.files().iter().filter(|file| file.length > 0) {
         let [a, b] =
             [one, other].map(|dir| std::fs::read(dir.join("tree").join(file.path.as_str())).unwrap());
         assert!(a == b, "{} differs", file.path);
