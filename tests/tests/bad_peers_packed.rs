@@ -64,7 +64,7 @@ fn a_packed_message_that_is_too_short_for_its_blocks_bans_its_sender() {
 
 #[test]
 fn a_false_block_in_a_packed_message_bans_its_giver_and_nobody_else() {
-    let siege = Siege::lay(166);
+    let siege = Siege::lay_with(166, &[], &["--compression"]);
     let mut line = pose_as_one_that_packs(&siege);
     let address = line.local();
     let pieces = siege.hostile.layout.piece_count();
@@ -76,7 +76,7 @@ fn a_false_block_in_a_packed_message_bans_its_giver_and_nobody_else() {
 
 #[test]
 fn packed_blocks_that_do_not_exist_or_are_too_many_end_the_connection() {
-    let siege = Siege::lay(167);
+    let siege = Siege::lay_with(167, &[], &["--compression"]);
     let pieces = siege.hostile.layout.piece_count();
     let run = |piece, first, count| packed(Packing::Alone, &[BlockRun { piece, first, count }], b"zstd");
     let far = vec![BlockRun { piece: 0, first: 0, count: 1 }; 513];
@@ -101,7 +101,7 @@ fn packed_blocks_that_do_not_exist_or_are_too_many_end_the_connection() {
 /// blocks from whoever gives them.
 #[test]
 fn a_stream_that_never_began_is_not_followed_and_nobody_is_banned() {
-    let siege = Siege::lay(168);
+    let siege = Siege::lay_with(168, &[], &["--compression"]);
     let mut line = pose_as_one_that_packs(&siege);
     let (toll, lost) = siege.lift_during(|over| {
         let mut lost = false;
@@ -151,7 +151,7 @@ fn pose_as_one_that_packs(siege: &Siege) -> Line {
 
 /// The first request is answered with a lie: the liar is banned for it, cheaply.
 fn lie(seed: u64, lie: impl Fn(&Asked) -> Message + Send) {
-    let siege = Siege::lay(seed);
+    let siege = Siege::lay_with(seed, &[], &["--compression"]);
     let mut line = pose_as_one_that_packs(&siege);
     let address = line.local();
     let pieces = siege.hostile.layout.piece_count();

@@ -83,7 +83,8 @@ pub struct SessionConfig {
 }
 
 impl Default for SessionConfig {
-    /// Every interface, no caps, discovery and compression on; no router is asked.
+    /// Every interface, no caps, discovery on; no router is asked, and blocks travel as they are: how hard to pack is not yet
+    /// chosen so well that no line is slower for it.
     fn default() -> Self {
         Self {
             listen: None,
@@ -91,7 +92,7 @@ impl Default for SessionConfig {
             lan: true,
             port_mapping: false,
             connections: Connections::default(),
-            compression: true,
+            compression: false,
         }
     }
 }

@@ -29,6 +29,8 @@ const NEXT: Record<Action, string> = {
   uninstall: "not_installed",
   stop_sharing: "sharing_stopped",
   start_sharing: "sharing",
+  preload: "preloading",
+  unlock: "unlocking",
 };
 
 const TICK_MS = 500;

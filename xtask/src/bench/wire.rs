@@ -198,8 +198,8 @@ fn measure(
         place::at_home(&mut job, &home);
         job.args(["torrent", "get"]).arg(&goods.torrent).arg("--dir").arg(folder);
         job.args(["--no-lan", "--stay", "--json", "--listen", &format!("{}:{PORT}", node.ip)]);
-        if !packs {
-            job.arg("--no-compression");
+        if packs {
+            job.arg("--compression");
         }
         job
     };

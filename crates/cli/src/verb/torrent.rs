@@ -86,9 +86,10 @@ pub(crate) struct Get {
     map_port: bool,
     #[command(flatten)]
     connections: ConnectionWords,
-    /// Send and take blocks as they are, also between peers that could pack them
+    /// Send and take blocks packed where that makes them smaller, between peers that both say this; not the default while
+    /// fast lines are slower for it
     #[arg(long)]
-    no_compression: bool,
+    compression: bool,
     /// Believe that all data is there and right, and check nothing
     #[arg(long)]
     trust: bool,
@@ -143,7 +144,7 @@ impl Get {
             lan: !self.no_lan,
             port_mapping: self.map_port,
             connections: self.connections.get(),
-            compression: !self.no_compression,
+            compression: self.compression,
         })?;
         warn_of_few_files(context, &session);
         let folder = Arc::new(TorrentFolder::new(Arc::new(RealFs), &dir, &metainfo));
