@@ -8,7 +8,7 @@
 )]
 
 use engine::{
-    game::{Game, GameConfig, GameLink, Ledger, Policy, TrustedRoot, Urgency, WhilePlaying},
+    game::{Game, GameConfig, GameLink, Import, Ledger, Policy, TrustedRoot, Urgency, WhilePlaying},
     session::{Session, SessionConfig},
     snapshot::{Action, Phase, SharingMode, Snapshot},
 };
@@ -191,6 +191,8 @@ async fn the_window_plays_while_the_rest_comes_and_nothing_holds_it() {
         urgency: Urgency::Foreground,
         title: "Layers".into(),
         known_installed: false,
+        preload: false,
+        import: Import::default(),
     };
     let game = Game::open(config, session.clone());
     let mut snapshot = game.snapshot();
