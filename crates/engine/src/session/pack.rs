@@ -173,7 +173,7 @@ impl Packer {
     /// Whether these bytes of a file are worth packing.
     pub(super) fn is_worth(&self, file: usize, bytes: &[u8]) -> bool {
         if bytes.len() < SAMPLED_FROM {
-            return !self.content.files().get(&file).is_some_and(|samples| samples.vain > 0);
+            return self.content.files().get(&file).is_none_or(|samples| samples.vain == 0);
         }
         let mut samples = self.content.files().get(&file).copied().unwrap_or_default();
         let worth = if samples.skip > 0 {

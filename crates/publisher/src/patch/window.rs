@@ -118,7 +118,7 @@ mod tests {
             assert!(room >= SOURCES_PER_TARGET * step, "{step} {room}");
             for size in [step + 1, 3 * step, 5 * step / 2] {
                 let even = even(size, step, piece_length);
-                assert!(even % piece_length == 0 && even <= step);
+                assert!(even.is_multiple_of(piece_length) && even <= step);
                 assert_eq!(windows(size, even).count(), windows(size, step).count(), "{size}");
             }
         }
