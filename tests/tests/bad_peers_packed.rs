@@ -1,5 +1,6 @@
 //! Peers that lie in packed blocks (`mu_zstd`): each is banned for its first false message, what it costs the victim is
 //! said here, and an honest seed beside it still brings everything and is not banned.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use bytes::Bytes;
 use std::{
