@@ -272,7 +272,7 @@ fn extended_handshakes_that_are_bencode_bombs_are_survived() {
         }
     }
     let mut line = siege.dial();
-    line.raw(&[&(2 + 32 * 1024 + 1_u32).to_be_bytes()[..], &[20]].concat());
+    line.raw(&[&(2 + 32 * 1024 + 1_u32).to_be_bytes()[..], &[20, 0]].concat());
     assert!(line.ends_within(SOON), "a larger one is not even read");
     siege.lift().assert_cheap(MEMORY_MIB, CPU, 0);
 }
