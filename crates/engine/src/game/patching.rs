@@ -4,6 +4,8 @@
 //! Nothing here can fail a job but the disk, the player's word, or a transfer that does not go on: what a segment does
 //! not yield stays missing, and the release torrent brings it afterwards.
 
+mod workers;
+
 use super::{
     Urgency,
     control::{Control, Scale, Step},
@@ -15,23 +17,20 @@ use super::{
     release_store::ReleaseStore,
     route::PatchPart,
 };
+use release::limits::PATCH_MEMORY_MAX;
 use serde::Serialize;
-use std::{
-    collections::VecDeque,
-    sync::{Arc, atomic::AtomicBool, atomic::Ordering},
-    thread::available_parallelism,
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, thread::available_parallelism, time::Duration};
 use store::{
     Staging, StoreError,
     patch::{Attempt, Made, Patching, cache::Cache},
     prepare::Prepared,
     space,
 };
-use tokio::{sync::watch, task::JoinSet, time::MissedTickBehavior};
+use tokio::{sync::watch, time::MissedTickBehavior};
+use workers::Workers;
 
-/// Memory that the segments being applied may take together, in bytes; one that takes more runs alone.
-const MEMORY_BYTES: u64 = 100_000_000;
+/// Memory that the segments being applied may take together, in bytes: as much as the largest that there may be.
+const MEMORY_BYTES: u64 = PATCH_MEMORY_MAX;
 /// How often it is looked for segments whose payload has come.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -180,14 +179,12 @@ struct Applying<'a> {
     control: &'a Control,
     come: watch::Receiver<Come>,
     waiting: VecDeque<usize>,
-    running: JoinSet<(usize, store::error::Result<Attempt<Made>>)>,
+    workers: Workers,
     /// What those that run take, in bytes.
     memory: u64,
     /// Bytes of new files, dealt with and in all.
     bytes: (u64, u64),
     threads: usize,
-    /// Raised when the rest is not to be made any more.
-    stop: Arc<AtomicBool>,
     done: Patched,
 }
 
@@ -200,16 +197,16 @@ impl<'a> Applying<'a> {
     ) -> Self {
         let done =
             Patched { segments: u32::try_from(segments.len()).unwrap_or(u32::MAX), ..Patched::default() };
+        let threads = available_parallelism().map_or(1, usize::from);
         Self {
             control,
             come,
             bytes: (0, segments.iter().map(|segment| patching.new_bytes(*segment)).sum()),
             waiting: segments.into(),
-            running: JoinSet::new(),
+            workers: Workers::start(&patching, threads),
             memory: 0,
             patching,
-            threads: available_parallelism().map_or(1, usize::from),
-            stop: Arc::default(),
+            threads,
             done,
         }
     }
@@ -217,8 +214,7 @@ impl<'a> Applying<'a> {
     /// Until every segment was tried; nothing runs any more when it ends, however it ends.
     async fn run(mut self) -> Result<Patched, GameError> {
         let worked = self.work().await;
-        self.stop.store(true, Ordering::Relaxed);
-        while self.running.join_next().await.is_some() {}
+        self.workers.end().await;
         worked.map(|()| self.done)
     }
 
@@ -234,12 +230,12 @@ impl<'a> Applying<'a> {
                 Come::Here | Come::OnItsWay => {}
             }
             self.start_what_is_ready(come);
-            if self.running.is_empty() && self.waiting.is_empty() {
+            if self.workers.running() == 0 && self.waiting.is_empty() {
                 return Ok(());
             }
             tokio::select! {
-                Some(ended) = self.running.join_next() => {
-                    let (segment, result) = ended.map_err(|error| GameError::Internal(error.to_string()))?;
+                ended = self.workers.next() => {
+                    let (segment, result) = ended?;
                     self.memory -= self.patching.memory(segment);
                     self.bytes.0 += self.patching.new_bytes(segment);
                     self.tell();
@@ -263,8 +259,8 @@ impl<'a> Applying<'a> {
 
     /// What was begun counts, also where the transfer ended.
     async fn finish_running(&mut self) -> Result<(), GameError> {
-        while let Some(ended) = self.running.join_next().await {
-            let (_, result) = ended.map_err(|error| GameError::Internal(error.to_string()))?;
+        while self.workers.running() > 0 {
+            let (_, result) = self.workers.next().await?;
             self.ended(result)?;
         }
         Ok(())
@@ -282,8 +278,8 @@ impl<'a> Applying<'a> {
         for _ in 0..self.waiting.len() {
             let Some(segment) = self.waiting.pop_front() else { return };
             let memory = self.patching.memory(segment);
-            let fits = self.running.is_empty() || self.memory + memory <= MEMORY_BYTES;
-            if !fits || self.running.len() >= self.threads {
+            let fits = self.workers.running() == 0 || self.memory + memory <= MEMORY_BYTES;
+            if !fits || self.workers.running() >= self.threads {
                 // It goes first the next time, so that a large one is not passed over for ever.
                 return self.waiting.push_front(segment);
             }
@@ -291,7 +287,7 @@ impl<'a> Applying<'a> {
             let ready = come == Come::Here || self.patching.is_ready(segment);
             if ready && (self.patching.is_fed(segment) || !self.may_be_fed(segment)) {
                 self.memory += memory;
-                self.start(segment);
+                self.workers.give(segment);
             } else {
                 self.waiting.push_back(segment);
             }
@@ -300,12 +296,7 @@ impl<'a> Applying<'a> {
 
     /// Whether a segment before this one is still to be applied: what it takes of new files, those make.
     fn may_be_fed(&self, segment: usize) -> bool {
-        !self.running.is_empty() || self.waiting.iter().any(|earlier| *earlier < segment)
-    }
-
-    fn start(&mut self, segment: usize) {
-        let (patching, stop) = (Arc::clone(&self.patching), Arc::clone(&self.stop));
-        self.running.spawn_blocking(move || (segment, patching.apply(segment, &stop)));
+        self.workers.running() > 0 || self.waiting.iter().any(|earlier| *earlier < segment)
     }
 
     fn ended(&mut self, result: store::error::Result<Attempt<Made>>) -> Result<(), GameError> {
