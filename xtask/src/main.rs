@@ -32,7 +32,7 @@ cargo xtask COMMAND
   bench updates [WORDS]     print the figures of docs/bench-updates.md: sizes and costs of updates, ours
                             beside other programs'. WORDS: --pair NAME, --pair NAME=OLD:NEW,
                             --program NAME, --fresh
-  bench wire [WORDS]        print the figures of docs/bench-wire.md: what a first install between two of ours
+  bench wire [WORDS]        measure, and write docs/bench-wire.md: what a first install between two of ours
                             costs on shaped links; needs root. WORDS: --tree NAME, --link NAME,
                             --runs N, --muster FILE
   fmt-check                 formatting alone
