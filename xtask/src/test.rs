@@ -1,13 +1,17 @@
 //! `cargo xtask test`: every check there is, in one run, each step named and timed.
 
 use crate::{
-    failure::Failure,
+    failure::{AtPath as _, Failure},
     place,
     process::{cargo, command, run},
     setup,
     step::Steps,
 };
+use proof::Count;
 use std::process::Command;
+
+/// Where the tests of a run keep what they counted.
+const PROOFS: &str = "proofs";
 
 /// The whole, or without what needs root.
 pub(crate) fn everything(privileged: bool) -> Result<(), Failure> {
@@ -24,6 +28,20 @@ pub(crate) fn everything(privileged: bool) -> Result<(), Failure> {
     steps.run("build", build)?;
     steps.run("tests", || tests(privileged))?;
     steps.table();
+    summary()
+}
+
+/// What the tests of this run have proved, in sums.
+fn summary() -> Result<(), Failure> {
+    let dir = place::ours(PROOFS)?;
+    let sums = proof::sums(&dir).at(&dir)?;
+    println!();
+    for line in proof::LINES {
+        match sums.get(&line) {
+            Some(Count { good, of }) => println!("{:<32}{good} of {of}", line.to_string()),
+            None => println!("{:<32}no test of this run counted it", line.to_string()),
+        }
+    }
     Ok(())
 }
 
@@ -81,6 +99,9 @@ fn tests(privileged: bool) -> Result<(), Failure> {
     if !privileged {
         all.args(["-E", "not test(needs_root)"]);
     }
+    let proofs = place::ours(PROOFS)?;
+    std::fs::remove_dir_all(&proofs).at(&proofs)?;
+    all.env(proof::DIR, place::ours(PROOFS)?);
     run(with_programs(&mut all)?)
 }
 
