@@ -3,9 +3,10 @@
 // It is the npm package `oidc-provider` with our own two pages. Everything is kept in memory and is
 // gone with the process. It is for the demo and the tests: it believes every name.
 //
-//   node server.mjs [PORT]      PORT 0 or none = any free one
+//   node server.mjs [PORT] [--tell-tokens]      PORT 0 or none = any free one
 //
-// Prints one line of JSON once it serves: {"issuer":"http://127.0.0.1:…"}.
+// Prints one line of JSON once it serves: {"issuer":"http://127.0.0.1:…"}; with --tell-tokens also what it
+// issues, so that a test can look for it where it must not be.
 
 import { createServer } from 'node:http';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
@@ -16,7 +17,8 @@ const CLIENT = 'muster-launcher';
 const FORM_BYTES_MAX = 8 * 1024;
 const NAME_LENGTH_MAX = 40;
 
-const port = Number(process.argv[2] ?? 0);
+const tellTokens = process.argv.includes('--tell-tokens');
+const port = Number(process.argv.slice(2).find((word) => !word.startsWith('--')) ?? 0);
 if (!Number.isInteger(port) || port < 0 || port > 65535) {
   console.error('usage: node server.mjs [PORT]');
   process.exit(2);
@@ -84,6 +86,7 @@ function makeProvider(issuer) {
       ctx.body = errorPage(out.error_description ?? out.error);
     },
   });
+  if (tellTokens) provider.on('grant.success', (ctx) => console.log(JSON.stringify({ issued: ctx.body })));
   provider.on('server_error', (_, error) => console.error(`identity provider: ${error.stack}`));
   return provider;
 }

@@ -19,6 +19,8 @@ pub mod opentracker;
 pub mod programs;
 pub mod share;
 pub mod siege;
+pub mod sockets;
+pub mod studio;
 pub mod tree;
 pub mod web;
 pub mod wire_meter;

@@ -10,22 +10,17 @@ use serde_json::Value;
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tests::{
-    browser::{Driven, note_taking_browser},
+    browser::Driven,
     child::{Running, eventually},
     desktop::Desktop,
-    libtorrent,
-    muster::{Origin, Person, Repository, text},
-    programs, tree,
-    web::WebServer,
+    libtorrent, programs,
+    studio::{LIMIT, Studio, sign_in, until},
+    tree,
 };
 
-const GAME: &str = "emberfall";
-const PLAYER: &str = "Ada";
-const LIMIT: Duration = Duration::from_secs(90);
 /// What is typed into the panel, in kB/s.
 const CAP_KB: u64 = 400;
 /// How long the other peer measures.
@@ -35,7 +30,7 @@ const MEASURED: Duration = Duration::from_secs(12);
 async fn from_sign_in_to_the_second_release() {
     let mut studio = Studio::open();
     let desktop = Desktop::start(&studio.path("player"));
-    let window = studio.launcher(&desktop).await;
+    let window = studio.launcher(&desktop, &[]).await;
     let pictures = Pictures::of(&desktop);
     window.wait_for("primary", "data-action", "install", LIMIT).await;
     window.wait_for("news", "data-state", "fresh", LIMIT).await;
@@ -88,24 +83,6 @@ async fn play(window: &Driven, desktop: &Desktop, pictures: &Pictures<'_>) {
     assert_eq!(snapshot["last_exit"]["code"], 0, "{}", snapshot["last_exit"]);
 }
 
-/// In the real provider's pages, by a browser of its own.
-async fn sign_in(studio: &Studio, window: &Driven) {
-    window.click("sign-in").await;
-    eventually(LIMIT, "the browser was sent to the provider", || studio.note().exists());
-    let address = fs::read_to_string(studio.note()).unwrap();
-    let browser = Driven::chromium(&Person::at(&studio.path("browser"))).await;
-    browser.client.goto(&address).await.unwrap();
-    browser.fill("input[name=login]", PLAYER).await;
-    browser.fill("input[name=password]", "any").await;
-    browser.click_css("form[action$=login] button").await;
-    browser.click_css("form[action$=consent] button").await;
-    until("signed in", async || window.invoke("account").await["state"] == "signed_in").await;
-    browser.close().await;
-    let account = window.invoke("account").await;
-    assert_eq!((&account["name"], &account["kept"]), (&PLAYER.into(), &"secret_store".into()), "{account}");
-    assert!(window.text().await.contains(PLAYER), "the window greets the player");
-}
-
 /// Types a limit into the panel, in kB/s, and waits until it is saved.
 async fn set_limit(window: &Driven, which: &str, setting: &str, kilobytes: u64) {
     window.click("nav-settings").await;
@@ -116,15 +93,6 @@ async fn set_limit(window: &Driven, which: &str, setting: &str, kilobytes: u64) 
     window.fill(&format!("[data-testid=\"{which}\"]"), &kilobytes.to_string()).await;
     until(&format!("{which} saved"), async || window.invoke("settings").await[setting] == kilobytes * 1000)
         .await;
-}
-
-/// Waits until it is so.
-async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
-    let started = Instant::now();
-    while !so().await {
-        assert!(started.elapsed() < LIMIT, "{what}: not within {LIMIT:?}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
 }
 
 /// A libtorrent peer that knows only the launcher downloads from it for a while.
@@ -175,113 +143,6 @@ fn assert_installed(studio: &Studio, game: &Path, version: &str) {
     for (path, entry) in &published {
         assert!(installed.get(path) == Some(entry), "{} is not as published", path.display());
     }
-}
-
-/// Everything on the other side of the window.
-struct Studio {
-    base: tempfile::TempDir,
-    repository: Repository,
-    origin: Origin,
-    _provider: Running,
-    issuer: String,
-    feed: WebServer,
-}
-
-impl Studio {
-    fn open() -> Self {
-        let base = tempfile::tempdir().unwrap();
-        let repository = Repository::init(base.path());
-        build(base.path(), "1.0");
-        repository.publish(&base.path().join("build-1.0"), GAME, "1.0", &[]);
-        let origin = repository.serve(&[]);
-        let mut node = Command::new("node");
-        node.arg(programs::root().join("demo/idp/server.mjs"));
-        let mut provider = Running::start("identity provider", &mut node);
-        let issuer = provider.wait_for(LIMIT, "issuer", |line| {
-            Some(serde_json::from_str::<Value>(line).ok()?["issuer"].as_str()?.to_owned())
-        });
-        let feed = feed(&base.path().join("feed"));
-        Self { base, repository, origin, _provider: provider, issuer, feed }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.base.path().join(name)
-    }
-
-    /// Where the launcher's browser writes where it was sent.
-    fn note(&self) -> PathBuf {
-        self.path("note")
-    }
-
-    fn build(&self, version: &str) -> PathBuf {
-        self.path(&format!("build-{version}"))
-    }
-
-    fn publish(&self, version: &str) {
-        build(self.base.path(), version);
-        self.repository.publish(&self.build(version), GAME, version, &[]);
-    }
-
-    fn torrent(&self, version: &str) -> PathBuf {
-        let suffix = format!(".{GAME}~{version}.torrent");
-        let all =
-            fs::read_dir(self.repository.dir.join("targets")).unwrap().map(|entry| entry.unwrap().path());
-        all.into_iter().find(|path| path.to_str().unwrap().ends_with(&suffix)).unwrap()
-    }
-
-    async fn launcher(&self, desktop: &Desktop) -> Driven {
-        let script = self.path("browser.sh");
-        note_taking_browser(&script, &self.note());
-        let root = self.repository.root();
-        let brand = programs::root().join("demo/brand");
-        let feed = format!("{}feed.json", self.feed.url());
-        // The router of the network that this machine is on is no part of the test.
-        let settings = desktop.home().join(".config/muster/settings.json");
-        if !settings.exists() {
-            fs::create_dir_all(settings.parent().unwrap()).unwrap();
-            fs::write(&settings, r#"{"map_port":false}"#).unwrap();
-        }
-        let variables = [
-            ("BROWSER", text(&script)),
-            ("MUSTER_REPOSITORY", &self.origin.url),
-            ("MUSTER_ROOT", text(&root)),
-            ("MUSTER_FEED", &feed),
-            ("MUSTER_ISSUER", &self.issuer),
-            ("MUSTER_BRAND_DIR", text(&brand)),
-        ];
-        Driven::launcher(desktop, &variables).await
-    }
-}
-
-/// A build of the demo game that plays by itself for some seconds.
-fn build(base: &Path, version: &str) {
-    let dir = base.join(format!("build-{version}"));
-    let mut make = Command::new(programs::demo_assets());
-    make.args(["--version", version, "--game-bin"]).arg(programs::demo_game()).arg("--out").arg(&dir);
-    let made = make.output().unwrap();
-    assert!(made.status.success(), "demo-assets: {}", String::from_utf8_lossy(&made.stderr));
-    let config = dir.join("muster.toml");
-    let text = fs::read_to_string(&config).unwrap();
-    let autoplay = text.replace("arguments = [", "arguments = [\"--autoplay\", \"6\", ");
-    assert_ne!(text, autoplay, "the launch command takes arguments: {text}");
-    fs::write(&config, autoplay).unwrap();
-}
-
-/// The demo's news, with the address that only we know now.
-fn feed(dir: &Path) -> WebServer {
-    let source = programs::root().join("demo/feed");
-    fs::create_dir_all(dir).unwrap();
-    let server = WebServer::folder(dir);
-    for entry in fs::read_dir(source).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_file() {
-            fs::copy(&path, dir.join(path.file_name().unwrap())).unwrap();
-        }
-    }
-    let file = dir.join("feed.json");
-    let text = fs::read_to_string(&file).unwrap();
-    fs::write(&file, text.replace("http://feed.invalid/", &server.url())).unwrap();
-    server
 }
 
 /// Pictures of the window in each state, under cargo's output folder; with `MUSTER_UPDATE_SCREENS` in `docs/screens` too.
