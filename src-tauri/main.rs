@@ -14,8 +14,6 @@ mod files;
 mod game;
 mod http;
 mod links;
-#[cfg(test)]
-mod locks;
 mod logging;
 mod news;
 mod places;

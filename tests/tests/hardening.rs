@@ -19,13 +19,37 @@ const POLICY: [(&str, &[&str]); 10] = [
     ("base-uri", &["'none'"]),
     ("form-action", &["'none'"]),
 ];
+/// The launcher's own commands, all that a page can call.
+const COMMANDS: [&str; 13] = [
+    "snapshot",
+    "act",
+    "settings",
+    "save_settings",
+    "pick_folder",
+    "open_folder",
+    "account",
+    "sign_in",
+    "cancel_sign_in",
+    "sign_out",
+    "news",
+    "open_news",
+    "brand",
+];
+/// What stands in the code that makes the window.
+const LOCKS: [&str; 4] = [
+    ".on_navigation(webview::may_navigate)",
+    "NewWindowResponse::Deny",
+    ".devtools(cfg!(debug_assertions))",
+    // The first of the plugins, or a second start would do something before it is noticed.
+    "::default()\n        .plugin(tauri_plugin_single_instance::init(",
+];
 /// Beside the launcher's own commands the window may hear events, and nothing else.
 const CORE_PERMISSIONS: [&str; 2] = ["core:event:allow-listen", "core:event:allow-unlisten"];
 /// The plugins that are compiled in; a folder dialog and a second start are no doors into the system.
 const PLUGINS: [&str; 2] = ["tauri-plugin-dialog", "tauri-plugin-single-instance"];
 /// Features of Tauri that would open something: its own tools in a release, files by their paths, a server of its own.
-const FEATURES_REFUSED: [&str; 5] =
-    ["devtools", "protocol-asset", "localhost", "macos-private-api", "native-tls"];
+const FEATURES_REFUSED: [&str; 6] =
+    ["devtools", "protocol-asset", "localhost", "macos-private-api", "native-tls", "unstable"];
 /// Ways in which a page makes markup or code out of text.
 const UNSAFE_PAGE: [&str; 9] = [
     "{@html",
@@ -46,6 +70,7 @@ struct House {
     capabilities: Vec<Value>,
     permissions: String,
     handlers: BTreeSet<String>,
+    maker: String,
     features: BTreeSet<String>,
     plugins: BTreeSet<String>,
     page: String,
@@ -58,11 +83,13 @@ impl House {
         let folder = root.join("src-tauri/capabilities");
         let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         let manifest = text(&root.join("Cargo.toml"));
+        let maker = text(&root.join("src-tauri/app.rs"));
         Self {
             config: json_file(&root.join("tauri.conf.json")),
             capabilities: files.map(|path| json_file(&path)).collect(),
             permissions: text(&root.join("src-tauri/permissions/commands.toml")),
-            handlers: handlers(&text(&root.join("src-tauri/app.rs"))),
+            handlers: handlers(&maker),
+            maker,
             features: features(&manifest),
             plugins: words_that_begin(&manifest, "tauri-plugin-"),
             page: text(&root.join("ui/index.html")),
@@ -166,7 +193,12 @@ impl House {
             .flat_map(|rest| rest.split(']').next().unwrap_or_default().split(','))
             .map(|name| name.trim().trim_matches('"').to_owned())
             .collect();
-        allowed.symmetric_difference(&self.handlers).map(|name| format!("command {name}")).collect()
+        let known: BTreeSet<String> = COMMANDS.map(str::to_owned).into();
+        let unlisted = allowed.symmetric_difference(&self.handlers);
+        let new = known.symmetric_difference(&self.handlers);
+        let open =
+            LOCKS.iter().filter(|lock| !self.maker.contains(*lock)).map(|lock| format!("not there: {lock}"));
+        unlisted.chain(new).map(|name| format!("command {name}")).chain(open).collect()
     }
 
     fn what_is_compiled_in(&self) -> Vec<String> {
@@ -211,7 +243,7 @@ type Loosen = fn(&mut House);
 #[test]
 fn whatever_is_loosened_is_seen() {
     let whole = House::read();
-    let loosened: [(&str, Loosen); 22] = [
+    let loosened: [(&str, Loosen); 24] = [
         ("unsafe-inline", |house| {
             replace(&mut house.config, "script-src 'self'", "script-src 'self' 'unsafe-inline'")
         }),
@@ -260,6 +292,14 @@ fn whatever_is_loosened_is_seen() {
         ("a second capability", |house| house.capabilities.push(json!({ "identifier": "more" }))),
         ("a plugin that starts programs", |house| {
             house.plugins.insert("tauri-plugin-shell".into());
+        }),
+        ("a command that nobody thought about", |house| {
+            house.handlers.insert("run".into());
+            house.permissions.push_str("commands.allow = [\"run\"]");
+            house.capabilities[0]["permissions"].as_array_mut().unwrap().push(json!("allow-run"));
+        }),
+        ("navigation", |house| {
+            house.maker = house.maker.replace(".on_navigation(webview::may_navigate)", "")
         }),
         ("its tools in a release", |house| {
             house.features.insert("devtools".into());
