@@ -22,5 +22,6 @@ pub mod siege;
 pub mod sockets;
 pub mod studio;
 pub mod tree;
+pub mod volume;
 pub mod web;
 pub mod wire_meter;

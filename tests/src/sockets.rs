@@ -9,30 +9,40 @@ use std::{
 /// The state of a listening socket in the system's table.
 const LISTENS: &str = "0A";
 
-/// The processes whose command line begins with this program, and everything that they started.
+/// The processes of this program, and everything that they started.
 #[must_use]
 pub fn family(program: &std::path::Path) -> BTreeSet<u32> {
-    let mut parents = BTreeMap::new();
-    let mut family = BTreeSet::new();
-    for entry in fs::read_dir("/proc").unwrap() {
-        let Ok(id) = entry.unwrap().file_name().to_string_lossy().parse::<u32>() else { continue };
-        // A process may end while it is looked at.
-        let Ok(stat) = fs::read_to_string(format!("/proc/{id}/stat")) else { continue };
-        let parent = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1)?.parse::<u32>().ok());
-        parents.insert(id, parent.unwrap_or_default());
-        if fs::read_link(format!("/proc/{id}/exe")).is_ok_and(|exe| exe == program) {
-            family.insert(id);
-        }
-    }
+    let runs = |id: &u32| fs::read_link(format!("/proc/{id}/exe")).is_ok_and(|exe| exe == program);
+    let parents = parents();
+    let mut family: BTreeSet<u32> = parents.keys().copied().filter(runs).collect();
     loop {
         let before = family.len();
-        let children = parents.iter().filter(|(_, parent)| family.contains(parent)).map(|(id, _)| *id);
-        let children: Vec<u32> = children.collect();
+        let children: Vec<u32> =
+            parents.iter().filter(|(_, parent)| family.contains(parent)).map(|(id, _)| *id).collect();
         family.extend(children);
         if family.len() == before {
             return family;
         }
     }
+}
+
+/// What a process has started and not yet seen the end of.
+#[must_use]
+pub fn children(process: u32) -> BTreeSet<u32> {
+    parents().into_iter().filter(|(_, parent)| *parent == process).map(|(id, _)| id).collect()
+}
+
+/// Each process with the one that started it.
+fn parents() -> BTreeMap<u32, u32> {
+    let mut parents = BTreeMap::new();
+    for entry in fs::read_dir("/proc").unwrap() {
+        let Ok(id) = entry.unwrap().file_name().to_string_lossy().parse::<u32>() else { continue };
+        // A process may end while it is looked at.
+        let Ok(stat) = fs::read_to_string(format!("/proc/{id}/stat")) else { continue };
+        let parent = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1)?.parse().ok());
+        parents.insert(id, parent.unwrap_or_default());
+    }
+    parents
 }
 
 /// TCP ports on which these processes take connections.

@@ -7,13 +7,13 @@ use std::{
     fs,
     net::TcpListener,
     path::{Path, PathBuf},
-    process::Command,
     time::Duration,
 };
 use tests::{
     libtorrent::{self, Flavour},
     muster::{Outcome, Person, Repository, text},
     tree,
+    volume::Volume,
     web::{self, WebServer},
 };
 use trust::{Editor, keys};
@@ -212,35 +212,11 @@ fn a_full_disk_needs_root() {
     let repository = Repository::init(player.base.path());
     repository.publish(&build, GAME, "1.0", &[]);
     let origin = repository.serve(&[]);
-    let disk = SmallDisk::mount(&player.path("disk"), "12m");
-    let dir = disk.0.join("game");
+    let disk = Volume::in_memory(&player.path("disk"), "12m");
+    let dir = disk.dir().join("game");
     let outcome = player.install(&origin.url, &repository.root(), &dir);
     assert_refusal(&outcome, 14, "DISK_FULL");
     assert!(!dir.exists() || tree::read(&dir).is_empty());
-}
-
-/// A file system in memory, unmounted on drop.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(dir: &Path, size: &str) -> Self {
-        fs::create_dir_all(dir).unwrap();
-        as_root(&["mount", "-t", "tmpfs", "-o", &format!("size={size},mode=0777"), "tmpfs", text(dir)]);
-        Self(dir.to_path_buf())
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        as_root(&["umount", "--lazy", text(&self.0)]);
-    }
-}
-
-fn as_root(words: &[&str]) {
-    let id = Command::new("id").arg("-u").output().unwrap();
-    let words = if id.stdout == b"0\n" { words.to_vec() } else { [&["sudo", "-n"], words].concat() };
-    let status = Command::new(words[0]).args(&words[1..]).status().unwrap();
-    assert!(status.success(), "{words:?} needs root: see cargo xtask test --unprivileged");
 }
 
 /// A small torrent of the folder `tree`.

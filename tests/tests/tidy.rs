@@ -97,6 +97,25 @@ fn the_map_shows_every_room() {
 }
 
 #[test]
+fn pages_name_tests_that_stand() {
+    let written: String = sources(&["rs"]).iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let named = |page: &str| -> Vec<String> {
+        let text = fs::read_to_string(root().join(page)).unwrap_or_else(|error| panic!("{page}: {error}"));
+        let spans = text.split('`').skip(1).step_by(2).map(str::to_owned);
+        let is_name = |word: &String| {
+            word.len() > 6
+                && word.contains('_')
+                && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        };
+        spans.filter(is_name).collect()
+    };
+    let names = named("docs/mishaps.md");
+    assert!(names.len() > 60, "{}", names.len());
+    let gone: Vec<_> = names.iter().filter(|name| !written.contains(&format!("fn {name}("))).collect();
+    assert!(gone.is_empty(), "tests that a page names and that are not there: {gone:#?}");
+}
+
+#[test]
 fn walls_stand_in_clippy_too() {
     let pure =
         ["std::time::Instant", "std::time::SystemTime", "std::fs::File", "std::net::TcpStream", "HashMap"];

@@ -10,7 +10,7 @@ import { preview } from "vite";
 const STATES = [
   "starting", "not_installed", "checking", "checking_first", "update_available", "downloading", "sets_required", "sets_playable", "sets_paused", "sets_running", "sets_rest", "paused", "paused_game", "paused_space", "verifying", "repairing",
   "applying", "ready", "sharing", "sharing_stopped", "sharing_budget", "sharing_schedule", "running", "offline", "offline_none", "needs_space", "blocked", "folder_missing", "failed", "failed_unknown",
-  "repair_offered", "preloading", "preloaded", "unlocking", "warned", "crashed", "account_signed_out", "account_signed_in_memory", "news_empty", "news_loading", "news_offline_copy", "news_unavailable",
+  "repair_offered", "preloading", "preloaded", "unlocking", "read_only", "warned", "crashed", "account_signed_out", "account_signed_in_memory", "news_empty", "news_loading", "news_offline_copy", "news_unavailable",
 ];
 
 const click = (id) => (page) => page.getByTestId(id).click();

@@ -330,6 +330,10 @@ fn warning(code: &str) -> String {
             "what was verified for this repository before is gone; an older copy of it could not be told"
                 .to_owned()
         }
+        "FOLDER_READ_ONLY" => {
+            "this user may not write to the game folder: the game can be played, and updated by whoever may"
+                .to_owned()
+        }
         other => other.to_owned(),
     }
 }

@@ -2,6 +2,7 @@
 //! process, and tells a snapshot a few times a second.
 
 mod governing;
+mod opening;
 mod patches;
 mod playing;
 mod preloading;
@@ -9,7 +10,7 @@ mod sharing;
 mod telling;
 
 use super::{
-    Command, Decision, GameConfig, GameLink, Ledger, Outcome, Policy, TrustedRoot,
+    Command, Decision, GameConfig, GameLink, Ledger, Outcome, Policy,
     control::Control,
     error::GameError,
     jobs::{self, Kind, Work},
@@ -28,7 +29,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use store::{GameFolder, InstalledTree, StoreError, fs::RealFs, verify};
+use store::{GameFolder, InstalledTree, verify};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -85,6 +86,8 @@ struct Actor {
     /// A game stood here: a folder that is gone is a missing drive.
     known_installed: bool,
     folder: Option<GameFolder>,
+    /// Why this user cannot write to a folder in which a game stands: it can be started, and nothing else.
+    only_to_play: Option<Failure>,
     /// The manifest that stands, also while a job holds the folder.
     installed: Option<Arc<Manifest>>,
     standing: Option<Standing>,
@@ -170,6 +173,7 @@ impl Actor {
             config: Arc::new(config),
             session,
             folder: None,
+            only_to_play: None,
             installed: None,
             standing: None,
             offer: None,
@@ -190,36 +194,6 @@ impl Actor {
             uploaded_before: 0,
             happened,
             snapshot,
-        }
-    }
-
-    async fn open_folder(&mut self) {
-        let dir = self.config.dir.clone();
-        let opened = jobs::blocking(move || GameFolder::open(Arc::new(RealFs), &dir)).await;
-        match opened.and_then(|opened| opened.map_err(GameError::Store)) {
-            Ok(folder) => {
-                self.failure = None;
-                self.installed = folder.installed().cloned().map(Arc::new);
-                let state = folder.state();
-                if self.link.is_none()
-                    && let Ok(repository) = state.repository_url.parse()
-                {
-                    self.link = Some(GameLink {
-                        repository,
-                        game: state.game.clone(),
-                        channel: state.channel.clone(),
-                        root: TrustedRoot::Pinned(state.root_sha256),
-                    });
-                }
-                self.folder = Some(folder);
-            }
-            // A launcher that knows where the game comes from can install into a folder that is not there.
-            Err(GameError::Store(StoreError::FolderMissing { .. }))
-                if self.link.is_some() && !self.known_installed => {}
-            // Nor does one that holds a copy which is to be taken over; whether it does is judged then.
-            Err(GameError::Store(StoreError::FolderNotOurs { .. }))
-                if self.link.is_some() && self.config.import.in_place => {}
-            Err(error) => self.failure = Some((Kind::Check, view::failure_phase(&error))),
         }
     }
 
@@ -288,7 +262,8 @@ impl Actor {
     }
 
     fn check_quietly(&mut self) {
-        if self.job.is_none() && self.running.is_none() && self.link.is_some() {
+        let may_write = self.only_to_play.is_none();
+        if may_write && self.job.is_none() && self.running.is_none() && self.link.is_some() {
             let known = self.offer.is_some() || self.installed.is_some();
             self.spawn_job(Kind::Check, known, None);
         }
@@ -297,6 +272,9 @@ impl Actor {
     async fn start_job(&mut self, kind: Kind, reply: Option<Reply>) {
         if self.running.is_some() && kind != Kind::Check && !(kind == Kind::Install && self.is_partial()) {
             return answer(reply, Err(Failure::from(&GameError::Running)));
+        }
+        if let Some(failure) = self.only_to_play.clone() {
+            return answer(reply, Err(failure));
         }
         if let Some(job) = &self.job {
             if job.quiet || (job.kind == Kind::Check && kind != Kind::Check) {

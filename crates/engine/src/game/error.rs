@@ -133,7 +133,7 @@ pub enum GameError {
         path: String,
     },
     /// The system did not start it.
-    #[error("{path} could not be started: {source}")]
+    #[error("{path} could not be started: {source}{}", hint(source))]
     Start {
         /// The program.
         path: String,
@@ -146,6 +146,16 @@ pub enum GameError {
     /// A task of ours ended unexpectedly.
     #[error("internal: {0}")]
     Internal(String),
+}
+
+/// What to look at when the system refuses to start a program whose bytes are right.
+fn hint(source: &std::io::Error) -> &'static str {
+    match source.kind() {
+        std::io::ErrorKind::PermissionDenied => {
+            "; the system lets no program run from there: is the volume mounted without that right, or does a security program hold it back?"
+        }
+        _ => "",
+    }
 }
 
 impl GameError {

@@ -87,8 +87,18 @@ pub(crate) fn program_while_the_rest_comes(dir: &Path) -> Result<Program, GameEr
     program_of(glance.dir(), glance.tree(manifest), manifest)
 }
 
+/// As [`program`], for a user who may not write to the folder and so cannot hold its lock.
+pub(crate) fn program_without_the_lock(dir: &Path) -> Result<Program, GameError> {
+    let glance = glance(dir)?;
+    let manifest = glance.installed().ok_or(GameError::NotInstalled)?;
+    if glance.partial().is_some_and(|partial| !partial.is_playable()) {
+        return Err(GameError::NotPlayableYet);
+    }
+    program_of(glance.dir(), glance.tree(manifest), manifest)
+}
+
 /// Looks until no files are being put in place.
-fn glance(dir: &Path) -> Result<Glance, GameError> {
+pub(crate) fn glance(dir: &Path) -> Result<Glance, GameError> {
     let mut looks = 0;
     loop {
         looks += 1;

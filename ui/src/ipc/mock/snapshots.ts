@@ -209,6 +209,7 @@ export const SNAPSHOTS: Record<string, Snapshot> = {
     { primary: { action: "retry", label: "try_again", enabled: true }, installed: null },
   ),
   repair_offered: state({ kind: "ready" }, { primary: { action: "repair", label: "repair", enabled: true }, secondary: { action: "play", label: "play", enabled: true }, repair_offered: ["art/bridge.pak", "sound/theme.ogg"] }),
+  read_only: state({ kind: "ready" }, { warnings: ["FOLDER_READ_ONLY"] }),
   warned: state({ kind: "ready" }, { warnings: ["CLOCK_WRONG"] }),
   locate: state({ kind: "folder_missing", dir: SETTINGS.dir }, { primary: { action: null, label: "locate", enabled: true } }),
   free_space: state({ kind: "needs_space", need_bytes: 12.4 * GB, have_bytes: 9.1 * GB, dir: SETTINGS.dir }, { primary: { action: null, label: "free_space", enabled: true }, installed: null }),

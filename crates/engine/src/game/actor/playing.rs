@@ -1,6 +1,6 @@
 //! The game's process: started, followed, ended; transfers rest meanwhile.
 
-use super::{Actor, Happened, Reply, Running, answer};
+use super::{Actor, Happened, Reply, Running, answer, folder_failure};
 use crate::game::{
     Outcome,
     error::GameError,
@@ -16,6 +16,9 @@ use tokio::sync::Notify;
 impl Actor {
     pub(super) async fn play(&mut self, reply: Option<Reply>) {
         let Some(reply) = self.play_after_the_job(reply) else { return };
+        if let Some(failure) = self.folder_that_is_not_there() {
+            return answer(reply, Err(failure));
+        }
         match self.start_game().await {
             Ok((stop, since)) => {
                 self.running = Some(Running { since, stop, reply });
@@ -29,6 +32,15 @@ impl Actor {
                 answer(reply, Err(Failure::from(&error)));
             }
         }
+    }
+
+    /// Why there is no folder to play in; one in which another program works may be played in all the same.
+    fn folder_that_is_not_there(&self) -> Option<Failure> {
+        if self.folder.is_some() || self.job.is_some() {
+            return None;
+        }
+        let (_, phase) = self.failure.as_ref()?;
+        (!matches!(phase, Phase::Blocked { .. })).then(|| folder_failure(phase))
     }
 
     async fn start_game(&mut self) -> Result<(Arc<Notify>, Instant), GameError> {
@@ -74,6 +86,10 @@ impl Actor {
 
     /// The program, where a job of ours or of another process works in the folder.
     async fn program_from_outside(&self) -> Result<Program, GameError> {
+        let dir = self.config.dir.clone();
+        if self.only_to_play.is_some() {
+            return jobs::blocking(move || launch::program_without_the_lock(&dir)).await?;
+        }
         let ours = self.job.as_ref().map(|job| job.control.parts.are_coming());
         let theirs = matches!(self.failure, Some((_, Phase::Blocked { .. })));
         match ours {
@@ -81,7 +97,6 @@ impl Actor {
             None if !theirs => return Err(GameError::NotInstalled),
             _ => {}
         }
-        let dir = self.config.dir.clone();
         let found = jobs::blocking(move || launch::program_while_the_rest_comes(&dir)).await?;
         found.map_err(|error| match error {
             // It is whole, so the other program does something else with it.

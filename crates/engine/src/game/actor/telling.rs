@@ -11,6 +11,9 @@ use release::path::GamePath;
 use std::collections::BTreeSet;
 use store::partial::Partial;
 
+/// The warning of a folder in which this user can play and not write.
+const ONLY_TO_PLAY: &str = "FOLDER_READ_ONLY";
+
 impl Actor {
     /// A release stands of which something is still to come.
     pub(super) fn is_partial(&self) -> bool {
@@ -63,6 +66,9 @@ impl Actor {
         snapshot.last_check = self.last_check.map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
         snapshot.last_exit = self.last_exit;
         snapshot.warnings = self.offer.as_ref().map(|offer| offer.warnings.clone()).unwrap_or_default();
+        if self.only_to_play.is_some() {
+            snapshot.warnings.push(ONLY_TO_PLAY.to_owned());
+        }
         self.view_transfer(&mut snapshot);
         snapshot
     }
