@@ -24,6 +24,8 @@ pub const MEMORY_MIB: u64 = 16;
 pub const CPU: f64 = 2.0;
 /// The honest seed alone needs about a second; an attack may add this.
 pub const DELAY_MAX: Duration = Duration::from_secs(12);
+/// A port that a player could have and nobody listens at.
+const NOBODYS_PORT: u16 = 1_025;
 /// Connections that say nothing: more than are let in at once, fewer than the system keeps waiting besides.
 pub const SILENT: usize = 150;
 
@@ -244,7 +246,8 @@ impl Toll {
 pub fn tell_of_nobody(line: &mut Line, messages: u32) {
     let first = u32::from(Ipv4Addr::new(127, 1, 0, 0));
     for message in 0..messages {
-        let host = |number| SocketAddr::new(Ipv4Addr::from(first + message * 50 + number).into(), 9);
+        let host =
+            |number| SocketAddr::new(Ipv4Addr::from(first + message * 50 + number).into(), NOBODYS_PORT);
         let payload = Pex { added: (1..=50).map(host).collect(), dropped: vec![] }.encode();
         if !line.say(&Message::Extended { id: UT_PEX, payload }) {
             break;

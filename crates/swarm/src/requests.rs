@@ -172,8 +172,8 @@ impl Swarm {
         }
         if partial.only == Only::This(source) {
             // Its blocks are of no use without the rest from the same hand.
-            partial.discard_from(|_| true);
             partial.only = Only::One;
+            self.waste_from(piece, |_| true);
         }
         self.generation += 1;
         self.settle(piece);
