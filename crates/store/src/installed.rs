@@ -2,7 +2,7 @@
 //!
 //! Invariant: only content files of the manifest, only while they look as they did when they were
 //! verified, never through a link. A changed file is an error until somebody checks it again: one whose length, times or
-//! identity differ, and one that anything happened to since it was opened, whatever times it bears.
+//! identity differ, and one that anything happened to since it was opened first, whatever times it bears.
 
 use crate::{
     disk::read_full,
@@ -43,6 +43,8 @@ struct Served {
 #[derive(Debug, Default)]
 struct Open {
     files: BTreeMap<usize, Held>,
+    /// How each file looked when it was opened first. Kept when it is closed, so that what happens meanwhile shows.
+    seen: BTreeMap<usize, Meta>,
     clock: u64,
 }
 
@@ -163,7 +165,7 @@ impl InstalledTree {
         let changed = || StoreError::Changed { path: served.path.clone() };
         let opened: Arc<dyn File> = self.tree.open(&served.path)?.ok_or_else(changed)?.into();
         let meta = opened.meta().at(&self.tree.at(&served.path))?;
-        if meta.stamp != served.stamp {
+        if meta.stamp != served.stamp || *open.seen.entry(file).or_insert(meta) != meta {
             return Err(changed());
         }
         let handle = Handle { file: opened, meta };
