@@ -3,8 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a failed expectation ends the test")]
 
 use proof::Line;
-use sim::{Conduct, Content, NodeId, NodeSpec, Start, World};
-use std::net::{IpAddr, SocketAddr};
+use sim::{Conduct, Content, Disk, NodeId, NodeSpec, Start, World};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 use swarm::{Event, Time};
 
 const KIB: u64 = 1024;
@@ -143,7 +146,7 @@ fn nineteen_of_twenty_lie() {
 fn all_of_them_lie_and_the_origin_stands() {
     for conduct in [Conduct::FalseBlocks, Conduct::TrueThenFalse { blocks: 100 }] {
         let mut siege = Siege::lay(9, 32 * MIB, PIECE / 8, 0, &[(20, conduct)]);
-        siege.world.add_origin(4 * MIB, std::time::Duration::from_millis(20));
+        siege.world.add_origin(4 * MIB, Duration::from_millis(20));
         siege.lift(600);
     }
 }
@@ -165,7 +168,32 @@ fn all_of_them_lie_and_there_is_no_origin() {
     let ticks = siege.world.ticks(siege.player) - ticks;
     assert!(ticks <= 600 * 4, "{ticks} ticks in ten minutes are a busy loop");
     let late = siege.world.add(seed(Conduct::Honest));
-    siege.world.introduce(siege.player, &[late], std::time::Duration::ZERO);
+    siege.world.introduce(siege.player, &[late], Duration::ZERO);
     siege.honest.push(late);
     siege.lift(1_800);
+}
+
+/// Fast lines, disks that take their time, and an honest seed that comes when everything was asked of liars: a block that
+/// was asked of one who may not give it any more, because its piece is to come from one hand, is asked for again. The run
+/// of seed 200 stood still for ever.
+#[test]
+fn a_block_asked_of_one_who_may_not_give_it_any_more_is_asked_for_again() {
+    for number in 190..230 {
+        let mut world =
+            World::new(Content::new(PIECE, &[32 * MIB, 100_000], number).unwrap(), 1_000 + number);
+        let write_time = Duration::from_micros(200 + 50 * (number % 40));
+        let delay = Duration::from_micros(20 + number % 7);
+        let disk = Disk { write_time, ..Disk::default() };
+        let fast = NodeSpec { up: 200 * MIB, down: 200 * MIB, delay, disk, ..NodeSpec::default() };
+        let player = world.add(fast.clone());
+        let liar =
+            NodeSpec { start: Start::Complete, conduct: Conduct::FalseBlocks, ..fast.clone() };
+        let liars: Vec<NodeId> = (0..9).map(|_| world.add(liar.clone())).collect();
+        world.introduce(player, &liars, Duration::ZERO);
+        world.run_until(Time::from_millis(20 + number % 90), World::all_complete);
+        let honest = world.add(NodeSpec { start: Start::Complete, ..fast });
+        world.introduce(player, &[honest], Duration::ZERO);
+        let done = world.run_to_completion(Time::from_secs(40));
+        assert!(done, "seed {number}: {:#?}", world.stats(player));
+    }
 }

@@ -245,6 +245,9 @@ impl Swarm {
         };
         let Arrival::Fresh { others } = arrival else {
             self.totals.wasted_bytes += bytes;
+            // It was asked for while anybody might give the piece, and now one source alone may: nothing will come of
+            // that request any more, so the block must not go on waiting for it.
+            self.unask(source, piece, block);
             return false;
         };
         if let Some(data) = data {
