@@ -147,6 +147,17 @@ impl Siege {
         TorrentPeer::start(&person, &self.share.torrent, &folder, &[], &options)
     }
 
+    /// So many honest seeds that come to the victim by themselves, each as fast as it can.
+    #[must_use]
+    pub fn honest_crowd(&self, seeds: usize) -> Vec<TorrentPeer> {
+        let options = ["--trust", "--stay"];
+        let seed = |number| {
+            let (person, folder) = (self.share.person(&format!("honest-{number}")), self.share.seed_dir());
+            TorrentPeer::start(&person, &self.share.torrent, &folder, &[&self.victim.listen], &options)
+        };
+        (0..seeds).map(seed).collect()
+    }
+
     /// Somebody tells the victim of `peer`, by peer exchange.
     #[must_use]
     pub fn introduce(&self, peer: &str) -> Line {
@@ -162,6 +173,12 @@ impl Siege {
         let started = Instant::now();
         self.victim.complete(LIMIT);
         self.reckon(started.elapsed())
+    }
+
+    /// Everything has arrived already.
+    #[must_use]
+    pub fn hold_out_completed(self) -> Toll {
+        self.reckon(Duration::ZERO)
     }
 
     /// The honest seed comes; everything must arrive.
