@@ -13,6 +13,14 @@ pub fn peak_memory(process: u32) -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
+/// Memory of its own that it has in use now, bytes: without files that are mapped, which other programs share.
+#[must_use]
+pub fn own_memory(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
+
 /// Processor time it has used, seconds.
 #[must_use]
 pub fn cpu_seconds(process: u32) -> f64 {

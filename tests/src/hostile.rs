@@ -3,9 +3,10 @@
 //! It knows the torrent it attacks. Nothing here asserts how the victim reacts; every wait has a bound.
 
 use release::{layout::Layout, metainfo::Metainfo};
+use socket2::{Domain, Socket, Type};
 use std::{
     io::{ErrorKind, Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{IpAddr, SocketAddr, TcpStream},
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -54,7 +55,22 @@ impl Hostile {
     /// The same under a given peer id; `None` if the victim does not answer with a handshake.
     #[must_use]
     pub fn dial_as(&self, victim: &str, peer_id: [u8; 20]) -> Option<Line> {
-        let mut stream = connect(victim);
+        self.greet(connect(victim), peer_id)
+    }
+
+    /// The same from an address of this machine.
+    #[must_use]
+    pub fn dial_from(&self, here: IpAddr, victim: &str) -> Option<Line> {
+        let mut peer_id = *b"-XX0003-000000000000";
+        peer_id[8..].fill_with(|| fastrand::alphanumeric() as u8);
+        let socket = Socket::new(Domain::for_address((here, 0).into()), Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((here, 0)).into()).unwrap();
+        let victim: SocketAddr = victim.parse().unwrap();
+        socket.connect_timeout(&victim.into(), CONNECT_LIMIT).ok()?;
+        self.greet(patient(socket.into()), peer_id)
+    }
+
+    fn greet(&self, mut stream: TcpStream, peer_id: [u8; 20]) -> Option<Line> {
         stream.write_all(&Handshake::new(self.infohash, peer_id).encode()).ok()?;
         let mut answer = [0; HANDSHAKE_LEN];
         stream.read_exact(&mut answer).ok()?;
@@ -68,7 +84,11 @@ impl Hostile {
 #[must_use]
 pub fn connect(victim: &str) -> TcpStream {
     let address: SocketAddr = victim.parse().unwrap();
-    let stream = TcpStream::connect_timeout(&address, CONNECT_LIMIT).unwrap();
+    patient(TcpStream::connect_timeout(&address, CONNECT_LIMIT).unwrap())
+}
+
+/// Says each word at once, and waits for none for ever.
+fn patient(stream: TcpStream) -> TcpStream {
     stream.set_nodelay(true).unwrap();
     stream.set_read_timeout(Some(CONNECT_LIMIT)).unwrap();
     stream.set_write_timeout(Some(CONNECT_LIMIT)).unwrap();

@@ -11,6 +11,7 @@ pub mod child;
 pub mod cost;
 pub mod desktop;
 pub mod hostile;
+pub mod liar;
 pub mod libtorrent;
 pub mod muster;
 pub mod netns;

@@ -24,6 +24,8 @@ pub const MEMORY_MIB: u64 = 16;
 pub const CPU: f64 = 2.0;
 /// The honest seed alone needs about a second; an attack may add this.
 pub const DELAY_MAX: Duration = Duration::from_secs(12);
+/// A port that a player could have and nobody listens at.
+const NOBODYS_PORT: u16 = 1_025;
 /// Connections that say nothing: more than are let in at once, fewer than the system keeps waiting besides.
 pub const SILENT: usize = 150;
 
@@ -145,6 +147,17 @@ impl Siege {
         TorrentPeer::start(&person, &self.share.torrent, &folder, &[], &options)
     }
 
+    /// So many honest seeds that come to the victim by themselves, each as fast as it can.
+    #[must_use]
+    pub fn honest_crowd(&self, seeds: usize) -> Vec<TorrentPeer> {
+        let options = ["--trust", "--stay"];
+        let seed = |number| {
+            let (person, folder) = (self.share.person(&format!("honest-{number}")), self.share.seed_dir());
+            TorrentPeer::start(&person, &self.share.torrent, &folder, &[&self.victim.listen], &options)
+        };
+        (0..seeds).map(seed).collect()
+    }
+
     /// Somebody tells the victim of `peer`, by peer exchange.
     #[must_use]
     pub fn introduce(&self, peer: &str) -> Line {
@@ -160,6 +173,12 @@ impl Siege {
         let started = Instant::now();
         self.victim.complete(LIMIT);
         self.reckon(started.elapsed())
+    }
+
+    /// Everything has arrived already.
+    #[must_use]
+    pub fn hold_out_completed(self) -> Toll {
+        self.reckon(Duration::ZERO)
     }
 
     /// The honest seed comes; everything must arrive.
@@ -244,7 +263,8 @@ impl Toll {
 pub fn tell_of_nobody(line: &mut Line, messages: u32) {
     let first = u32::from(Ipv4Addr::new(127, 1, 0, 0));
     for message in 0..messages {
-        let host = |number| SocketAddr::new(Ipv4Addr::from(first + message * 50 + number).into(), 9);
+        let host =
+            |number| SocketAddr::new(Ipv4Addr::from(first + message * 50 + number).into(), NOBODYS_PORT);
         let payload = Pex { added: (1..=50).map(host).collect(), dropped: vec![] }.encode();
         if !line.say(&Message::Extended { id: UT_PEX, payload }) {
             break;

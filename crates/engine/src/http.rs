@@ -4,15 +4,21 @@
 
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use reqwest::{Client, ClientBuilder, Response, StatusCode, dns::Resolve, header, redirect};
 use std::{net::IpAddr, sync::Arc, time::Duration};
+use tokio::time::Instant;
 use url::Url;
 
 /// Time to a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time between two bytes.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// A document that comes slower than this is given up, once it had some time: a server that sends a byte now and then, which
+/// no time between bytes tells from a slow line, would keep us from asking another, or from saying that there is none.
+const DOCUMENT_RATE_MIN: u64 = 1024;
+/// The time that every document has.
+const DOCUMENT_GRACE: Duration = Duration::from_secs(60);
 /// Redirects followed, all within one host.
 const REDIRECTS_MAX: usize = 5;
 /// A server that wants to be left alone for longer is asked again after this.
@@ -205,18 +211,37 @@ pub(crate) fn is_html(headers: &header::HeaderMap) -> bool {
 }
 
 async fn collect(url: &Url, response: Response, limit: u64) -> Result<Bytes, HttpError> {
-    let too_large = || HttpError::TooLarge { url: url.to_string(), limit };
     if response.content_length().is_some_and(|length| length > limit) {
-        return Err(too_large());
+        return Err(HttpError::TooLarge { url: url.to_string(), limit });
     }
+    let stream = response.bytes_stream().map(|part| part.map_err(|e| HttpError::from_reqwest(url, &e)));
+    gather(url, std::pin::pin!(stream), limit).await
+}
+
+/// Whether a document comes too slowly to be waited for.
+fn drips(bytes: u64, took: Duration) -> bool {
+    took > DOCUMENT_GRACE && bytes < took.as_secs() * DOCUMENT_RATE_MIN
+}
+
+/// Puts the parts of a body together while they are few enough and come fast enough.
+async fn gather(
+    url: &Url,
+    mut parts: impl Stream<Item = Result<Bytes, HttpError>> + Unpin,
+    limit: u64,
+) -> Result<Bytes, HttpError> {
+    let started = Instant::now();
     let mut body = BytesMut::new();
-    let mut stream = response.bytes_stream();
-    while let Some(part) = stream.next().await {
-        let part = part.map_err(|e| HttpError::from_reqwest(url, &e))?;
+    while let Some(part) = parts.next().await {
+        let part = part?;
         if (body.len() + part.len()) as u64 > limit {
-            return Err(too_large());
+            return Err(HttpError::TooLarge { url: url.to_string(), limit });
         }
         body.extend_from_slice(&part);
+        let took = started.elapsed();
+        if drips(body.len() as u64, took) {
+            let reason = format!("only {} bytes came in {} seconds", body.len(), took.as_secs());
+            return Err(HttpError::Unreachable { url: url.to_string(), reason });
+        }
     }
     Ok(body.freeze())
 }
@@ -262,5 +287,29 @@ mod tests {
         check(&[(header::RETRY_AFTER, "soon")], None);
         check(&[(header::RETRY_AFTER, "-1")], None);
         check(&[], None);
+    }
+
+    /// A server that sends a byte now and then is told from a slow line.
+    #[test]
+    fn a_document_that_drips_is_given_up_and_one_over_a_slow_line_is_not() {
+        for (bytes, seconds, given_up) in [
+            (0, 60, false),
+            (3, 61, true),
+            (20, 600, true),
+            (61 * 1024, 61, false),
+            (2_000_000, 1_800, false),
+            (1_000_000, 1_800, true),
+        ] {
+            assert_eq!(drips(bytes, Duration::from_secs(seconds)), given_up, "{bytes} in {seconds} s");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_document_without_end_stops_at_its_bound() {
+        let url = Url::parse("http://origin.example/timestamp.json").expect("a URL");
+        let part = || Ok(Bytes::from_static(&[b' '; 65_536]));
+        let endless = futures_util::stream::iter(std::iter::repeat_with(part));
+        let gathered = gather(&url, endless, 1 << 20).await;
+        assert!(matches!(gathered, Err(HttpError::TooLarge { .. })), "{gathered:?}");
     }
 }

@@ -2,7 +2,7 @@
 //! torrent that is a single file of that name.
 //!
 //! Files are written in place, as other clients do; nothing here is a game folder. No link is
-//! followed below the download folder.
+//! followed below the download folder, also none that is put there while the torrent runs.
 
 use crate::piece_store::{PieceStore, PieceStoreError};
 use release::{
@@ -12,7 +12,7 @@ use release::{
     metainfo::Metainfo,
 };
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fmt, io,
     path::{Path, PathBuf},
     sync::{
@@ -20,7 +20,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
-use store::fs::{File, Fs, Kind};
+use store::fs::{Access, File, Fs};
 use swarm::Bitfield;
 
 /// Files kept open.
@@ -31,7 +31,10 @@ const CHECK_BYTES: usize = 1 << 20;
 /// See the module.
 pub struct TorrentFolder {
     fs: Arc<dyn Fs>,
-    root: PathBuf,
+    /// The download folder.
+    dir: PathBuf,
+    /// The torrent's name in it.
+    name: String,
     layout: Arc<Layout>,
     /// The single file lies at `root` itself.
     single_file: bool,
@@ -41,8 +44,6 @@ pub struct TorrentFolder {
 #[derive(Default)]
 struct Open {
     files: BTreeMap<usize, (u64, Arc<dyn File>)>,
-    /// Folders known to be folders.
-    folders: BTreeSet<PathBuf>,
     clock: u64,
 }
 
@@ -61,7 +62,8 @@ impl TorrentFolder {
     pub fn new(fs: Arc<dyn Fs>, dir: &Path, metainfo: &Metainfo) -> Self {
         Self {
             fs,
-            root: dir.join(&metainfo.name),
+            dir: dir.to_owned(),
+            name: metainfo.name.clone(),
             layout: Arc::new(metainfo.layout.clone()),
             single_file: metainfo.is_single_file(),
             open: Mutex::default(),
@@ -170,10 +172,13 @@ impl TorrentFolder {
     }
 
     fn path(&self, file: usize) -> PathBuf {
-        if self.single_file {
-            return self.root.clone();
-        }
-        self.layout.files()[file].path.components().fold(self.root.clone(), |path, part| path.join(part))
+        self.names(file).into_iter().fold(self.dir.clone(), |path, name| path.join(name))
+    }
+
+    /// The names that lead to a file from the download folder on.
+    fn names(&self, file: usize) -> Vec<&str> {
+        let within = self.layout.files()[file].path.components().filter(|_| !self.single_file);
+        std::iter::once(self.name.as_str()).chain(within).collect()
     }
 
     fn file(&self, file: usize, create: bool) -> Result<Arc<dyn File>, PieceStoreError> {
@@ -186,11 +191,11 @@ impl TorrentFolder {
         }
         let path = self.path(file);
         let failed = |error| PieceStoreError::from_io(path.display(), error);
-        self.folders_of(file, create, &mut open.folders).map_err(failed)?;
+        let open_for = |access| self.fs.open_beneath(&self.dir, &self.names(file), access);
         // Opened for both at once where writing is possible: a piece is served right after it came.
-        let opened: Arc<dyn File> = match self.fs.open_write_existing(&path, create) {
+        let opened: Arc<dyn File> = match open_for(if create { Access::Create } else { Access::Write }) {
             Err(error) if !create && error.kind() == io::ErrorKind::PermissionDenied => {
-                self.fs.open(&path).map_err(failed)?.into()
+                open_for(Access::Read).map_err(failed)?.into()
             }
             opened => opened.map_err(failed)?.into(),
         };
@@ -200,48 +205,6 @@ impl TorrentFolder {
         }
         open.files.insert(file, (clock, Arc::clone(&opened)));
         Ok(opened)
-    }
-
-    /// Makes sure that every folder above a file is a folder and no link.
-    fn folders_of(&self, file: usize, create: bool, known: &mut BTreeSet<PathBuf>) -> io::Result<()> {
-        if self.single_file {
-            return Ok(());
-        }
-        let mut folder = self.root.clone();
-        let mut parts: Vec<&str> = self.layout.files()[file].path.components().collect();
-        parts.pop();
-        for part in std::iter::once(None).chain(parts.into_iter().map(Some)) {
-            if let Some(part) = part {
-                folder.push(part);
-            }
-            if known.contains(&folder) {
-                continue;
-            }
-            match self.fs.lstat(&folder) {
-                Ok(meta) if meta.kind == Kind::Dir => {}
-                Ok(_) => return Err(io::Error::other("something that is no folder stands in the way")),
-                Err(error) if error.kind() == io::ErrorKind::NotFound && create => {
-                    self.fs.create_dir(&folder)?
-                }
-                Err(error) => return Err(error),
-            }
-            known.insert(folder.clone());
-        }
-        Ok(())
-    }
-}
-
-/// Opening for writing creates; a reader must not.
-trait OpenExisting {
-    fn open_write_existing(&self, path: &Path, create: bool) -> io::Result<Box<dyn File>>;
-}
-
-impl OpenExisting for Arc<dyn Fs> {
-    fn open_write_existing(&self, path: &Path, create: bool) -> io::Result<Box<dyn File>> {
-        if !create {
-            self.lstat(path)?;
-        }
-        self.open_write(path)
     }
 }
 
@@ -292,6 +255,9 @@ impl PieceStore for TorrentFolder {
 
 impl fmt::Debug for TorrentFolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TorrentFolder").field("root", &self.root).finish_non_exhaustive()
+        f.debug_struct("TorrentFolder")
+            .field("dir", &self.dir)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }

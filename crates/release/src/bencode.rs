@@ -1,9 +1,9 @@
 //! Bencode (BEP 3), canonical only: keys sorted and unique, integers without leading zeros.
 //!
 //! Values borrow from the input, and know their span in it, so that an infohash is taken over the
-//! bytes as they came. Depth is bounded; sizes are bounded by the input's own length.
+//! bytes as they came. Depth and the number of values are bounded, sizes by the input's own length.
 
-use crate::limits::BENCODE_DEPTH_MAX;
+use crate::limits::{BENCODE_DEPTH_MAX, BENCODE_VALUES_MAX};
 
 /// A decoded value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,9 @@ pub enum BencodeError {
     /// Nested deeper than the bound.
     #[error("nested too deep at byte {0}")]
     Depth(usize),
+    /// More values than the bound.
+    #[error("too many values at byte {0}")]
+    Count(usize),
     /// Bytes after the value.
     #[error("bytes after the value at {0}")]
     Trailing(usize),
@@ -63,7 +66,7 @@ impl<'a> Value<'a> {
     /// # Errors
     /// [`BencodeError`] with the place.
     pub fn decode_prefix(input: &'a [u8]) -> Result<(Self, &'a [u8]), BencodeError> {
-        let mut reader = Reader { input, at: 0 };
+        let mut reader = Reader { input, at: 0, values: 0 };
         let value = reader.value(0)?;
         Ok((value, &input[reader.at..]))
     }
@@ -123,6 +126,7 @@ impl<'a> Dict<'a> {
 struct Reader<'a> {
     input: &'a [u8],
     at: usize,
+    values: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -130,6 +134,10 @@ impl<'a> Reader<'a> {
         if depth > BENCODE_DEPTH_MAX {
             return Err(BencodeError::Depth(self.at));
         }
+        if self.values >= BENCODE_VALUES_MAX {
+            return Err(BencodeError::Count(self.at));
+        }
+        self.values += 1;
         match self.peek()? {
             b'i' => self.integer().map(Value::Integer),
             b'0'..=b'9' => self.string().map(Value::Bytes),

@@ -2,6 +2,9 @@
 
 /// Deepest nesting that [`crate::bencode`] follows. A v2 file tree nests once per folder.
 pub const BENCODE_DEPTH_MAX: usize = 64;
+/// Most values in one bencoded document. A `.torrent` has six a file and one a folder; each takes twenty times the two bytes
+/// that the shortest has.
+pub const BENCODE_VALUES_MAX: usize = 2_000_000;
 /// Largest `.torrent` that is read, in bytes: 200,000 files with long names fit.
 pub const METAINFO_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Largest manifest that is read, in bytes.

@@ -8,8 +8,11 @@ use crate::{
     metainfo::{Metainfo, MetainfoError, check_collisions},
     path::GamePath,
 };
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use serde::{
+    Deserialize, Serialize,
+    de::{Error as _, SeqAccess, Visitor},
+};
+use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
 /// The only format this version reads.
 pub const FORMAT: u32 = 1;
@@ -28,9 +31,10 @@ pub struct Manifest {
     /// Bytes of a piece.
     pub piece_length: u32,
     /// Files in the order of the tree.
+    #[serde(deserialize_with = "bounded")]
     pub files: Vec<ManifestFile>,
     /// Folders without files that the game expects.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded")]
     pub empty_dirs: Vec<GamePath>,
     /// How to start the game, by platform (`linux-x86_64`, `windows-x86_64`, `macos-aarch64`, …).
     #[serde(default)]
@@ -239,6 +243,36 @@ impl Manifest {
         let at = self.files.binary_search_by(|file| file.path.cmp(path)).ok()?;
         self.files.get(at)
     }
+}
+
+/// A list that may be as long as a release has files: what is longer is refused before it fills the memory.
+fn bounded<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct Bounded<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Bounded<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a list of at most {FILES_MAX}")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut items = Vec::new();
+            while let Some(item) = list.next_element()? {
+                if items.len() >= FILES_MAX {
+                    return Err(A::Error::invalid_length(items.len() + 1, &self));
+                }
+                items.push(item);
+            }
+            Ok(items)
+        }
+    }
+
+    deserializer.deserialize_seq(Bounded(PhantomData))
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

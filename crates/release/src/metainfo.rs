@@ -267,24 +267,34 @@ fn texts(value: &Value, field: &'static str) -> Result<Vec<String>, MetainfoErro
 /// # Errors
 /// [`MetainfoError::Collision`] with both paths.
 pub fn check_collisions<'a>(paths: impl Iterator<Item = &'a GamePath>) -> Result<(), MetainfoError> {
-    let mut seen: BTreeMap<String, (GamePath, bool)> = BTreeMap::new();
-    for path in paths {
-        if let Some((other, _)) = seen.insert(path.folded(), (path.clone(), true)) {
-            return Err(MetainfoError::Collision(other, path.clone()));
-        }
-        let mut folder = path.parent();
-        while let Some(parent) = folder {
-            match seen.get(&parent.folded()) {
-                Some((other, is_file)) if *is_file || *other != parent => {
-                    return Err(MetainfoError::Collision(other.clone(), path.clone()));
-                }
-                Some(_) => break,
-                None => drop(seen.insert(parent.folded(), (parent.clone(), false))),
-            }
-            folder = parent.parent();
+    // In the order of folded trees whatever collides stands side by side. No path has a NUL, which comes before all else.
+    let in_tree = |path: &'a GamePath| (path.folded().replace('/', "\0"), path);
+    let mut folded: Vec<(String, &GamePath)> = paths.map(in_tree).collect();
+    folded.sort_unstable();
+    for two in folded.windows(2) {
+        let [(one_folded, one), (other_folded, other)] = two else { continue };
+        if collide(one_folded, one, other_folded, other) {
+            return Err(MetainfoError::Collision((*one).clone(), (*other).clone()));
         }
     }
     Ok(())
+}
+
+/// Whether two paths are one somewhere, or need folders that are, or the first stands where the second needs a folder. The
+/// first comes before the second in the order of folded trees.
+fn collide(one_folded: &str, one: &GamePath, other_folded: &str, other: &GamePath) -> bool {
+    let mut others = other_folded.split('\0').zip(other.components());
+    for (folded, name) in one_folded.split('\0').zip(one.components()) {
+        match others.next() {
+            Some((other_folded, other_name)) if other_folded == folded => {
+                if other_name != name {
+                    return true;
+                }
+            }
+            _ => return false,
+        }
+    }
+    true
 }
 
 fn build_info(name: &str, layout: &Layout) -> Vec<u8> {

@@ -20,7 +20,7 @@ pub enum PathError {
     /// Empty path or component, or a leading, trailing or doubled separator.
     #[error("{0:?}: empty path component")]
     Empty(String),
-    /// `.` or `..` as a component.
+    /// `.` or `..` as a component, or a component that begins with `..` (macOS reads forks of a file by `..namedfork`).
     #[error("{0:?}: leaves or repeats a folder")]
     Dots(String),
     /// A character that some system cannot store or reads as something else.
@@ -32,14 +32,17 @@ pub enum PathError {
     /// The component ends in a dot or a space, which Windows drops.
     #[error("{0:?}: a component ends in a dot or a space")]
     TrailingDotOrSpace(String),
+    /// A name that Windows makes up for a longer one (`PROGRA~1`), so it may be another file.
+    #[error("{0:?}: {1:?} may be the short name of another file on Windows")]
+    ShortName(String, String),
     /// Not in Unicode normalization form C.
     #[error("{0:?}: not in Unicode form NFC")]
     NotNormalized(String),
     /// Longer than the bounds in [`crate::limits`].
     #[error("{0:?}: too long or too deep")]
     TooLong(String),
-    /// Under `.muster`, which is ours.
-    #[error("{0:?}: .muster is reserved")]
+    /// Under `.muster`, which is ours, or where files of the player's are moved that stood in the way.
+    #[error("{0:?}: .muster and muster-moved-… are reserved")]
     Reserved(String),
 }
 
@@ -59,7 +62,8 @@ impl GamePath {
         for component in text.split('/') {
             check_component(component).map_err(|fault| fault.with(own(), component))?;
         }
-        if fold(text.split('/').next().unwrap_or_default()) == ".muster" {
+        let top = fold(text.split('/').next().unwrap_or_default());
+        if top == STATE_FOLDER || top.starts_with(MOVED_FOLDER) {
             return Err(PathError::Reserved(own()));
         }
         Ok(Self(own()))
@@ -107,9 +111,14 @@ impl GamePath {
     }
 }
 
-/// Case and normalization folded away: upper then lower catches what one pass leaves (ſ, ß).
+/// Our state, and the beginning of the folder that takes what stood in the way, at the top of a game folder.
+const STATE_FOLDER: &str = ".muster";
+const MOVED_FOLDER: &str = "muster-moved-";
+
+/// Case and normalization folded away. Lower before upper catches what has a capital only (ẞ is SS as ß is), upper before
+/// lower what has several small letters (ſ, ς).
 fn fold(text: &str) -> String {
-    text.to_uppercase().to_lowercase().nfc().collect()
+    text.to_lowercase().to_uppercase().to_lowercase().nfc().collect()
 }
 
 enum Fault {
@@ -117,6 +126,7 @@ enum Fault {
     Dots,
     Character(char),
     Device,
+    ShortName,
     Trailing,
     Long,
 }
@@ -128,6 +138,7 @@ impl Fault {
             Fault::Dots => PathError::Dots(path),
             Fault::Character(c) => PathError::Character(path, c),
             Fault::Device => PathError::Device(path, component.to_owned()),
+            Fault::ShortName => PathError::ShortName(path, component.to_owned()),
             Fault::Trailing => PathError::TrailingDotOrSpace(path),
             Fault::Long => PathError::TooLong(path),
         }
@@ -138,7 +149,7 @@ fn check_component(component: &str) -> Result<(), Fault> {
     if component.is_empty() {
         return Err(Fault::Empty);
     }
-    if component == "." || component == ".." {
+    if component == "." || component.starts_with("..") {
         return Err(Fault::Dots);
     }
     if component.len() > COMPONENT_BYTES_MAX {
@@ -153,14 +164,36 @@ fn check_component(component: &str) -> Result<(), Fault> {
     if is_device(component) {
         return Err(Fault::Device);
     }
+    if is_short_name(component) {
+        return Err(Fault::ShortName);
+    }
     Ok(())
+}
+
+/// Whether Windows could have made this name up for a longer one: up to eight characters that end in a tilde and digits, and
+/// up to three after a dot. `MUSTER~1` would be our own state folder, `LONGNA~1.TXT` another file of the release.
+fn is_short_name(component: &str) -> bool {
+    let (stem, extension) = component.rsplit_once('.').unwrap_or((component, ""));
+    let Some((_, number)) = stem.rsplit_once('~') else { return false };
+    let numbered = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    numbered && stem.chars().count() <= 8 && extension.chars().count() <= 3
 }
 
 /// Characters that all three systems store as they are and no reader takes for a direction change.
 fn is_portable(c: char) -> bool {
-    let invisible = matches!(c,
-        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-        | '\u{fff0}'..='\u{ffff}' | '\u{00ad}' | '\u{e000}'..='\u{f8ff}');
+    // What Unicode lets a renderer leave out (Default_Ignorable_Code_Point), which ext4, HFS+ and people do when they
+    // compare names; marks of direction among them.
+    let ignorable = matches!(c,
+        '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff0}'..='\u{ffff}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}');
+    // Ends of lines and paragraphs, private use (systems keep characters there that Windows cannot), and what is no
+    // character at all.
+    let unusable = matches!(c, '\u{2028}' | '\u{2029}' | '\u{e000}'..='\u{f8ff}' | '\u{fdd0}'..='\u{fdef}' | '\u{f0000}'..)
+        || u32::from(c) & 0xfffe == 0xfffe;
+    let invisible = ignorable || unusable;
     !c.is_control() && !invisible && !matches!(c, '<' | '>' | ':' | '"' | '\\' | '|' | '?' | '*' | '/')
 }
 
@@ -227,6 +260,11 @@ mod tests {
             "日本/語.bin",
             "console.log",
             "com/port",
+            "a~1b",
+            "backup~",
+            "longer-name~1",
+            "data/muster-moved-2026",
+            "a/.muster",
         ] {
             assert_eq!(GamePath::parse(good).map(|p| p.as_str().to_owned()), Ok(good.to_owned()));
         }
@@ -271,6 +309,18 @@ mod tests {
             &long,
             &deep,
             "a\nb",
+            "a\u{61c}b",
+            "a\u{2028}b",
+            "a\u{fe0f}",
+            "a\u{fdd0}",
+            "a\u{1ffff}",
+            "PROGRA~1",
+            "data/longn~12.txt",
+            "MUSTER~1/state.json",
+            "file/..namedfork/rsrc",
+            "...x",
+            "muster-moved-2026-01-01/save",
+            "Muster-Moved-x",
         ] {
             assert!(GamePath::parse(bad).is_err(), "{bad:?} must be refused");
         }
@@ -281,6 +331,11 @@ mod tests {
     fn order_is_that_of_the_file_tree() {
         let [a, b, c] = ["a/b", "a.b", "a/c"].map(|p| GamePath::parse(p).expect("good"));
         assert!(a < b && c < b && a < c);
+        for same in [["Straße", "STRASSE"], ["Straẞe", "straße"], ["ﬁ", "FI"], ["ΌΣΟΣ", "όσος"], ["ſo", "SO"]]
+        {
+            let [one, other] = same.map(|path| GamePath::parse(path).expect("good").folded());
+            assert_eq!(one, other, "{same:?}");
+        }
         assert_eq!(
             GamePath::parse("Straße").expect("good").folded(),
             GamePath::parse("STRASSE").expect("good").folded()

@@ -23,6 +23,18 @@ pub enum Conduct {
     Honest,
     /// Sends false blocks and refuses to name leaves.
     FalseBlocks,
+    /// Gives so many true blocks, and then false ones alone; names no leaves.
+    TrueThenFalse {
+        /// Blocks that are true.
+        blocks: u32,
+    },
+    /// One block of so many is false; names no leaves.
+    OneFalseOf {
+        /// Blocks of which the last is false.
+        blocks: u32,
+    },
+    /// Gives true blocks, and false hashes to whoever asks for any.
+    FalseProofs,
     /// Says it has everything and rejects every request.
     ClaimsAll,
     /// Says it has everything, takes requests, and answers none.
@@ -31,6 +43,24 @@ pub enum Conduct {
     ChokesForever,
     /// Sends one byte a second.
     Trickles,
+}
+
+impl Conduct {
+    /// Whether it sends false blocks, sooner or later.
+    #[must_use]
+    pub fn lies(self) -> bool {
+        matches!(self, Self::FalseBlocks | Self::TrueThenFalse { .. } | Self::OneFalseOf { .. })
+    }
+
+    /// Whether the block that it sends after so many others is false.
+    pub(crate) fn lies_now(self, sent: u32) -> bool {
+        match self {
+            Self::FalseBlocks => true,
+            Self::TrueThenFalse { blocks } => sent >= blocks,
+            Self::OneFalseOf { blocks } => (sent + 1).is_multiple_of(blocks.max(1)),
+            _ => false,
+        }
+    }
 }
 
 /// A node's disk.

@@ -26,8 +26,10 @@ mod transport;
 use http::HttpOrigin;
 pub use tracker::TrackerSpec;
 
-/// Addresses of nodes count up from here; they are of the internet for the swarm.
+/// Addresses of nodes count up from here, each in a network of its own; they are of the internet for the swarm.
 const FIRST_ADDR: u32 = 0x3000_0000;
+/// From one to the next: a /24.
+const NETWORK: u32 = 256;
 const PORT: u16 = 6881;
 
 /// A player or seed, by its number.
@@ -49,6 +51,12 @@ struct Node {
     is_pumping: bool,
     disk_free_at: Time,
     disk_bytes: u64,
+    /// Blocks that went onto its line.
+    blocks_sent: u32,
+    /// One of them was false.
+    lied: bool,
+    /// How often its swarm was called because its time had come.
+    ticks: u64,
     events: Vec<(Time, Event)>,
     completed: Option<Time>,
     ticking_at: Option<Time>,
@@ -196,8 +204,8 @@ impl World {
 
     fn add_later(&mut self, spec: NodeSpec) -> NodeId {
         let id = NodeId(self.nodes.len());
-        let number = u32::try_from(id.0).unwrap_or(u32::MAX);
-        let addr = SocketAddr::new(IpAddr::V4(Ipv4Addr::from(FIRST_ADDR + number)), PORT);
+        let number = u32::try_from(id.0).unwrap_or(0);
+        let addr = SocketAddr::new(IpAddr::V4(Ipv4Addr::from(FIRST_ADDR + number * NETWORK)), PORT);
         let pieces = self.content.layout.piece_count();
         let mut have = Bitfield::empty(pieces);
         match &spec.start {
@@ -219,6 +227,9 @@ impl World {
             is_pumping: false,
             disk_free_at: Time::ZERO,
             disk_bytes: 0,
+            blocks_sent: 0,
+            lied: false,
+            ticks: 0,
             events: Vec::new(),
             completed: None,
             ticking_at: None,
@@ -310,6 +321,18 @@ impl World {
         if self.nodes[node.0].completed.is_none() && !self.nodes[node.0].swarm.is_complete() {
             self.awaited -= 1;
         }
+    }
+
+    /// Whether a node put a false block on its line, because of its conduct.
+    #[must_use]
+    pub fn lied(&self, node: NodeId) -> bool {
+        self.nodes[node.0].lied
+    }
+
+    /// How often a node's swarm was called because its time had come.
+    #[must_use]
+    pub fn ticks(&self, node: NodeId) -> u64 {
+        self.nodes[node.0].ticks
     }
 
     /// The time.

@@ -4,7 +4,7 @@
 
 use crate::{
     error::{At, Result, StoreError},
-    fs::{File, Fs, Kind, Lock, Meta},
+    fs::{Access, File, Fs, Kind, Lock, Meta},
 };
 use std::{
     ffi::OsString,
@@ -31,6 +31,11 @@ impl Disk {
 
     pub(crate) fn open_write(&self, path: &Path) -> Result<Box<dyn File>> {
         self.0.open_write(path).at(path)
+    }
+
+    /// See [`Fs::open_beneath`].
+    pub(crate) fn open_beneath(&self, dir: &Path, names: &[&str]) -> io::Result<Box<dyn File>> {
+        self.0.open_beneath(dir, names, Access::Read)
     }
 
     /// What stands at `path`, or `None`.

@@ -1,11 +1,13 @@
 //! The one seam between the store and the operating system's files.
 //!
 //! Invariant: no other file of this crate calls `std::fs` (crate-local `clippy.toml`), and nothing
-//! here follows a link in the last component of a path. What differs between systems stands in
-//! this file. Paths are not checked here: that is [`crate::tree`]'s work; errors carry no path:
+//! here follows a link in the last component of a path; what is opened for others to read is reached by
+//! [`Fs::open_beneath`], which follows none at all. What differs between systems stands in this file and in
+//! [`beneath`]. Paths are not checked here: that is [`crate::tree`]'s work; errors carry no path:
 //! that is [`crate::disk`]'s.
 #![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "this is the seam")]
 
+mod beneath;
 pub mod fault;
 
 use serde::{Deserialize, Serialize};
@@ -32,6 +34,35 @@ pub trait Fs: Debug + Send + Sync {
     /// # Errors
     /// As [`Fs::open`].
     fn open_write(&self, path: &Path) -> io::Result<Box<dyn File>>;
+    /// Opens a regular file by its names from the folder `dir` on. No link is followed on the way, also none that is put
+    /// there meanwhile, so nothing outside `dir` is ever opened. A pipe or device there is refused, never waited for.
+    ///
+    /// This is for a file system of tests, which nobody attacks: it joins the names to a path.
+    ///
+    /// # Errors
+    /// As the system says; [`io::ErrorKind::NotFound`] without names, [`io::ErrorKind::InvalidInput`] for anything but a
+    /// regular file, [`io::ErrorKind::NotADirectory`] for a link on the way.
+    fn open_beneath(&self, dir: &Path, names: &[&str], access: Access) -> io::Result<Box<dyn File>> {
+        let (name, folders) = names.split_last().ok_or(io::ErrorKind::NotFound)?;
+        let mut path = dir.to_owned();
+        for folder in folders {
+            path.push(folder);
+            match self.lstat(&path) {
+                Ok(meta) if meta.kind == Kind::Dir => {}
+                Ok(_) => return Err(io::ErrorKind::NotADirectory.into()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound && access == Access::Create => {
+                    self.create_dir(&path)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        path.push(name);
+        match access {
+            Access::Read => self.open(&path),
+            Access::Write => self.lstat(&path).and_then(|_| self.open_write(&path)),
+            Access::Create => self.open_write(&path),
+        }
+    }
     /// What stands at `path`, itself: links are not followed.
     ///
     /// # Errors
@@ -131,6 +162,17 @@ pub trait File: Debug + Send + Sync {
     fn meta(&self) -> io::Result<Meta>;
 }
 
+/// For what a file is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// To read it.
+    Read,
+    /// To read and write it; it stands already.
+    Write,
+    /// The same, and where it or a folder on the way is absent, it is made.
+    Create,
+}
+
 /// What stands at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Meta {
@@ -140,6 +182,9 @@ pub struct Meta {
     pub stamp: Stamp,
     /// Whether its owner may execute it; `None` on systems without such a bit.
     pub executable: Option<bool>,
+    /// When its bytes, name or rights were last changed, in whole seconds since 1970 and nanoseconds. Unlike the
+    /// modification time, no program can set it; `None` on systems that do not tell.
+    pub changed: Option<(i64, i64)>,
 }
 
 /// The kinds that the store tells apart.
@@ -189,6 +234,11 @@ impl Fs for RealFs {
             created => created?,
         };
         Ok(Box::new(file))
+    }
+
+    fn open_beneath(&self, dir: &Path, names: &[&str], access: Access) -> io::Result<Box<dyn File>> {
+        let file = beneath::open(dir, names, access)?;
+        if file.metadata()?.is_file() { Ok(Box::new(file)) } else { Err(refused()) }
     }
 
     fn lstat(&self, path: &Path) -> io::Result<Meta> {
@@ -263,16 +313,22 @@ impl Fs for RealFs {
 }
 
 /// Opens what is a regular file before *and* after the opening: a link or pipe put there is refused
-/// unopened, one swapped in between shows by its identity.
+/// unopened, one swapped in between shows by its identity, and is never waited for.
 fn open_regular(path: &Path, options: &OpenOptions) -> io::Result<fs::File> {
-    let refused = || io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
     let before = fs::symlink_metadata(path)?;
     if !before.is_file() {
         return Err(refused());
     }
+    let mut options = options.clone();
+    let options = system::never_waiting(&mut options);
     let file = system::patiently(|| options.open(path))?;
-    let same = system::inode(&file.metadata()?) == system::inode(&before);
+    let after = file.metadata()?;
+    let same = after.is_file() && system::inode(&after) == system::inode(&before);
     if same { Ok(file) } else { Err(refused()) }
+}
+
+fn refused() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")
 }
 
 impl File for fs::File {
@@ -306,7 +362,7 @@ impl Meta {
         };
         let (modified_seconds, modified_nanos) = split(meta.modified().unwrap_or(UNIX_EPOCH));
         let stamp = Stamp { size: meta.len(), modified_seconds, modified_nanos, inode: system::inode(meta) };
-        Self { kind, stamp, executable: system::executable(meta) }
+        Self { kind, stamp, executable: system::executable(meta), changed: system::changed(meta) }
     }
 }
 
@@ -323,8 +379,19 @@ fn split(time: SystemTime) -> (i64, u32) {
 
 #[cfg(unix)]
 mod system {
-    use super::{Path, fs, io};
-    use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+    use super::{OpenOptions, Path, fs, io};
+    use rustix::fs::OFlags;
+    use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+
+    /// Neither a link nor a pipe that was put there a moment ago is opened in earnest.
+    pub(super) fn never_waiting(options: &mut OpenOptions) -> &OpenOptions {
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        options.custom_flags(flags.bits().cast_signed())
+    }
+
+    pub(super) fn changed(meta: &fs::Metadata) -> Option<(i64, i64)> {
+        Some((meta.ctime(), meta.ctime_nsec()))
+    }
 
     pub(super) fn patiently<T>(call: impl Fn() -> io::Result<T>) -> io::Result<T> {
         call()
@@ -360,7 +427,7 @@ mod system {
 
 #[cfg(windows)]
 mod system {
-    use super::{Path, fs, io};
+    use super::{OpenOptions, Path, fs, io};
     use std::{os::windows::fs::FileExt, thread, time::Duration};
 
     /// `ERROR_ACCESS_DENIED`, `ERROR_SHARING_VIOLATION`, `ERROR_LOCK_VIOLATION`: a scanner or an
@@ -397,6 +464,14 @@ mod system {
 
     pub(super) fn inode(_: &fs::Metadata) -> u64 {
         0
+    }
+
+    pub(super) fn never_waiting(options: &mut OpenOptions) -> &OpenOptions {
+        options
+    }
+
+    pub(super) fn changed(_: &fs::Metadata) -> Option<(i64, i64)> {
+        None
     }
 
     pub(super) fn read_at(file: &fs::File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {

@@ -1,13 +1,14 @@
 //! The installed files as other players get them.
 //!
 //! Invariant: only content files of the manifest, only while they look as they did when they were
-//! verified, never through a link. A changed file is an error until somebody checks it again.
+//! verified, never through a link. A changed file is an error until somebody checks it again: one whose length, times or
+//! identity differ, and one that anything happened to since it was opened first, whatever times it bears.
 
 use crate::{
     disk::read_full,
     error::{At, Result, StoreError},
     folder::GameFolder,
-    fs::{File, Stamp},
+    fs::{File, Meta, Stamp},
     records::Records,
     tree::Tree,
 };
@@ -41,8 +42,23 @@ struct Served {
 
 #[derive(Debug, Default)]
 struct Open {
-    files: BTreeMap<usize, (Arc<dyn File>, u64)>,
+    files: BTreeMap<usize, Held>,
+    /// How each file looked when it was opened first. Kept when it is closed, so that what happens meanwhile shows.
+    seen: BTreeMap<usize, Meta>,
     clock: u64,
+}
+
+#[derive(Debug)]
+struct Held {
+    file: Handle,
+    used: u64,
+}
+
+/// A file that bore the stamp of what was verified when it was opened.
+#[derive(Debug, Clone)]
+struct Handle {
+    file: Arc<dyn File>,
+    meta: Meta,
 }
 
 impl InstalledTree {
@@ -100,9 +116,10 @@ impl InstalledTree {
         // Before the opening, for the path; after the reading, for the bytes.
         self.check(served)?;
         let handle = self.handle(file, served)?;
-        let read = read_full(&*handle, bytes, offset).at(&self.tree.at(&served.path))?;
-        let after = handle.meta().at(&self.tree.at(&served.path))?;
-        if read < bytes.len() || after.stamp != served.stamp {
+        let read = read_full(&*handle.file, bytes, offset).at(&self.tree.at(&served.path))?;
+        let after = handle.file.meta().at(&self.tree.at(&served.path))?;
+        if read < bytes.len() || after != handle.meta {
+            bytes.fill(0);
             return Err(changed());
         }
         Ok(())
@@ -133,20 +150,26 @@ impl InstalledTree {
         if same { Ok(()) } else { Err(StoreError::Changed { path: served.path.clone() }) }
     }
 
-    fn handle(&self, file: usize, served: &Served) -> Result<Arc<dyn File>> {
+    fn handle(&self, file: usize, served: &Served) -> Result<Handle> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.clock += 1;
         let clock = open.clock;
-        if let Some((handle, used)) = open.files.get_mut(&file) {
-            *used = clock;
-            return Ok(Arc::clone(handle));
+        if let Some(held) = open.files.get_mut(&file) {
+            held.used = clock;
+            return Ok(held.file.clone());
         }
         if open.files.len() >= OPEN_MAX {
-            let oldest = open.files.iter().min_by_key(|(_, (_, used))| *used).map(|(file, _)| *file);
+            let oldest = open.files.iter().min_by_key(|(_, held)| held.used).map(|(file, _)| *file);
             oldest.and_then(|file| open.files.remove(&file));
         }
-        let handle: Arc<dyn File> = self.tree.disk.open(&self.tree.at(&served.path))?.into();
-        open.files.insert(file, (Arc::clone(&handle), clock));
+        let changed = || StoreError::Changed { path: served.path.clone() };
+        let opened: Arc<dyn File> = self.tree.open(&served.path)?.ok_or_else(changed)?.into();
+        let meta = opened.meta().at(&self.tree.at(&served.path))?;
+        if meta.stamp != served.stamp || *open.seen.entry(file).or_insert(meta) != meta {
+            return Err(changed());
+        }
+        let handle = Handle { file: opened, meta };
+        open.files.insert(file, Held { file: handle.clone(), used: clock });
         Ok(handle)
     }
 }

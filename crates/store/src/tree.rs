@@ -5,12 +5,13 @@
 
 use crate::{
     disk::Disk,
-    error::Result,
-    fs::{Kind, Meta},
+    error::{At, Result},
+    fs::{File, Kind, Meta},
 };
 use release::path::GamePath;
 use std::{
     collections::BTreeMap,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -45,6 +46,15 @@ impl Tree {
         at
     }
 
+    /// Opens the regular file at a game path, through no link; `None` where there is none, whatever else stands there.
+    pub(crate) fn open(&self, path: &GamePath) -> Result<Option<Box<dyn File>>> {
+        let names: Vec<&str> = path.components().collect();
+        match self.disk.open_beneath(&self.dir, &names) {
+            Err(error) if is_no_file(&error) => Ok(None),
+            opened => opened.at(&self.at(path)).map(Some),
+        }
+    }
+
     /// What stands at a game path; `None` also where a folder on the way is not a real one.
     pub(crate) fn lstat(&self, path: &GamePath) -> Result<Option<Meta>> {
         if self.blocked_at(path)?.is_some() { Ok(None) } else { self.disk.lstat(&self.at(path)) }
@@ -66,6 +76,12 @@ impl Tree {
         }
         Ok(None)
     }
+}
+
+/// Something else than a regular file stands there, or nothing.
+fn is_no_file(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidInput, NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory | InvalidInput)
 }
 
 /// Looks at many paths in one go: at each folder on the way once, however many files lie in it.

@@ -17,8 +17,10 @@ pub struct Config {
     pub connections_wanted: usize,
     /// Connection attempts under way at most.
     pub connecting_max: usize,
-    /// Connections from one internet address at most; loopback and LAN are exempt.
+    /// Connections from one internet address (IPv6: from one /64) at most; loopback and LAN are exempt.
     pub connections_per_ip: usize,
+    /// Connections from one range of internet addresses (IPv4: a /24, IPv6: a /48) at most; loopback and LAN are exempt.
+    pub connections_per_prefix: usize,
     /// Upload slots that are always given, if anybody is interested.
     pub upload_slots_min: usize,
     /// Upload slots that are given while fewer do not use up the upload.
@@ -119,6 +121,7 @@ impl Default for Config {
             connections_wanted: 40,
             connecting_max: 8,
             connections_per_ip: 4,
+            connections_per_prefix: 16,
             upload_slots_min: 4,
             upload_slots_max: 8,
             rechoke_interval: Duration::from_secs(5),

@@ -13,7 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use self::book::{Book, Teller};
-use crate::address::{Reach, reach};
+use crate::address::{Reach, household, neighbourhood, reach};
 use crate::partial::Source;
 use crate::peer::Peer;
 use crate::swarm::Swarm;
@@ -49,13 +49,38 @@ pub(crate) struct Connections {
     claim_checked_at: Option<Time>,
 }
 
-/// By what a banned peer is known again. An address of the internet is one household; on loopback and in private
+/// By what a banned peer is known again. An address of the internet is one household (in IPv6 its /64); on loopback and in private
 /// networks many peers share one, so there the port counts too. What a peer only claims, its id and its port, is nobody's
 /// mark: a liar would claim those of the best seed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Ban {
-    Ip(IpAddr),
+    Household(IpAddr),
     Addr(SocketAddr),
+}
+
+impl Ban {
+    fn of(addr: SocketAddr) -> Self {
+        match reach(addr.ip()) {
+            Reach::Global => Self::Household(household(addr.ip())),
+            _ => Self::Addr(addr),
+        }
+    }
+}
+
+/// A group of addresses that has had its share of the connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Crowd {
+    Household(IpAddr),
+    Neighbourhood(IpAddr),
+}
+
+impl Crowd {
+    fn has(self, peer: &Peer) -> bool {
+        match self {
+            Self::Household(of) => household(peer.addr.ip()) == of,
+            Self::Neighbourhood(of) => neighbourhood(peer.addr.ip()) == of,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -69,10 +94,7 @@ impl Identity {
     }
 
     fn ban(&self) -> Ban {
-        match reach(self.addr.ip()) {
-            Reach::Global => Ban::Ip(self.addr.ip()),
-            _ => Ban::Addr(self.addr),
-        }
+        Ban::of(self.addr)
     }
 }
 
@@ -106,6 +128,11 @@ impl Connections {
         if via == Via::OWN { &mut self.book } else { self.elsewhere.entry(via).or_default() }
     }
 
+    /// Whether anybody lied to us so far.
+    pub(crate) fn banned_any(&self) -> bool {
+        self.banned_count > 0
+    }
+
     pub(crate) fn is_banned_key(&self, key: PeerKey) -> bool {
         self.banned_keys.contains(&key)
     }
@@ -121,7 +148,7 @@ impl Connections {
     }
 
     fn may_connect(&self, addr: SocketAddr) -> bool {
-        !self.banned.contains(&Ban::Addr(addr)) && !self.banned.contains(&Ban::Ip(addr.ip()))
+        !self.banned.contains(&Ban::of(addr))
     }
 
     fn departed(&mut self, key: PeerKey, peer: &Peer, is_double: bool, now: Time) {
@@ -167,8 +194,7 @@ impl Swarm {
             return self.put(Output::Close { peer: key, reason });
         }
         let full = self.is_full().then(|| self.most_useless(|_| true));
-        let crowded =
-            self.is_crowded(&peer).then(|| self.most_useless(|other| other.addr.ip() == peer.addr.ip()));
+        let crowded = self.crowd_of(&peer).map(|crowd| self.most_useless(|other| crowd.has(other)));
         if let Some(useless) = crowded.or(full).flatten() {
             self.close(useless, CloseReason::Limit);
         }
@@ -182,13 +208,18 @@ impl Swarm {
         self.peers.len() >= self.config.connections_max
     }
 
-    /// Whether as many as may come from one address of the internet are here already.
-    fn is_crowded(&self, peer: &Peer) -> bool {
+    /// The peer's group of addresses, if as many as may come from one are here already.
+    fn crowd_of(&self, peer: &Peer) -> Option<Crowd> {
         let ip = peer.addr.ip();
-        let counted = peer.class == crate::Class::Internet && reach(ip) == Reach::Global;
-        counted
-            && self.peers.values().filter(|other| other.addr.ip() == ip).count()
-                >= self.config.connections_per_ip
+        if peer.class != crate::Class::Internet || reach(ip) != Reach::Global {
+            return None;
+        }
+        let crowds = [
+            (Crowd::Household(household(ip)), self.config.connections_per_ip),
+            (Crowd::Neighbourhood(neighbourhood(ip)), self.config.connections_per_prefix),
+        ];
+        let here = |crowd: Crowd| self.peers.values().filter(|other| crowd.has(other)).count();
+        crowds.into_iter().find(|(crowd, most)| here(*crowd) >= *most).map(|(crowd, _)| crowd)
     }
 
     /// The connection among these that was of no use for longest, if any was for long.
@@ -206,10 +237,10 @@ impl Swarm {
     }
 
     fn objection(&self, peer: &Peer) -> Option<CloseReason> {
-        let ip = peer.addr.ip();
         let no_room = || self.is_full() && self.most_useless(|_| true).is_none();
+        let crowd = || self.crowd_of(peer);
         let no_room_there =
-            || self.is_crowded(peer) && self.most_useless(|other| other.addr.ip() == ip).is_none();
+            || crowd().is_some_and(|crowd| self.most_useless(|other| crowd.has(other)).is_none());
         if peer.peer_id == self.config.peer_id {
             Some(CloseReason::Own)
         } else if self.connections.is_banned(&Identity::of(peer)) {
@@ -289,8 +320,7 @@ impl Swarm {
         let Connections { book, elsewhere, connecting, banned, .. } = &mut self.connections;
         let book = if via == Via::OWN { Some(book) } else { elsewhere.get_mut(&via) };
         let fits = |addr: &SocketAddr, is_seed: bool| {
-            let is_banned = banned.contains(&Ban::Addr(*addr)) || banned.contains(&Ban::Ip(addr.ip()));
-            let of_no_use = is_banned || (done && is_seed);
+            let of_no_use = banned.contains(&Ban::of(*addr)) || (done && is_seed);
             // Who is met under one infohash is tried under a better one, and only then.
             let free = taken.get(addr).is_none_or(|met| via < *met) && !connecting.contains_key(addr);
             !of_no_use && free
@@ -352,6 +382,7 @@ impl Swarm {
             .collect();
         alike.into_iter().for_each(|key| self.close(key, CloseReason::Banned));
         self.discard_all_from(key);
+        self.ask_for_all_leaves();
     }
 
     pub(crate) fn check_silence(&mut self) {

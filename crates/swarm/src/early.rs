@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::partial::Stage;
+use crate::partial::{Partial, Stage};
 use crate::peer::Peer;
 use crate::swarm::Swarm;
 use crate::wire::{self, BLOCK_LENGTH, BlockRun, MAX_BLOCK_RUNS, Message};
@@ -19,6 +19,8 @@ use crate::{CloseReason, PeerKey};
 const PIECES_MAX: usize = 512;
 /// Hash requests under way at one peer, leaves included.
 const LEAVES_OUT_MAX: usize = 16;
+/// Pieces whose leaves are looked for in one go.
+const LEAVES_ASKED_AT_ONCE: usize = 64;
 
 /// The single blocks a peer offers, by piece: one bit for each block.
 #[derive(Debug, Default)]
@@ -96,28 +98,55 @@ impl Swarm {
         one_block && self.partials.get(&piece).is_some_and(|partial| partial.is_proved(block))
     }
 
-    /// Asks the peer that is about to give a piece for the leaves, if others would be glad of single blocks.
+    /// Asks the peer that is about to give a piece for the leaves, if others would be glad of single blocks. Once a liar
+    /// was found there may be more: somebody is asked for the leaves of every piece, so that each block is judged when it
+    /// comes and a liar costs what it owes, not whole pieces.
     pub(crate) fn ask_for_leaves(&mut self, key: PeerKey, piece: u32) {
+        if self.connections.banned_any() {
+            return self.ask_anybody_for_leaves(piece);
+        }
         let others_lack_it = (self.picker.availability(piece) as usize) < self.peers.len();
-        let (Some(partial), Some(peer)) = (self.partials.get_mut(&piece), self.peers.get(&key)) else {
-            return;
-        };
-        let useful = self.upload
-            && others_lack_it
-            && partial.block_count() > 1
-            && partial.leaves.is_none()
-            && !partial.leaves_asked
-            && partial.stage == Stage::Fetching;
-        let able = peer.mu_blocks.is_some()
+        let Some(peer) = self.peers.get(&key) else { return };
+        let giver_tells = peer.mu_blocks.is_some()
             && peer.hashes_out.len() < LEAVES_OUT_MAX
             && peer.may_be_asked_for_hashes();
-        if !useful || !able || self.layers.piece_hash(&self.layout, piece).is_none() {
+        if self.upload && others_lack_it && giver_tells && self.lacks_leaves(piece) {
+            self.ask_for_leaves_of(piece, key);
+        }
+    }
+
+    /// Asks somebody for the leaves of every piece that is on its way.
+    pub(crate) fn ask_for_all_leaves(&mut self) {
+        let lacking = self.partials.keys().copied().filter(|piece| self.lacks_leaves(*piece));
+        let pieces: Vec<u32> = lacking.take(LEAVES_ASKED_AT_ONCE).collect();
+        pieces.into_iter().for_each(|piece| self.ask_anybody_for_leaves(piece));
+    }
+
+    fn ask_anybody_for_leaves(&mut self, piece: u32) {
+        if self.lacks_leaves(piece)
+            && let Some(teller) = self.peer_for_hashes(|peer| peer.has(piece))
+        {
+            self.ask_for_leaves_of(piece, teller);
+        }
+    }
+
+    /// Whether a piece is on its way, its leaves are not known, and nobody is asked for them.
+    fn lacks_leaves(&self, piece: u32) -> bool {
+        let lacks = |partial: &Partial| {
+            partial.block_count() > 1
+                && partial.leaves.is_none()
+                && !partial.leaves_asked
+                && partial.stage == Stage::Fetching
+        };
+        self.partials.get(&piece).is_some_and(lacks) && self.layers.piece_hash(&self.layout, piece).is_some()
+    }
+
+    fn ask_for_leaves_of(&mut self, piece: u32, teller: PeerKey) {
+        let (Some(range), Some(partial)) = (self.leaf_range(piece), self.partials.get_mut(&piece)) else {
             return;
-        }
+        };
         partial.leaves_asked = true;
-        if let Some(range) = self.leaf_range(piece) {
-            self.ask_for_hashes(key, range);
-        }
+        self.ask_for_hashes(teller, range);
     }
 
     /// The leaves of a piece that is on its way are proved: what came already is judged, and the rest as it comes.

@@ -137,6 +137,9 @@ impl Swarm {
             .map(|(piece, _)| *piece)
             .collect();
         blamed.into_iter().for_each(|piece| self.ask_for_blame(piece));
+        if self.connections.banned_any() {
+            self.ask_for_all_leaves();
+        }
     }
 
     /// Asks for every part of a file's piece layer that did not come and is not asked for.
@@ -199,7 +202,8 @@ impl Swarm {
         Some(HashRange { pieces_root, base_layer: 0, index, length, proof_layers: 0 })
     }
 
-    fn peer_for_hashes(&self, fits: impl Fn(&crate::peer::Peer) -> bool) -> Option<PeerKey> {
+    /// The peer to ask for hashes: one that refused none, of these the one that is asked for least.
+    pub(crate) fn peer_for_hashes(&self, fits: impl Fn(&crate::peer::Peer) -> bool) -> Option<PeerKey> {
         self.peer_for_hashes_except(|_, peer| fits(peer))
     }
 
@@ -213,7 +217,7 @@ impl Swarm {
         };
         let peers = self.peers.iter().filter(|(key, peer)| usable(peer) && fits(key, peer));
         peers
-            .min_by_key(|(_, peer)| (peer.hashes_out.len(), peer.hash_rejects, !peer.proven))
+            .min_by_key(|(_, peer)| (peer.hash_rejects, peer.hashes_out.len(), !peer.proven))
             .map(|(key, _)| *key)
     }
 

@@ -215,14 +215,14 @@ impl Partial {
         self.free += 1;
     }
 
-    /// Forgets every written block from these sources that is not proved to be right.
-    pub(crate) fn discard_from(&mut self, from: impl Fn(Source) -> bool) {
-        for block in 0..self.blocks.len() as u32 {
-            let gave = matches!(self.blocks[block as usize], Block::Stored(source, _) if from(source));
-            if gave && !self.is_proved(block) {
-                self.discard(block);
-            }
-        }
+    /// Forgets every written block from these sources that is not proved to be right; which these were.
+    pub(crate) fn discard_from(&mut self, from: impl Fn(Source) -> bool) -> Vec<u32> {
+        let gave =
+            |block: &u32| matches!(self.blocks[*block as usize], Block::Stored(source, _) if from(source));
+        let unproved = |block: &u32| !self.is_proved(*block);
+        let gone: Vec<u32> = (0..self.block_count()).filter(gave).filter(unproved).collect();
+        gone.iter().for_each(|block| self.discard(*block));
+        gone
     }
 
     pub(crate) fn block_count(&self) -> u32 {
@@ -341,7 +341,7 @@ mod tests {
         assert_eq!(partial.store(1, Hash32::ZERO), Some(A));
         assert_eq!(partial.store(1, Hash32::ZERO), None);
         assert_eq!((partial.wanted(), partial.wants(1)), (0..3, false));
-        partial.discard_from(|source| source == A);
+        assert_eq!(partial.discard_from(|source| source == A), [1]);
         assert!(partial.is_untouched() && partial.free() == 3);
     }
 

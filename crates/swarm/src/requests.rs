@@ -172,8 +172,8 @@ impl Swarm {
         }
         if partial.only == Only::This(source) {
             // Its blocks are of no use without the rest from the same hand.
-            partial.discard_from(|_| true);
             partial.only = Only::One;
+            self.waste_from(piece, |_| true);
         }
         self.generation += 1;
         self.settle(piece);
@@ -245,6 +245,9 @@ impl Swarm {
         };
         let Arrival::Fresh { others } = arrival else {
             self.totals.wasted_bytes += bytes;
+            // It was asked for while anybody might give the piece, and now one source alone may: nothing will come of
+            // that request any more, so the block must not go on waiting for it.
+            self.unask(source, piece, block);
             return false;
         };
         if let Some(data) = data {

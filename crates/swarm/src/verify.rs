@@ -25,6 +25,7 @@ impl Swarm {
         let truth = partial.leaves.as_ref().and_then(|leaves| leaves.get(block as usize)).copied();
         let Some(source) = partial.store(block, leaf) else { return };
         if matches!(source, Source::Peer(key) if self.connections.is_banned_key(key)) {
+            self.totals.wasted_bytes += u64::from(self.layout.block_length(piece, block));
             return self.on_store_failed(piece, block);
         }
         if truth.is_some_and(|truth| truth != leaf) {
@@ -102,10 +103,9 @@ impl Swarm {
             partial.stage = Stage::Blaming { asked: None, since: self.now, tried: BTreeSet::new() };
             return self.ask_for_blame(piece);
         };
-        partial.discard_from(|_| true);
         partial.stage = Stage::Fetching;
         partial.only = Only::Anyone;
-        self.totals.wasted_bytes += u64::from(self.layout.piece_bytes(piece));
+        self.waste_from(piece, |_| true);
         self.after_discard(piece);
         self.condemn(source, piece, None);
     }
@@ -135,11 +135,17 @@ impl Swarm {
         let Some(partial) = self.partials.get_mut(&piece) else { return };
         let stored: Vec<Suspect> = partial.stored_blocks().collect();
         partial.suspects.extend(stored);
-        partial.discard_from(|_| true);
         partial.stage = Stage::Fetching;
         partial.only = Only::One;
-        self.totals.wasted_bytes += u64::from(self.layout.piece_bytes(piece));
+        self.waste_from(piece, |_| true);
         self.after_discard(piece);
+    }
+
+    /// Throws away what these sources gave of a piece and is not proved: it came in vain.
+    pub(crate) fn waste_from(&mut self, piece: u32, from: impl Fn(Source) -> bool) {
+        let gone = self.partials.get_mut(&piece).map(|partial| partial.discard_from(from));
+        let bytes = |block: u32| u64::from(self.layout.block_length(piece, block));
+        self.totals.wasted_bytes += gone.into_iter().flatten().map(bytes).sum::<u64>();
     }
 
     /// Bans whoever gave a block that differs from the truth.
@@ -163,8 +169,8 @@ impl Swarm {
         let pieces: Vec<u32> =
             self.partials.iter().filter(|(_, p)| gave(p)).map(|(piece, _)| *piece).collect();
         for piece in pieces {
+            self.waste_from(piece, |source| source == Source::Peer(key));
             let Some(partial) = self.partials.get_mut(&piece) else { continue };
-            partial.discard_from(|source| source == Source::Peer(key));
             partial.stage = Stage::Fetching;
             self.after_discard(piece);
         }

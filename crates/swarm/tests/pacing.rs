@@ -60,7 +60,7 @@ impl World {
         };
         world.give(Input::SetAhead { class: Class::Internet, bytes: ahead, cap: None });
         for peer in 1..=PEERS {
-            let (peer, addr) = (PeerKey(peer), format!("192.0.2.{peer}:6881").parse().unwrap());
+            let (peer, addr) = (PeerKey(peer), format!("192.0.{peer}.2:6881").parse().unwrap());
             let (peer_id, outgoing) = ([peer.0 as u8; 20], true);
             let (class, via, reserved) = (Class::Internet, Via::OWN, RESERVED);
             world.give(Input::PeerConnected { peer, addr, via, outgoing, class, peer_id, reserved });

@@ -81,6 +81,14 @@ impl ReleaseStore {
         have
     }
 
+    fn fetched_again<'a>(
+        &'a self,
+        file: usize,
+        staging: Option<&'a Staging>,
+    ) -> Option<(&'a Staging, &'a Hash32)> {
+        Some((staging?, self.layout.files()[file].pieces_root.as_ref()?))
+    }
+
     fn failed(error: StoreError) -> PieceStoreError {
         match error {
             StoreError::DiskFull { path, .. } => PieceStoreError::Full { path: path.display().to_string() },
@@ -108,7 +116,17 @@ impl PieceStore for ReleaseStore {
         }
         let offset = place.offset + u64::from(begin);
         let read = match (self.places[place.file], &self.installed, &self.staging) {
-            (Place::Installed(file), Some(tree), _) => tree.read_into(file, offset, buffer),
+            (Place::Installed(file), Some(tree), staging) => match tree.read_into(file, offset, buffer) {
+                // What was fetched again since the file changed lies in staging.
+                Err(StoreError::Changed { path }) => match self.fetched_again(place.file, staging.as_deref())
+                {
+                    Some((staging, root)) if staging.has(root, offset, buffer.len() as u64) => {
+                        staging.read_into(root, offset, buffer)
+                    }
+                    _ => Err(StoreError::Changed { path }),
+                },
+                read => read,
+            },
             (Place::Staged(root), _, Some(staging)) => staging.read_into(&root, offset, buffer),
             _ => return Err(PieceStoreError::Absent),
         };

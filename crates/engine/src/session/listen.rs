@@ -1,18 +1,19 @@
 //! Where a session is reached: its listeners, and the greetings of those who come.
 //!
-//! A crowd may come at once, and so may many who say nothing: greetings are bounded, and whoever says nothing for longest
-//! makes room. Nothing is read here but the handshake.
+//! A crowd may come at once, and so may many who say nothing: greetings are bounded, and of the range of addresses that has
+//! most of them whoever says nothing for longest makes room. Nothing is read here but the handshake.
 
 use super::{Session, SessionError, happening::Happening, port_map, read_handshake};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::{
-    collections::VecDeque,
+    cmp::Reverse,
+    collections::{BTreeMap, VecDeque},
     io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::atomic::Ordering,
     time::Duration,
 };
-use swarm::wire::Handshake;
+use swarm::{address::neighbourhood, wire::Handshake};
 use tokio::{
     io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
@@ -33,7 +34,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 impl Session {
     pub(super) async fn accept(self, listener: TcpListener) {
-        let mut half_open: VecDeque<(Instant, AbortHandle)> = VecDeque::new();
+        let mut half_open: VecDeque<HalfOpen> = VecDeque::new();
         loop {
             let next = async {
                 make_room(&mut half_open).await;
@@ -51,7 +52,11 @@ impl Session {
                             tracing::debug!(%addr, %error, "no handshake");
                         }
                     });
-                    half_open.push_back((Instant::now(), greeting.abort_handle()));
+                    half_open.push_back(HalfOpen {
+                        since: Instant::now(),
+                        around: neighbourhood(addr.ip()),
+                        greeting: greeting.abort_handle(),
+                    });
                 }
                 Err(error) => {
                     // Out of files or memory: it passes, and until then nobody new comes in.
@@ -80,20 +85,40 @@ impl Session {
     }
 }
 
-/// Waits until one more greeting may begin. Who says nothing for longest makes room: silence must not keep others out.
-async fn make_room(half_open: &mut VecDeque<(Instant, AbortHandle)>) {
+/// A connection whose handshake is under way.
+struct HalfOpen {
+    since: Instant,
+    /// The range of addresses that it came from.
+    around: IpAddr,
+    greeting: AbortHandle,
+}
+
+/// Waits until one more greeting may begin. Silence must not keep others out: who floods loses places to itself.
+async fn make_room(half_open: &mut VecDeque<HalfOpen>) {
     loop {
-        half_open.retain(|(_, greeting)| !greeting.is_finished());
-        let Some((since, oldest)) = half_open.front().filter(|_| half_open.len() >= HALF_OPEN_MAX) else {
+        half_open.retain(|one| !one.greeting.is_finished());
+        if half_open.len() < HALF_OPEN_MAX {
             return;
-        };
-        if since.elapsed() >= HALF_OPEN_PATIENCE {
-            oldest.abort();
-            half_open.pop_front();
+        }
+        let silent = half_open.iter().map(|one| one.around).collect::<Vec<_>>();
+        if let Some(at) = first_of_most(&silent)
+            && half_open[at].since.elapsed() >= HALF_OPEN_PATIENCE
+        {
+            half_open.remove(at).into_iter().for_each(|one| one.greeting.abort());
             return;
         }
         tokio::time::sleep(HALF_OPEN_LOOK).await;
     }
+}
+
+/// Of the range that comes most often, the first.
+fn first_of_most(ranges: &[IpAddr]) -> Option<usize> {
+    let mut counts: BTreeMap<IpAddr, (usize, usize)> = BTreeMap::new();
+    for (at, range) in ranges.iter().enumerate() {
+        counts.entry(*range).or_insert((0, at)).0 += 1;
+    }
+    let most = counts.into_values().max_by_key(|(count, first)| (*count, Reverse(*first)));
+    most.map(|(_, first)| first)
 }
 
 /// One listener for an address given, else one for each family on the same port.
@@ -128,4 +153,23 @@ fn listen_on(addr: SocketAddr) -> Result<TcpListener, SessionError> {
     socket.bind(&addr.into()).map_err(failed)?;
     socket.listen(BACKLOG).map_err(failed)?;
     TcpListener::from_std(socket.into()).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_floods_makes_room_and_not_who_came_before() {
+        let range = |third: u8| IpAddr::from([203, 0, third, 0]);
+        for (ranges, makes_room) in [
+            (vec![], None),
+            (vec![1, 2, 3], Some(0)),
+            (vec![1, 2, 2, 3, 2], Some(1)),
+            (vec![1, 3, 2, 2, 3, 3], Some(1)),
+        ] {
+            let ranges: Vec<IpAddr> = ranges.into_iter().map(range).collect();
+            assert_eq!(first_of_most(&ranges), makes_room, "{ranges:?}");
+        }
+    }
 }

@@ -14,7 +14,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
-use swarm::address::{Reach, may_name, reach};
+use swarm::address::{Reach, is_players_port, may_name, reach};
 use url::Url;
 
 /// Peers taken from one answer at most.
@@ -137,7 +137,7 @@ fn believed(mut peers: Vec<SocketAddr>, source: Option<IpAddr>) -> Vec<SocketAdd
     peers.retain(|peer| match source {
         Some(source) => may_name(source, *peer),
         // Through a proxy nobody knows where the tracker is: only what is near to nobody is believed.
-        None => peer.port() != 0 && reach(peer.ip()) == Reach::Global,
+        None => is_players_port(peer.port(), false) && reach(peer.ip()) == Reach::Global,
     });
     if peers.len() > PEERS_MAX {
         // The first of a flood are the tracker's choice, or that of whoever filled it; these are ours.

@@ -11,7 +11,7 @@ use std::{
     net::{IpAddr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
-use swarm::address::may_name;
+use swarm::address::reaches_as_far;
 
 /// Peers remembered of one torrent (about 100 bytes each). Past it a newcomer takes the place of somebody at random: a
 /// flood can push people out, but not keep them out.
@@ -103,7 +103,7 @@ impl Peers {
         // A seed is of no use to a seed.
         let among = if say.complete() { self.incomplete.len() } else { self.len() };
         let is_useful = |peer: &Peer| {
-            peer.addr != asker && peer.peer_id != say.peer_id && may_name(asker.ip(), peer.addr)
+            peer.addr != asker && peer.peer_id != say.peer_id && reaches_as_far(asker.ip(), peer.addr.ip())
         };
         let mut chosen: Vec<SocketAddr> = Vec::with_capacity(want);
         // Mostly all are of use, and then these few suffice; one more, because the asker may be among them.

@@ -107,11 +107,13 @@ fn refused(code: &str, spoil: impl FnOnce(&mut Patch)) {
     spoil(&mut patch);
     let error = Patch::parse(&encode(&patch), &old(), &new()).expect_err("must be refused");
     assert_eq!(error.code(), code, "{error}");
+    proof::count(proof::Line::TorrentsRefused, 1, 1);
 }
 
 fn refused_bytes(code: &str, bytes: &[u8]) {
     let error = Patch::parse(bytes, &old(), &new()).expect_err("must be refused");
     assert_eq!(error.code(), code, "{error}");
+    proof::count(proof::Line::TorrentsRefused, 1, 1);
 }
 
 #[test]

@@ -32,6 +32,7 @@ impl World {
             Happening::Tick { node, life } => {
                 if self.lives(node, life) {
                     self.nodes[node.0].ticking_at = None;
+                    self.nodes[node.0].ticks += 1;
                     self.handle(node, Input::Tick);
                 }
             }
@@ -89,7 +90,7 @@ impl World {
             Output::Connect { addr, .. } => self.connect(id, addr),
             Output::StoreBlock { piece, block, data } => self.store(id, piece, block, &data),
             Output::ReadLeaves { piece } => {
-                let names = self.nodes[id.0].spec.conduct != Conduct::FalseBlocks;
+                let names = !self.nodes[id.0].spec.conduct.lies();
                 let leaves = names.then(|| self.content.leaves(piece));
                 let after = self.nodes[id.0].spec.disk.write_time;
                 self.tell_after(after, id, Input::PieceLeaves { piece, leaves });
@@ -119,7 +120,12 @@ impl World {
         }
     }
 
-    fn send(&mut self, id: NodeId, peer: PeerKey, message: Message) {
+    fn send(&mut self, id: NodeId, peer: PeerKey, mut message: Message) {
+        if self.nodes[id.0].spec.conduct == Conduct::FalseProofs
+            && let Message::Hashes { hashes, .. } = &mut message
+        {
+            hashes.iter_mut().for_each(|hash| hash.0[0] ^= 1);
+        }
         self.encoded.clear();
         wire::encode(&message, &mut self.encoded);
         for at in (0..self.encoded.len()).step_by(8) {
@@ -148,7 +154,12 @@ impl World {
                 let message = Message::Piece { index: piece, begin, data };
                 self.cause(left_after, Happening::Deliver { to: transport::other(peer), message });
             }
-            Conduct::Honest | Conduct::FalseBlocks | Conduct::ChokesForever => self.write(peer, block),
+            Conduct::Honest
+            | Conduct::FalseBlocks
+            | Conduct::TrueThenFalse { .. }
+            | Conduct::OneFalseOf { .. }
+            | Conduct::FalseProofs
+            | Conduct::ChokesForever => self.write(peer, block),
         }
     }
 

@@ -45,7 +45,7 @@ impl World {
 
     fn node_at(&self, addr: SocketAddr) -> Option<NodeId> {
         let IpAddr::V4(ip) = addr.ip() else { return None };
-        let at = u32::from(ip).checked_sub(FIRST_ADDR)? as usize;
+        let at = (u32::from(ip).checked_sub(FIRST_ADDR)? / NETWORK) as usize;
         (addr.port() == PORT && at < self.nodes.len()).then_some(NodeId(at))
     }
 
@@ -196,7 +196,9 @@ impl World {
         let (now, one_way) = (self.now, self.one_way(key));
         let node = &mut self.nodes[self.ends[key.0 as usize].node.0];
         let left_at = node.up.pass(now, u64::from(block.length));
-        let lies = node.spec.conduct == Conduct::FalseBlocks;
+        let lies = node.spec.conduct.lies_now(node.blocks_sent);
+        node.blocks_sent = node.blocks_sent.saturating_add(1);
+        node.lied |= lies;
         let is_true = !lies && !drive::chance(&mut self.rng, node.spec.disk.lying);
         self.cause_at(left_at + one_way, Happening::Arrive { to: other(key), block, is_true });
     }

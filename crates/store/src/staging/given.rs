@@ -62,7 +62,7 @@ impl Staging {
     ) -> Result<()> {
         let path = given.tree.at(&given.path);
         let staged = self.path(root);
-        let file = self.lock().open(*root, || self.open_given(given, &path, &staged), false);
+        let file = self.lock().open(*root, || self.open_given(given, &staged), false);
         let file = match file {
             Ok(file) => file,
             Err(_) => return Err(self.given_changed(root, offset, bytes)),
@@ -78,16 +78,20 @@ impl Staging {
     }
 
     /// In its place, or still in staging while the journal is being done.
-    fn open_given(&self, given: &Given, path: &Path, staged: &Path) -> Result<Box<dyn File>> {
+    fn open_given(&self, given: &Given, staged: &Path) -> Result<Box<dyn File>> {
         let in_place = |given: &Given| -> Result<bool> {
             Ok(given.tree.file(&given.path)?.is_some_and(|meta| meta.stamp == given.stamp))
         };
+        let open = |given: &Given| -> Result<Box<dyn File>> {
+            let changed = || crate::StoreError::Changed { path: given.path.clone() };
+            given.tree.open(&given.path)?.ok_or_else(changed)
+        };
         if in_place(given)? {
-            return self.disk.open(path);
+            return open(given);
         }
         let waits = self.disk.lstat(staged)?.is_some_and(|meta| meta.stamp == given.stamp);
         // Between the two looks it may have come.
-        if waits && !in_place(given)? { self.disk.open(staged) } else { self.disk.open(path) }
+        if waits && !in_place(given)? { self.disk.open(staged) } else { open(given) }
     }
 
     fn given_changed(&self, root: &Hash32, offset: u64, bytes: &[u8]) -> crate::StoreError {

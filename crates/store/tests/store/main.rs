@@ -9,6 +9,7 @@
     reason = "tests may panic, and look at the disk behind the store's back"
 )]
 
+mod attacked;
 mod cloned;
 mod faults;
 mod filled;

@@ -3,6 +3,7 @@
 
 mod download;
 mod driver;
+mod limits;
 mod packed;
 
 use std::net::SocketAddr;
@@ -245,7 +246,7 @@ fn peer_exchange_is_heard_now_and_then() {
     let mut driver = Driver::new(Bitfield::empty(PIECES));
     driver.connect_as(PEER, [3; 20], false, RESERVED);
     let tell = |driver: &mut Driver, host: u8| {
-        let added = (1..=50).map(|port| SocketAddr::from(([198, 51, 100, host], port))).collect();
+        let added = (6001..=6050).map(|port| SocketAddr::from(([198, 51, 100, host], port))).collect();
         let payload = Pex { added, dropped: vec![] }.encode();
         driver.hear(PEER, Message::Extended { id: UT_PEX, payload });
         driver.swarm.stats(driver.now).peers_known
