@@ -156,6 +156,11 @@ impl Disk {
         self.0.sync_dir(path).at(path)
     }
 
+    /// Makes a file's content and attributes durable.
+    pub(crate) fn sync_file(&self, path: &Path) -> Result<()> {
+        self.open(path)?.sync().at(path)
+    }
+
     pub(crate) fn set_executable(&self, path: &Path, executable: bool) -> Result<()> {
         self.0.set_executable(path, executable).at(path)
     }

@@ -89,7 +89,7 @@ fn place_all(tree: &Tree, journal: &Journal) -> Result<Vec<GamePath>> {
             Some(meta) => {
                 // Only moved files can still have the wrong bit.
                 if meta.executable.is_some_and(|bit| bit != place.executable) {
-                    tree.disk.set_executable(&from, place.executable)?;
+                    set_mode(tree, &from, place.executable)?;
                 }
                 tree.disk.rename(&from, &to)?;
             }
@@ -99,13 +99,19 @@ fn place_all(tree: &Tree, journal: &Journal) -> Result<Vec<GamePath>> {
     }
     for mode in &journal.modes {
         if tree.file(&mode.path)?.is_some() {
-            tree.disk.set_executable(&tree.at(&mode.path), mode.executable)?;
+            set_mode(tree, &tree.at(&mode.path), mode.executable)?;
         }
     }
     let mut dirs = parent_dirs(tree, journal.place.iter().map(|place| &place.path).chain(&journal.dirs));
     dirs.extend([tree.state(INCOMING_DIR), tree.state(staging::DIR)]);
     sync_dirs(tree, &dirs)?;
     Ok(vanished)
+}
+
+/// The bit is the file's, not the folder's: it becomes durable with the file.
+fn set_mode(tree: &Tree, path: &Path, executable: bool) -> Result<()> {
+    tree.disk.set_executable(path, executable)?;
+    tree.disk.sync_file(path)
 }
 
 /// What was hashed before the commit is known of the files in place.

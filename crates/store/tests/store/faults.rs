@@ -16,7 +16,8 @@ struct Scene {
 
 /// 1.0 stands, with foreign files, and 1.1 is staged.
 fn scene() -> Scene {
-    let (old, new) = two_releases();
+    static RELEASES: std::sync::OnceLock<(Release, Release)> = std::sync::OnceLock::new();
+    let (old, new) = RELEASES.get_or_init(two_releases).clone();
     let world = World::new();
     let mut folder = world.create();
     install(&mut folder, &old).unwrap();
