@@ -51,6 +51,9 @@ pub(crate) struct Journal {
     /// How much of the release stands afterwards, where it is not all: then what is staged stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) partial: Option<Partial>,
+    /// SHA-256 of the journal without this: a bit that flipped must rename nothing. Journals of older programs have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    check: Option<Hash32>,
 }
 
 /// A file under `.muster`.
@@ -115,6 +118,7 @@ impl Journal {
             place: Vec::new(),
             modes: Vec::new(),
             partial: None,
+            check: None,
         }
     }
 
@@ -127,7 +131,16 @@ impl Journal {
         if journal.format > FORMAT {
             return Err(StoreError::StateTooNew { path, found: journal.format, known: FORMAT });
         }
+        if journal.check.is_some_and(|check| journal.sum().ok() != Some(check)) {
+            return Err(StoreError::broken(&path, "its bytes are not what was written"));
+        }
         Ok(Some((journal, sha256(&bytes))))
+    }
+
+    /// SHA-256 of everything but the check itself.
+    fn sum(&self) -> serde_json::Result<Hash32> {
+        let plain = Self { check: None, ..self.clone() };
+        serde_json::to_vec(&plain).map(|bytes| sha256(&bytes))
     }
 
     /// Whether an apply waits to be finished.
@@ -136,9 +149,11 @@ impl Journal {
     }
 
     /// The point of no return. Everything that the journal names must be synced before.
-    pub(crate) fn commit(&self, tree: &Tree) -> Result<Hash32> {
+    pub(crate) fn commit(&mut self, tree: &Tree) -> Result<Hash32> {
         let path = tree.state(FILE);
-        let bytes = serde_json::to_vec(self).map_err(|error| StoreError::broken(&path, error))?;
+        let broken = |error| StoreError::broken(&path, error);
+        self.check = Some(self.sum().map_err(broken)?);
+        let bytes = serde_json::to_vec(self).map_err(broken)?;
         tree.disk.write_atomic(&path, &bytes)?;
         Ok(sha256(&bytes))
     }

@@ -6,7 +6,7 @@ use crate::{
     disk::{CHUNK, read_full},
     error::{At, Result, StoreError},
     folder::GameFolder,
-    fs::Kind as Stands,
+    fs::{File, Kind as Stands},
     hashing::{Job, Meter, Shape, hash_pieces},
     journal::{self, Aside, INCOMING_DIR, Journal, Mode, OLD_DIR, Out, Place, Slot},
     records::Record,
@@ -17,7 +17,6 @@ use release::{
     hash::Hash32,
     layout::PieceLayers,
     manifest::{Kind, Manifest, ManifestFile},
-    merkle::FileHasher,
     path::GamePath,
 };
 use std::{
@@ -52,7 +51,8 @@ pub(super) fn places(
     // Copies before the contents they are made of: reading those back comes last.
     let (whole, copies): (Vec<Work<'_>>, Vec<Work<'_>>) =
         work.partition(|(_, _, action)| matches!(action, Action::Place { .. } | Action::Move { .. }));
-    let bytes = whole.iter().chain(&copies).map(|(_, file, _)| file.size).sum();
+    // A copy is read twice: what is copied, and what became of it.
+    let bytes = whole.iter().chain(&copies).chain(&copies).map(|(_, file, _)| file.size).sum();
     let meter = Meter::new(job, bytes, (whole.len() + copies.len()) as u64);
     staging.flush()?;
     let context = Context { folder, staging, wanted, layers, meter: &meter };
@@ -133,7 +133,6 @@ impl Context<'_> {
     fn copy(&self, from: &Path, to: &Path, file: &ManifestFile) -> Result<bool> {
         let disk = &self.folder.tree().disk;
         let (source, target) = (disk.open(from)?, disk.open_write(to)?);
-        let mut hasher = FileHasher::new(self.wanted.piece_length);
         let mut chunk = vec![0; CHUNK];
         let mut offset = 0;
         while offset < file.size {
@@ -142,13 +141,22 @@ impl Context<'_> {
             if read < want {
                 return Ok(false);
             }
-            hasher.update(&chunk[..want]);
             target.write_at(&chunk[..want], offset).at(to)?;
             self.meter.bytes(want as u64)?;
             offset += want as u64;
         }
         target.sync().at(to)?;
-        Ok(hasher.finish().pieces_root == file.pieces_root)
+        // Of the copy, not of what was copied: the disk may have written something else.
+        Ok(self.pieces(&*target, to, file)?.is_some_and(|pieces| pieces == file.pieces_root))
+    }
+
+    /// Pieces root of an open file as the disk gives it back, where it is as long as it should be.
+    fn pieces(&self, open: &dyn File, path: &Path, file: &ManifestFile) -> Result<Option<Option<Hash32>>> {
+        let shape = Shape { size: file.size, piece_length: self.wanted.piece_length };
+        let pieces = hash_pieces(open, path, shape, self.meter)?;
+        let whole: Option<Vec<Hash32>> = pieces.into_iter().collect();
+        let exact = open.meta().at(path)?.stamp.size == file.size;
+        Ok(whole.filter(|_| exact).map(|pieces| shape.pieces_root(&pieces)))
     }
 
     /// Hashes a staged content as the disk gives it back; what is bad is lost.
@@ -171,7 +179,10 @@ impl Context<'_> {
             }
         }
         if !exact {
-            self.folder.tree().disk.open_write(path)?.set_len(file.size).at(path)?;
+            let staged = self.folder.tree().disk.open_write(path)?;
+            staged.set_len(file.size).at(path)?;
+            // No flush will know of it.
+            staged.sync().at(path)?;
         }
         Ok(false)
     }

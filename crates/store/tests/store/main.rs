@@ -9,10 +9,12 @@
     reason = "tests may panic, and look at the disk behind the store's back"
 )]
 
+mod attacked;
 mod cloned;
 mod faults;
 mod filled;
 mod folders;
+mod histories;
 mod life;
 mod parts;
 mod patched;
