@@ -4,7 +4,11 @@
 //! lets no later call through. A *power cut* also takes back what was never made durable: bytes,
 //! executable bits and names. How much of it comes back is what [`Fault`] says, up to any part of
 //! it, torn at sectors. It also lies, flips bits and fails at syncs, as disks do.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "the disk below a test works, and a poisoned lock means that it has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "the disk below a test works, and a poisoned lock means that it has failed"
+)]
 
 mod bytes;
 mod names;

@@ -5,15 +5,24 @@
 
 use crate::world::*;
 use proof::Line;
-use std::{fs, io::ErrorKind, sync::OnceLock};
+use std::{
+    fs,
+    io::ErrorKind,
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 use store::{
+    GameFolder,
     apply::apply,
-    fs::fault::{Call, Fault, Lie},
+    fs::{
+        Fs,
+        fault::{Call, Fault, Lie},
+    },
     verify::verify,
 };
 
 /// Changed in one piece, moved, copied, gone, become a folder, bit changed, the player's.
-fn releases() -> &'static (Release, Release) {
+pub fn releases() -> &'static (Release, Release) {
     static RELEASES: OnceLock<(Release, Release)> = OnceLock::new();
     RELEASES.get_or_init(|| {
         let mut pack = noise(1, 40_000);
@@ -48,11 +57,17 @@ fn standing() -> World {
     let world = World::new();
     let mut folder = world.create();
     install(&mut folder, &releases().0).unwrap();
-    world.write("mods/theirs", b"mine");
-    world.write("save/cfg", b"volume=1");
-    world.write("added", b"in the way");
-    fs::write(world.outside(), b"not ours").unwrap();
+    players_things(&world.dir);
     world
+}
+
+/// Some in the way, some beside, and one outside.
+pub fn players_things(dir: &Path) {
+    fs::create_dir(dir.join("mods")).unwrap();
+    fs::write(dir.join("mods/theirs"), b"mine").unwrap();
+    fs::write(dir.join("save/cfg"), b"volume=1").unwrap();
+    fs::write(dir.join("added"), b"in the way").unwrap();
+    fs::write(dir.with_file_name("outside"), b"not ours").unwrap();
 }
 
 /// What stands before and after.
@@ -92,7 +107,8 @@ fn calls() -> &'static [Call] {
 
 /// Breaks an update once at each call of these kinds.
 fn attack(line: Line, kinds: &[Call], fault: impl Fn(u64) -> Fault) {
-    let at: Vec<u64> = (1..).zip(calls()).filter(|(_, call)| kinds.contains(call)).map(|(at, _)| at).collect();
+    let at: Vec<u64> =
+        (1..).zip(calls()).filter(|(_, call)| kinds.contains(call)).map(|(at, _)| at).collect();
     assert!(at.len() > 10, "every call is tried: {}", at.len());
     for at in &at {
         let world = standing();
@@ -107,10 +123,19 @@ fn attack(line: Line, kinds: &[Call], fault: impl Fn(u64) -> Fault) {
 /// As after a new start: one of the two stands and says so itself, and the way goes on from there.
 fn judge(world: &World, outcome: store::Result<()>, (at, fault): (u64, Fault)) {
     let what = format!("{fault:?} at call {at}, {:?}", calls()[at as usize - 1]);
-    let (old, new) = releases();
     world.fs.revive();
-    let mut folder = world.open().unwrap_or_else(|error| panic!("{what}: {error}"));
-    let look = world.look();
+    judge_at(world.seam(), &world.dir, &outcome, &what);
+    if at % 2 == 0 {
+        update(world).unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert!(world.look() == trees()[1], "{what}");
+    }
+}
+
+/// As [`judge`], without going on.
+pub fn judge_at(fs: Arc<dyn Fs>, dir: &Path, outcome: &store::Result<()>, what: &str) {
+    let (old, new) = releases();
+    let mut folder = GameFolder::open(fs, dir).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let look = look(dir);
     let is_new = look == trees()[1];
     assert!(is_new || look == trees()[0], "{what}: neither old nor new: {:?}", look.keys());
     assert!(is_new || outcome.is_err(), "{what}: an update shown as done is done");
@@ -118,12 +143,7 @@ fn judge(world: &World, outcome: store::Result<()>, (at, fault): (u64, Fault)) {
     assert_eq!(folder.installed(), Some(&release.manifest), "{what}");
     let report = verify(&mut folder, &release.manifest, &release.layers, &job()).unwrap();
     assert!(report.is_clean(), "{what}: {:?}", report.faults().collect::<Vec<_>>());
-    drop(folder);
-    if at % 2 == 0 {
-        update(world).unwrap_or_else(|error| panic!("{what}: {error}"));
-        assert!(world.look() == trees()[1], "{what}");
-    }
-    assert_eq!(fs::read(world.outside()).unwrap(), b"not ours", "{what}");
+    assert_eq!(std::fs::read(dir.with_file_name("outside")).unwrap(), b"not ours", "{what}");
 }
 
 const ALL: [Call; 9] = [

@@ -8,7 +8,12 @@
 use crate::world::*;
 use fastrand::Rng;
 use proof::Line;
-use std::{collections::BTreeMap, fs, io::ErrorKind, os::unix::fs::symlink};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::ErrorKind,
+    os::unix::fs::symlink,
+};
 use store::{
     GameFolder, StoreError,
     apply::apply,
@@ -39,9 +44,12 @@ fn live(half: u64) {
     let first = number("MUSTER_SEED").unwrap_or_else(|| fastrand::u64(..1 << 48));
     println!("MUSTER_SEED={first}");
     let (mut faults, mut cuts) = (0, 0);
-    for seed in (first..).skip(half as usize).step_by(2).take(number("MUSTER_HISTORIES").unwrap_or(80) as usize) {
+    for seed in
+        (first..).skip(half as usize).step_by(2).take(number("MUSTER_HISTORIES").unwrap_or(80) as usize)
+    {
         let history = std::panic::catch_unwind(|| History::new(seed).live());
-        let (more_faults, more_cuts) = history.unwrap_or_else(|_| panic!("MUSTER_SEED={seed} is where it failed"));
+        let (more_faults, more_cuts) =
+            history.unwrap_or_else(|_| panic!("MUSTER_SEED={seed} is where it failed"));
         (faults, cuts) = (faults + more_faults, cuts + more_cuts);
     }
     proof::count(Line::Faults, faults, faults);
@@ -59,6 +67,8 @@ struct History {
     /// A wrong bit was read of our own state, so a file of ours may stay behind.
     smudged: bool,
     players: BTreeMap<String, Vec<u8>>,
+    /// Game files that were ever damaged: what lies there is nobody's.
+    spoiled: BTreeSet<String>,
     /// What happened, for whoever looks for the cause.
     told: Vec<String>,
     faults: u64,
@@ -90,6 +100,7 @@ impl History {
             damaged: false,
             smudged: false,
             players: BTreeMap::new(),
+            spoiled: BTreeSet::new(),
             told: Vec::new(),
             faults: 0,
             cuts: 0,
@@ -171,7 +182,8 @@ impl History {
 
     fn try_bring(&mut self, wanted: usize) -> store::Result<()> {
         let release = &self.releases[wanted];
-        let mut folder = GameFolder::create(self.world.seam(), &self.world.dir, &Places::default(), &state())?;
+        let mut folder =
+            GameFolder::create(self.world.seam(), &self.world.dir, &Places::default(), &state())?;
         let (staging, _) = try_stage(&mut folder, release)?;
         apply(&mut folder, &staging, &release.manifest, &release.layers, now(), &job()).map(|_| ())
     }
@@ -211,8 +223,7 @@ impl History {
             verify(&mut folder, manifest, layers, &job()).unwrap();
         } else {
             let left = leftovers(&look, stands.map(|index| &self.releases[index]));
-            let ours = |path: &&String| !self.players.contains_key(*path);
-            let left: Vec<_> = left.iter().filter(ours).collect();
+            let left: Vec<_> = left.iter().filter(|path| !self.is_players(path)).collect();
             assert!(left.is_empty() || self.smudged, "left over: {left:?}");
             if let Some(index) = stands {
                 let Release { manifest, layers, .. } = &self.releases[index];
@@ -225,15 +236,31 @@ impl History {
         self.adopt();
     }
 
-    /// The player's own files of a release are the player's from now on.
+    /// The player's own files of a release are the player's from now on. What is content of some release, to the byte,
+    /// may become ours again.
     fn adopt(&mut self) {
+        let content = |bytes: &Vec<u8>| {
+            self.releases
+                .iter()
+                .flat_map(|release| &release.files)
+                .any(|file| !file.user && file.bytes == *bytes)
+        };
         if let Some(index) = self.stands {
-            for file in self.releases[index].files.iter().filter(|file| file.user) {
-                if let Ok(bytes) = fs::read(self.world.dir.join(&file.path)) {
+            let users = |file: &&F| file.user && !self.spoiled.contains(&file.path);
+            for file in self.releases[index].files.iter().filter(users) {
+                if let Some(bytes) =
+                    fs::read(self.world.dir.join(&file.path)).ok().filter(|bytes| !content(bytes))
+                {
                     self.players.entry(file.path.clone()).or_insert(bytes);
                 }
             }
         }
+    }
+
+    /// Also what a release ever gave to the player.
+    fn is_players(&self, path: &str) -> bool {
+        let mut files = self.releases.iter().flat_map(|release| &release.files);
+        self.players.contains_key(path) || files.any(|file| file.user && file.path == path)
     }
 
     /// Where they were, or moved aside under the same name; and nothing outside changed.
@@ -275,7 +302,7 @@ impl History {
         }
         self.check_players();
         let left = leftovers(&self.world.try_look(), None);
-        let left: Vec<_> = left.iter().filter(|path| !self.players.contains_key(*path)).collect();
+        let left: Vec<_> = left.iter().filter(|path| !self.is_players(path)).collect();
         assert!(left.is_empty() || self.smudged || self.damaged, "left over: {left:?}");
         // A new life in a new place: what is left belongs to nobody's game.
         let world = World::new();
@@ -297,6 +324,7 @@ impl History {
             return;
         }
         self.told.push(format!("damage {}", file.path));
+        self.spoiled.insert(file.path.clone());
         let mut bytes = file.bytes.clone();
         let which = self.rng.usize(..bytes.len());
         bytes[which] ^= 1;
@@ -350,7 +378,11 @@ fn random_release(rng: &mut Rng, number: usize) -> Release {
             let at = rng.usize(..length);
             bytes[at] ^= 1;
         }
-        files.push(F { path, bytes, executable: rng.bool(), user: rng.u8(..6) == 0 });
+        let user = rng.u8(..6) == 0;
+        if user {
+            bytes = format!("default {number} of {path}").into_bytes();
+        }
+        files.push(F { path, bytes, executable: rng.bool(), user });
     }
     release(&format!("1.{number}"), &files, if rng.bool() { &["empty/dir"] } else { &[] })
 }
@@ -373,7 +405,7 @@ fn leftovers(look: &Tree, release: Option<&Release>) -> Vec<String> {
     // A link is not ours, whatever it stands for.
     let is_file = |node: &Node| matches!(node, Node::File(bytes, _) if bytes != b"(link)");
     let files = look.iter().filter(|(_, node)| is_file(node));
-    let others = files.filter(|(path, _)| !expected.contains_key(*path) && !path.starts_with("muster-moved-"));
+    let others =
+        files.filter(|(path, _)| !expected.contains_key(*path) && !path.starts_with("muster-moved-"));
     others.map(|(path, _)| path.clone()).collect()
 }
-

@@ -11,10 +11,13 @@
 
 mod attacked;
 mod cloned;
+mod cut;
 mod faults;
 mod filled;
 mod folders;
 mod histories;
+#[cfg(target_os = "linux")]
+mod kernel;
 mod life;
 mod parts;
 mod patched;
@@ -22,4 +25,6 @@ mod preloaded;
 mod random;
 mod serving;
 mod staged;
+#[cfg(target_os = "linux")]
+mod volume;
 mod world;

@@ -41,7 +41,8 @@ impl Undo {
     /// Whether this change makes no sense without that one before it.
     fn needs(&self, before: &Self) -> bool {
         let others = before.paths();
-        let related = |path: &&Path| others.iter().any(|other| path.starts_with(other) || other.starts_with(path));
+        let related =
+            |path: &&Path| others.iter().any(|other| path.starts_with(other) || other.starts_with(path));
         self.paths().iter().any(related)
     }
 }

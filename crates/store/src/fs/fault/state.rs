@@ -1,6 +1,10 @@
 //! Whose turn it is to break, and what a break leaves.
 
-use super::{Call, Fault, bytes::Unsynced, names::{self, Undo}};
+use super::{
+    Call, Fault,
+    bytes::Unsynced,
+    names::{self, Undo},
+};
 use crate::fs::File;
 use std::{
     fs, io,
@@ -51,8 +55,7 @@ impl State {
     }
 
     pub(super) fn revive(&mut self) {
-        *self =
-            Self { calls: self.calls, stashed: self.stashed, clones: self.clones, ..Self::default() };
+        *self = Self { calls: self.calls, stashed: self.stashed, clones: self.clones, ..Self::default() };
     }
 
     /// Counts the call and says what becomes of it.
@@ -66,7 +69,9 @@ impl State {
         }
         let Some((at, fault)) = self.plan.filter(|(at, _)| self.calls >= *at) else { return Verdict::Go };
         let breaks = match fault {
-            Fault::Error(_) | Fault::Kill | Fault::PowerCut { .. } | Fault::Scatter { .. } => at == self.calls,
+            Fault::Error(_) | Fault::Kill | Fault::PowerCut { .. } | Fault::Scatter { .. } => {
+                at == self.calls
+            }
             Fault::ErrorsFrom(_) => call.changes(),
             Fault::Lie(_) => call == Call::Write,
             Fault::FlipRead { .. } => call == Call::Read,
