@@ -121,6 +121,11 @@ impl Disk {
         self.0.rename(from, to).at(from)
     }
 
+    /// See [`Fs::check_rename`].
+    pub(crate) fn check_rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.0.check_rename(from, to).at(to)
+    }
+
     /// Removes a file or a link if one stands there.
     pub(crate) fn remove_file(&self, path: &Path) -> Result<bool> {
         match self.0.remove_file(path) {

@@ -48,6 +48,9 @@ pub(crate) struct Journal {
     pub(crate) place: Vec<Place>,
     /// In: kept files whose executable bit changes.
     pub(crate) modes: Vec<Mode>,
+    /// Where what comes in the way later goes; empty in journals of older programs.
+    #[serde(default)]
+    pub(crate) aside_dir: String,
     /// How much of the release stands afterwards, where it is not all: then what is staged stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) partial: Option<Partial>,
@@ -87,6 +90,10 @@ pub(crate) struct Place {
     pub(crate) executable: bool,
     /// What was hashed before the commit.
     pub(crate) record: Record,
+    /// A file of ours stood there; anything else that stands there when it is put in place came later and is not ours.
+    /// Journals of older programs do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) replaces: Option<bool>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +124,7 @@ impl Journal {
             dirs: Vec::new(),
             place: Vec::new(),
             modes: Vec::new(),
+            aside_dir: String::new(),
             partial: None,
             check: None,
         }

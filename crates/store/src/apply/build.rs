@@ -126,7 +126,13 @@ impl Context<'_> {
         self.meter.bytes(file.size)?;
         let record = self.folder.records().get(from).copied();
         let record = record.ok_or_else(|| StoreError::Changed { path: from.clone() })?;
-        Ok(Made::Place(Place { from: slot, path: file.path.clone(), executable: file.executable, record }))
+        Ok(Made::Place(Place {
+            from: slot,
+            path: file.path.clone(),
+            executable: file.executable,
+            record,
+            replaces: None,
+        }))
     }
 
     /// Whether the copy, synced, is what the file should be.
@@ -203,7 +209,7 @@ impl Context<'_> {
         let stamp = meta.map(|meta| meta.stamp).filter(|stamp| stamp.size == file.size);
         let stamp = stamp.ok_or_else(|| StoreError::broken(path, "changed while it was checked"))?;
         let record = Record { pieces_root: file.pieces_root, stamp };
-        Ok(Place { from, path: file.path.clone(), executable: file.executable, record })
+        Ok(Place { from, path: file.path.clone(), executable: file.executable, record, replaces: None })
     }
 }
 
@@ -223,7 +229,8 @@ pub(super) fn journal(
     if let Some(old) = folder.installed() {
         journal.prune = folders_of(old).into_iter().rev().filter(|dir| !dirs.contains(dir)).collect();
     }
-    journal.asides = asides(folder, &journal, &dirs, now)?;
+    journal.aside_dir = dated_folder(folder.tree(), now)?;
+    journal.asides = asides(folder, &mut journal, &dirs)?;
     journal.dirs = dirs.into_iter().collect();
     for (file, action) in wanted.files.iter().zip(actions) {
         if matches!(action, Action::Keep { set_mode: true }) {
@@ -255,12 +262,7 @@ fn outs(folder: &GameFolder, wanted: &Manifest, actions: &[Action]) -> Result<Ve
 }
 
 /// What is not ours and stands where a new file or folder must.
-fn asides(
-    folder: &GameFolder,
-    journal: &Journal,
-    dirs: &BTreeSet<GamePath>,
-    now: SystemTime,
-) -> Result<Vec<Aside>> {
+fn asides(folder: &GameFolder, journal: &mut Journal, dirs: &BTreeSet<GamePath>) -> Result<Vec<Aside>> {
     let (tree, mut glance) = (folder.tree(), Glance::over(folder.tree()));
     let out: BTreeSet<&GamePath> = journal.out.iter().map(|out| &out.from).collect();
     // What stands where a file of ours is still to come is not ours.
@@ -278,18 +280,17 @@ fn asides(
             foreign.push(dir.clone());
         }
     }
-    for place in &journal.place {
-        let ours = out.contains(&place.path) || old.get(&place.path) == Some(&Kind::Content);
+    for place in &mut journal.place {
+        let leaves = out.contains(&place.path);
+        let ours = leaves || old.get(&place.path) == Some(&Kind::Content);
         // A folder there may turn out empty once ours is out of it; then nothing is moved.
         let stands = glance.lstat(&place.path)?.map(|meta| meta.kind);
+        place.replaces = Some(stands == Some(Stands::File) && ours && !leaves);
         if stands.is_some_and(|kind| kind != Stands::File || !ours) {
             foreign.push(place.path.clone());
         }
     }
-    if foreign.is_empty() {
-        return Ok(Vec::new());
-    }
-    let dated = dated_folder(tree, now)?;
+    let dated = &journal.aside_dir;
     let to = |number: usize, path: &GamePath| {
         let nested = GamePath::parse(&format!("{dated}/{path}"));
         // Too deep or too long below the dated folder: flat then.

@@ -245,6 +245,11 @@ impl Fs for FaultFs {
         Ok(())
     }
 
+    fn check_rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        drop(self.step(Call::Look, to)?);
+        RealFs.check_rename(from, to)
+    }
+
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         let mut state = self.step(Call::Remove, path)?;
         let stash = self.stash(&mut state, path)?;

@@ -53,7 +53,7 @@ const ASIDE: &str = "muster-moved-2026-11-23";
 const FOREIGN: [&str; 2] = ["mods/theirs", "save/cfg"];
 
 /// 1.0 stands, with things of the player's.
-fn standing() -> World {
+pub fn standing() -> World {
     let world = World::new();
     let mut folder = world.create();
     install(&mut folder, &releases().0).unwrap();
@@ -71,7 +71,7 @@ pub fn players_things(dir: &Path) {
 }
 
 /// What stands before and after.
-fn trees() -> &'static [Tree; 2] {
+pub fn trees() -> &'static [Tree; 2] {
     static TREES: OnceLock<[Tree; 2]> = OnceLock::new();
     TREES.get_or_init(|| {
         let before = standing().look();
@@ -86,15 +86,18 @@ fn trees() -> &'static [Tree; 2] {
 }
 
 /// The whole way: plan, staging, apply.
-fn update(world: &World) -> store::Result<()> {
-    let new = &releases().1;
+pub fn update(world: &World) -> store::Result<()> {
+    update_to(world, &releases().1)
+}
+
+pub fn update_to(world: &World, new: &Release) -> store::Result<()> {
     let mut folder = world.open()?;
     let (staging, _) = try_stage(&mut folder, new)?;
     apply(&mut folder, &staging, &new.manifest, &new.layers, now(), &job()).map(|_| ())
 }
 
 /// The calls of an update without a fault.
-fn calls() -> &'static [Call] {
+pub fn calls() -> &'static [Call] {
     static CALLS: OnceLock<Vec<Call>> = OnceLock::new();
     CALLS.get_or_init(|| {
         let world = standing();

@@ -72,6 +72,9 @@ impl Fs for CutFs {
         self.step();
         RealFs.rename(from, to)
     }
+    fn check_rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealFs.check_rename(from, to)
+    }
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         self.step();
         RealFs.remove_file(path)

@@ -147,6 +147,45 @@ fn disks_of_forty_sizes_needs_root() {
     proof::count(Line::Faults, 40, 40);
 }
 
+/// A folder of the game that is another volume: nothing could be put in place there in one step, so nothing is begun.
+#[test]
+fn a_mount_point_inside_the_game_folder_is_refused_before_anything_changes_needs_root() {
+    let volume = Volume::of_kib(64 << 10);
+    let dir = staged(&volume.dir);
+    let before = look(&dir);
+    // The same volume, mounted there: not even the device number tells.
+    let data = dir.join("data");
+    as_root(&["mount", "--bind", text(&data), text(&data)]);
+    let tried = [apply_staged(Arc::new(RealFs), &dir), update(Arc::new(RealFs), &dir)];
+    as_root(&["umount", text(&data)]);
+    for outcome in tried {
+        assert_eq!(outcome.unwrap_err().code(), "OTHER_VOLUME");
+    }
+    assert_eq!(look(&dir), before);
+    assert!(!dir.join(".muster/journal.json").exists());
+    update(Arc::new(RealFs), &dir).unwrap();
+    judge_at(Arc::new(RealFs), &dir, &Ok(()), "afterwards");
+}
+
+/// A folder of the game that may not be written to: found before the commit, not in the middle.
+#[test]
+fn a_folder_made_read_only_is_refused_before_anything_changes_needs_root() {
+    let volume = Volume::format("ext4");
+    let dir = staged(&volume.dir);
+    let (before, data) = (look(&dir), dir.join("data"));
+    // Root may write to what only lacks the bits.
+    as_root(&["chattr", "+i", text(&data)]);
+    let tried = [apply_staged(Arc::new(RealFs), &dir), update(Arc::new(RealFs), &dir)];
+    as_root(&["chattr", "-i", text(&data)]);
+    for outcome in tried {
+        assert_eq!(outcome.unwrap_err().code(), "NO_PERMISSION");
+    }
+    assert_eq!(look(&dir), before);
+    assert!(!dir.join(".muster/journal.json").exists());
+    update(Arc::new(RealFs), &dir).unwrap();
+    judge_at(Arc::new(RealFs), &dir, &Ok(()), "afterwards");
+}
+
 /// Takes what is left, to the last byte.
 fn fill(dir: &Path) {
     use std::io::Write;

@@ -27,4 +27,5 @@ mod serving;
 mod staged;
 #[cfg(target_os = "linux")]
 mod volume;
+mod ways;
 mod world;
