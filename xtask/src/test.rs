@@ -106,7 +106,7 @@ fn tests(privileged: bool) -> Result<(), Failure> {
 }
 
 /// Tells the tests where the programs under test and the other side's programs lie.
-fn with_programs(command: &mut Command) -> Result<&mut Command, Failure> {
+pub(crate) fn with_programs(command: &mut Command) -> Result<&mut Command, Failure> {
     let programs = [
         ("MUSTER_BIN", "muster"),
         ("MUSTER_LAUNCHER_BIN", "muster-launcher"),

@@ -24,6 +24,7 @@ mod patched;
 mod preloaded;
 mod random;
 mod serving;
+mod spoiled;
 mod staged;
 #[cfg(target_os = "linux")]
 mod volume;

@@ -2,30 +2,34 @@
 
 use std::{
     fs,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Child, Command, Stdio},
 };
+
+/// Takes mount, device and files away when its standard input ends: with the test, however that ends.
+const GUARDIAN: &str =
+    r#"cat >/dev/null; umount --lazy "$1"; if [ -n "$2" ]; then losetup --detach "$2"; fi; rm -rf "$3""#;
 
 /// A mounted file system.
 #[derive(Debug)]
 pub struct Volume {
     pub dir: PathBuf,
-    device: Option<String>,
-    _home: tempfile::TempDir,
+    device: String,
+    guardian: Child,
 }
 
 impl Volume {
     /// An empty file system of a kind that `mkfs` knows, in a file in memory behind a loop device, which is attached once:
     /// two devices over one file do not see the same.
     pub fn format(kind: &str) -> Self {
-        let home = tempfile::tempdir_in("/dev/shm").unwrap();
-        let image = home.path().join("image");
+        let home = home();
+        let image = home.join("image");
         // The smallest that mkfs.xfs makes; it stays sparse.
         fs::File::create(&image).unwrap().set_len(320 << 20).unwrap();
         let device = as_root(&["losetup", "--find", "--show", text(&image)]);
-        let volume = Self { dir: home.path().join("mounted"), device: Some(device), _home: home };
-        fs::create_dir(&volume.dir).unwrap();
-        as_root(&[&format!("mkfs.{kind}"), "-q", volume.device()]);
+        let volume = Self::guarded(&home, device);
+        as_root(&[&format!("mkfs.{kind}"), "-q", &volume.device]);
         volume.mount();
         as_root(&["chmod", "0777", text(&volume.dir)]);
         volume
@@ -33,20 +37,18 @@ impl Volume {
 
     /// A file system in memory of so many KiB.
     pub fn of_kib(kib: u64) -> Self {
-        let home = tempfile::tempdir_in("/dev/shm").unwrap();
-        let dir = home.path().join("mounted");
-        fs::create_dir(&dir).unwrap();
-        let volume = Self { dir, device: None, _home: home };
-        as_root(&[
-            "mount",
-            "-t",
-            "tmpfs",
-            "-o",
-            &format!("size={kib}k,mode=0777"),
-            "tmpfs",
-            text(&volume.dir),
-        ]);
+        let volume = Self::guarded(&home(), String::new());
+        as_root(&["mount", "-t", "tmpfs", "-o", &format!("size={kib}k,mode=0777"), "tmpfs", text(&volume.dir)]);
         volume
+    }
+
+    fn guarded(home: &Path, device: String) -> Self {
+        let dir = home.join("mounted");
+        fs::create_dir(&dir).unwrap();
+        let mut guardian = root(&["sh", "-c", GUARDIAN, "sh", text(&dir), &device, text(home)]);
+        // A group of its own, so that Ctrl-C does not end it with the test.
+        guardian.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        Self { dir, device, guardian: guardian.spawn().unwrap() }
     }
 
     pub fn resize(&self, kib: u64) {
@@ -66,23 +68,19 @@ impl Volume {
     }
 
     fn mount(&self) {
-        as_root(&["mount", self.device(), text(&self.dir)]);
-    }
-
-    fn device(&self) -> &str {
-        self.device.as_deref().unwrap()
+        as_root(&["mount", &self.device, text(&self.dir)]);
     }
 }
 
 impl Drop for Volume {
     fn drop(&mut self) {
-        // Also in a test that has failed: nothing is left behind.
-        let end = |words: &[&str]| drop(root(words).output());
-        end(&["umount", "--lazy", text(&self.dir)]);
-        if let Some(device) = &self.device {
-            end(&["losetup", "--detach", device]);
-        }
+        drop(self.guardian.stdin.take());
+        drop(self.guardian.wait());
     }
+}
+
+fn home() -> PathBuf {
+    tempfile::tempdir_in("/dev/shm").unwrap().keep()
 }
 
 /// Runs to its end as root, and returns the first line of what it said.
