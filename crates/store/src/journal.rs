@@ -8,6 +8,7 @@ use crate::{
     error::{Result, StoreError},
     partial::Partial,
     records::Record,
+    state::check_format,
     tree::Tree,
 };
 use release::{
@@ -134,11 +135,9 @@ impl Journal {
     pub(crate) fn load(tree: &Tree) -> Result<Option<(Self, Hash32)>> {
         let path = tree.state(FILE);
         let Some(bytes) = tree.disk.read(&path, BYTES_MAX)? else { return Ok(None) };
+        check_format(&path, &bytes, FORMAT)?;
         let journal: Self =
             serde_json::from_slice(&bytes).map_err(|error| StoreError::broken(&path, error))?;
-        if journal.format > FORMAT {
-            return Err(StoreError::StateTooNew { path, found: journal.format, known: FORMAT });
-        }
         if journal.check.is_some_and(|check| journal.sum().ok() != Some(check)) {
             return Err(StoreError::broken(&path, "its bytes are not what was written"));
         }

@@ -20,7 +20,7 @@ pub struct CutFs {
 }
 
 impl CutFs {
-    /// Does `cut` before the change number `at`, counted from 1.
+    /// Does `cut` before the change number `at`, counted from 1; before each where that is 0.
     pub fn new(at: u64, cut: impl Fn() + Send + Sync + 'static) -> Self {
         Self { calls: Arc::default(), at, cut: Arc::new(cut) }
     }
@@ -31,7 +31,8 @@ impl CutFs {
     }
 
     fn step(&self) {
-        if self.calls.fetch_add(1, Ordering::Relaxed) + 1 == self.at {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        if call == self.at || self.at == 0 {
             (self.cut)();
         }
     }

@@ -23,7 +23,9 @@ mod parts;
 mod patched;
 mod preloaded;
 mod random;
+mod recovery_time;
 mod serving;
+mod space;
 mod spoiled;
 mod staged;
 #[cfg(target_os = "linux")]

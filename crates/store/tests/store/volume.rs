@@ -38,7 +38,15 @@ impl Volume {
     /// A file system in memory of so many KiB.
     pub fn of_kib(kib: u64) -> Self {
         let volume = Self::guarded(&home(), String::new());
-        as_root(&["mount", "-t", "tmpfs", "-o", &format!("size={kib}k,mode=0777"), "tmpfs", text(&volume.dir)]);
+        as_root(&[
+            "mount",
+            "-t",
+            "tmpfs",
+            "-o",
+            &format!("size={kib}k,mode=0777"),
+            "tmpfs",
+            text(&volume.dir),
+        ]);
         volume
     }
 
