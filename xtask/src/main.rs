@@ -12,6 +12,7 @@ mod process;
 mod setup;
 mod step;
 mod test;
+mod torture;
 
 use failure::Failure;
 use std::process::ExitCode;
@@ -35,6 +36,8 @@ cargo xtask COMMAND
   bench wire [WORDS]        measure, and write docs/bench-wire.md: what a first install between two of ours
                             costs on shaped links; needs root. WORDS: --tree NAME, --link NAME,
                             --runs N, --muster FILE
+  torture [WORDS]           break disks and kill programs, round after round with new seeds, until stopped;
+                            needs root. WORDS: --seed N, --minutes M
   fmt-check                 formatting alone
 ";
 
@@ -64,6 +67,7 @@ fn dispatch(words: &[&str]) -> Result<(), Failure> {
         ["bench", "updates", words @ ..] => bench::updates(words),
         ["bench", "wire", words @ ..] => bench::wire(words),
         ["bench", name] => bench::measure_all(Some(name)),
+        ["torture", words @ ..] => torture::command_line(words),
         ["fmt-check"] => test::format_check(),
         _ => {
             println!("{USAGE}");

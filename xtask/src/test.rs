@@ -58,10 +58,10 @@ pub(crate) fn npm(project: &str, words: &[&str]) -> Result<(), Failure> {
 fn announce(privileged: bool) {
     if privileged {
         println!("Needs root, and asks sudo where it is not: apt, for Debian packages that are missing;");
-        println!("mount, for the small file system on which the test of a full disk runs.");
+        println!("mount, for the small file systems that fill up and whose power is cut.");
         println!("Without root: cargo xtask test --unprivileged");
     } else {
-        println!("Left out, for want of root: installing Debian packages, and the test of a full disk.");
+        println!("Left out, for want of root: installing Debian packages, full disks, power cuts.");
     }
 }
 
@@ -106,7 +106,7 @@ fn tests(privileged: bool) -> Result<(), Failure> {
 }
 
 /// Tells the tests where the programs under test and the other side's programs lie.
-fn with_programs(command: &mut Command) -> Result<&mut Command, Failure> {
+pub(crate) fn with_programs(command: &mut Command) -> Result<&mut Command, Failure> {
     let programs = [
         ("MUSTER_BIN", "muster"),
         ("MUSTER_LAUNCHER_BIN", "muster-launcher"),

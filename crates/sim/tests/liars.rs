@@ -186,8 +186,7 @@ fn a_block_asked_of_one_who_may_not_give_it_any_more_is_asked_for_again() {
         let disk = Disk { write_time, ..Disk::default() };
         let fast = NodeSpec { up: 200 * MIB, down: 200 * MIB, delay, disk, ..NodeSpec::default() };
         let player = world.add(fast.clone());
-        let liar =
-            NodeSpec { start: Start::Complete, conduct: Conduct::FalseBlocks, ..fast.clone() };
+        let liar = NodeSpec { start: Start::Complete, conduct: Conduct::FalseBlocks, ..fast.clone() };
         let liars: Vec<NodeId> = (0..9).map(|_| world.add(liar.clone())).collect();
         world.introduce(player, &liars, Duration::ZERO);
         world.run_until(Time::from_millis(20 + number % 90), World::all_complete);

@@ -7,7 +7,9 @@
 //! stands. Nothing that is not ours is deleted: what stands in the way of a new file is moved to a
 //! dated folder and reported.
 
+mod aside;
 mod build;
+pub(crate) mod reach;
 mod run;
 
 use crate::{
@@ -112,6 +114,7 @@ fn bring(
     let manifest_sha256 = release::hash::sha256(&bytes);
     let mut journal = build::journal(folder, wanted, &actions, places, manifest_sha256, now)?;
     journal.partial = part.map(|part| Partial::new(part.complete));
+    reach::check_journal(folder.tree(), &journal)?;
     if !run::stands(folder.tree(), manifest_sha256)? {
         folder.tree().disk.write_atomic(&folder.tree().state(NEXT), &bytes)?;
     }

@@ -94,14 +94,16 @@ impl Disk {
         self.sync_dir(parent(path))
     }
 
-    /// Writes a file in place and syncs it; its name becomes durable with the folder.
+    /// Writes a file in place, syncs it and reads it back: a disk may say that it wrote and not have
+    /// done so. Its name becomes durable with the folder.
     pub(crate) fn write_synced(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         let file = self.open_write(path)?;
         file.set_len(0).at(path)?;
         if !bytes.is_empty() {
             file.write_at(bytes, 0).at(path)?;
         }
-        file.sync().at(path)
+        file.sync().at(path)?;
+        if holds(&*file, bytes).at(path)? { Ok(()) } else { Err(lied()).at(path) }
     }
 
     /// Creates one folder if nothing stands there; a file or a link there is an error.
@@ -122,6 +124,11 @@ impl Disk {
 
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         self.0.rename(from, to).at(from)
+    }
+
+    /// See [`Fs::check_rename`].
+    pub(crate) fn check_rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.0.check_rename(from, to).at(to)
     }
 
     /// Removes a file or a link if one stands there.
@@ -161,6 +168,11 @@ impl Disk {
         self.0.sync_dir(path).at(path)
     }
 
+    /// Makes a file's content and attributes durable.
+    pub(crate) fn sync_file(&self, path: &Path) -> Result<()> {
+        self.open(path)?.sync().at(path)
+    }
+
     pub(crate) fn set_executable(&self, path: &Path, executable: bool) -> Result<()> {
         self.0.set_executable(path, executable).at(path)
     }
@@ -196,6 +208,25 @@ pub(crate) fn read_full(file: &dyn File, buffer: &mut [u8], offset: u64) -> io::
         }
     }
     Ok(filled)
+}
+
+/// Whether a file has just these bytes.
+fn holds(file: &dyn File, bytes: &[u8]) -> io::Result<bool> {
+    if file.meta()?.stamp.size != bytes.len() as u64 {
+        return Ok(false);
+    }
+    let mut found = vec![0; bytes.len().min(CHUNK)];
+    for (chunk, offset) in bytes.chunks(CHUNK).zip((0_u64..).step_by(CHUNK)) {
+        let part = &mut found[..chunk.len()];
+        if read_full(file, part, offset)? < chunk.len() || part != chunk {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn lied() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "what was written reads back differently")
 }
 
 /// The folder that a path of ours lies in.

@@ -36,6 +36,12 @@ pub enum StoreError {
         /// The system's error.
         source: io::Error,
     },
+    /// A part of the game folder lies on another volume (or mount), so that nothing can be put in place there in one step.
+    #[error("{path} lies on another volume than the rest of the game")]
+    OtherVolume {
+        /// The part.
+        path: PathBuf,
+    },
     /// Anything else that the system reports.
     #[error("{path}: {source}")]
     Io {
@@ -151,6 +157,7 @@ impl StoreError {
             Self::DiskFull { .. } | Self::NoSpace { .. } => "DISK_FULL",
             Self::FileLocked { .. } => "FILE_LOCKED",
             Self::NoPermission { .. } => "NO_PERMISSION",
+            Self::OtherVolume { .. } => "OTHER_VOLUME",
             Self::Io { .. } => "DISK_ERROR",
             Self::FolderNotOurs { .. } => "FOLDER_NOT_OURS",
             Self::NothingToImport { .. } => "NOTHING_TO_IMPORT",
@@ -176,6 +183,7 @@ impl StoreError {
             Self::FolderNotOurs { .. }
                 | Self::NothingToImport { .. }
                 | Self::FolderRefused { .. }
+                | Self::OtherVolume { .. }
                 | Self::StateTooNew { .. }
         )
     }
@@ -203,6 +211,7 @@ impl StoreError {
         match source.kind() {
             _ if held => Self::FileLocked { path, source },
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path, source },
+            io::ErrorKind::CrossesDevices => Self::OtherVolume { path },
             io::ErrorKind::ExecutableFileBusy | io::ErrorKind::ResourceBusy => {
                 Self::FileLocked { path, source }
             }
@@ -235,6 +244,7 @@ mod tests {
             (io::ErrorKind::StorageFull, "DISK_FULL"),
             (io::ErrorKind::PermissionDenied, "NO_PERMISSION"),
             (io::ErrorKind::ExecutableFileBusy, "FILE_LOCKED"),
+            (io::ErrorKind::CrossesDevices, "OTHER_VOLUME"),
             (io::ErrorKind::Other, "DISK_ERROR"),
         ] {
             let result: Result<()> = Err(io::Error::from(kind)).at(Path::new("x"));

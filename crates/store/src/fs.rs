@@ -95,6 +95,13 @@ pub trait Fs: Debug + Send + Sync {
     /// # Errors
     /// As the system says.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Whether a rename from the folder `from` into the folder `to` may succeed: one volume (and one mount of it), and
+    /// this user may change names in `to`. Nothing is changed.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::CrossesDevices`], [`io::ErrorKind::PermissionDenied`], [`io::ErrorKind::ReadOnlyFilesystem`];
+    /// as the system says.
+    fn check_rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file or a link, never a folder.
     ///
     /// # Errors
@@ -185,6 +192,8 @@ pub struct Meta {
     /// When its bytes, name or rights were last changed, in whole seconds since 1970 and nanoseconds. Unlike the
     /// modification time, no program can set it; `None` on systems that do not tell.
     pub changed: Option<(i64, i64)>,
+    /// It has other names, perhaps outside the game: its attributes are not ours alone.
+    pub is_shared: bool,
 }
 
 /// The kinds that the store tells apart.
@@ -278,6 +287,10 @@ impl Fs for RealFs {
         system::patiently(|| fs::rename(from, to))
     }
 
+    fn check_rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        system::check_rename(from, to)
+    }
+
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         system::patiently(|| fs::remove_file(path))
     }
@@ -362,7 +375,13 @@ impl Meta {
         };
         let (modified_seconds, modified_nanos) = split(meta.modified().unwrap_or(UNIX_EPOCH));
         let stamp = Stamp { size: meta.len(), modified_seconds, modified_nanos, inode: system::inode(meta) };
-        Self { kind, stamp, executable: system::executable(meta), changed: system::changed(meta) }
+        Self {
+            kind,
+            stamp,
+            executable: system::executable(meta),
+            changed: system::changed(meta),
+            is_shared: system::is_shared(meta),
+        }
     }
 }
 
@@ -393,6 +412,9 @@ mod system {
         Some((meta.ctime(), meta.ctime_nsec()))
     }
 
+    /// Nothing is ever called so.
+    const NO_NAME: &str = ".muster-no-such-name";
+
     pub(super) fn patiently<T>(call: impl Fn() -> io::Result<T>) -> io::Result<T> {
         call()
     }
@@ -401,11 +423,25 @@ mod system {
         fs::File::open(path)?.sync_all()
     }
 
+    /// What is not there is renamed: the system looks at the mounts before it looks at the names.
+    pub(super) fn check_rename(from: &Path, to: &Path) -> io::Result<()> {
+        rustix::fs::access(to, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)?;
+        match fs::rename(from.join(NO_NAME), to.join(NO_NAME)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => Err(io::Error::other("a name that nobody gave was there")),
+        }
+    }
+
     pub(super) fn set_executable(path: &Path, executable: bool) -> io::Result<()> {
         let mode = fs::symlink_metadata(path)?.permissions().mode();
         // Who may read may execute: 0o644 becomes 0o755, 0o600 becomes 0o700.
         let wanted = if executable { mode | ((mode & 0o444) >> 2) } else { mode & !0o111 };
         if wanted == mode { Ok(()) } else { fs::set_permissions(path, fs::Permissions::from_mode(wanted)) }
+    }
+
+    pub(super) fn is_shared(meta: &fs::Metadata) -> bool {
+        meta.is_file() && meta.nlink() > 1
     }
 
     pub(super) fn executable(meta: &fs::Metadata) -> Option<bool> {
@@ -454,8 +490,18 @@ mod system {
         Ok(())
     }
 
+    /// A mount point inside a folder is a link here, and is not followed.
+    pub(super) fn check_rename(_: &Path, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
     pub(super) fn set_executable(_: &Path, _: bool) -> io::Result<()> {
         Ok(())
+    }
+
+    /// Attributes that we would change do not exist here.
+    pub(super) fn is_shared(_: &fs::Metadata) -> bool {
+        false
     }
 
     pub(super) fn executable(_: &fs::Metadata) -> Option<bool> {

@@ -8,6 +8,7 @@ use crate::{
     error::{Result, StoreError},
     partial::Partial,
     records::Record,
+    state::check_format,
     tree::Tree,
 };
 use release::{
@@ -48,9 +49,15 @@ pub(crate) struct Journal {
     pub(crate) place: Vec<Place>,
     /// In: kept files whose executable bit changes.
     pub(crate) modes: Vec<Mode>,
+    /// Where what comes in the way later goes; empty in journals of older programs.
+    #[serde(default)]
+    pub(crate) aside_dir: String,
     /// How much of the release stands afterwards, where it is not all: then what is staged stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) partial: Option<Partial>,
+    /// SHA-256 of the journal without this: a bit that flipped must rename nothing. Journals of older programs have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    check: Option<Hash32>,
 }
 
 /// A file under `.muster`.
@@ -84,6 +91,10 @@ pub(crate) struct Place {
     pub(crate) executable: bool,
     /// What was hashed before the commit.
     pub(crate) record: Record,
+    /// A file of ours stood there; anything else that stands there when it is put in place came later and is not ours.
+    /// Journals of older programs do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) replaces: Option<bool>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,7 +125,9 @@ impl Journal {
             dirs: Vec::new(),
             place: Vec::new(),
             modes: Vec::new(),
+            aside_dir: String::new(),
             partial: None,
+            check: None,
         }
     }
 
@@ -122,12 +135,19 @@ impl Journal {
     pub(crate) fn load(tree: &Tree) -> Result<Option<(Self, Hash32)>> {
         let path = tree.state(FILE);
         let Some(bytes) = tree.disk.read(&path, BYTES_MAX)? else { return Ok(None) };
+        check_format(&path, &bytes, FORMAT)?;
         let journal: Self =
             serde_json::from_slice(&bytes).map_err(|error| StoreError::broken(&path, error))?;
-        if journal.format > FORMAT {
-            return Err(StoreError::StateTooNew { path, found: journal.format, known: FORMAT });
+        if journal.check.is_some_and(|check| journal.sum().ok() != Some(check)) {
+            return Err(StoreError::broken(&path, "its bytes are not what was written"));
         }
         Ok(Some((journal, sha256(&bytes))))
+    }
+
+    /// SHA-256 of everything but the check itself.
+    fn sum(&self) -> serde_json::Result<Hash32> {
+        let plain = Self { check: None, ..self.clone() };
+        serde_json::to_vec(&plain).map(|bytes| sha256(&bytes))
     }
 
     /// Whether an apply waits to be finished.
@@ -136,9 +156,11 @@ impl Journal {
     }
 
     /// The point of no return. Everything that the journal names must be synced before.
-    pub(crate) fn commit(&self, tree: &Tree) -> Result<Hash32> {
+    pub(crate) fn commit(&mut self, tree: &Tree) -> Result<Hash32> {
         let path = tree.state(FILE);
-        let bytes = serde_json::to_vec(self).map_err(|error| StoreError::broken(&path, error))?;
+        let broken = |error| StoreError::broken(&path, error);
+        self.check = Some(self.sum().map_err(broken)?);
+        let bytes = serde_json::to_vec(self).map_err(broken)?;
         tree.disk.write_atomic(&path, &bytes)?;
         Ok(sha256(&bytes))
     }

@@ -8,6 +8,7 @@ use crate::{
     error::{Result, StoreError},
     folder::GameFolder,
     records::Records,
+    state::check_format,
     tree::Tree,
 };
 use release::manifest::{FileSet, Kind, Manifest, ManifestFile};
@@ -34,12 +35,8 @@ impl Partial {
     pub(crate) fn load(tree: &Tree) -> Result<Option<Self>> {
         let path = tree.state(FILE);
         let Some(bytes) = tree.disk.read(&path, BYTES_MAX)? else { return Ok(None) };
-        let partial: Self =
-            serde_json::from_slice(&bytes).map_err(|error| StoreError::broken(&path, error))?;
-        if partial.format > FORMAT {
-            return Err(StoreError::StateTooNew { path, found: partial.format, known: FORMAT });
-        }
-        Ok(Some(partial))
+        check_format(&path, &bytes, FORMAT)?;
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| StoreError::broken(&path, error))
     }
 
     pub(crate) fn save(&self, tree: &Tree) -> Result<()> {

@@ -5,6 +5,7 @@
 //! Nothing outside `.muster` changes.
 
 use crate::{
+    apply::reach,
     assign::{self, Action},
     disk::read_full,
     error::{At, Result},
@@ -50,7 +51,8 @@ pub struct Prepared {
 /// Finds out what must be fetched for `wanted`, and stages what local files hold of it.
 ///
 /// # Errors
-/// [`crate::StoreError::NoSpace`] before anything is staged; [`crate::StoreError::Cancelled`]; as
+/// [`crate::StoreError::NoSpace`], [`crate::StoreError::OtherVolume`] and [`crate::StoreError::NoPermission`] before
+/// anything is staged; [`crate::StoreError::Cancelled`]; as
 /// the disk says. Calling it again goes on where it ended.
 pub fn prepare(
     folder: &mut GameFolder,
@@ -61,12 +63,19 @@ pub fn prepare(
 ) -> Result<Prepared> {
     hash_unknown(folder, wanted, job)?;
     let (plan, actions) = survey(folder, wanted)?;
+    reach::check(folder.tree(), comes(wanted, &actions))?;
     let need_bytes = space::need_bytes(wanted, &actions, &staging.have());
     space::check(folder, need_bytes)?;
     salvage(folder, wanted, &plan, layers, staging, job)?;
     let need_bytes = space::need_bytes(wanted, &actions, &staging.have());
     let fetch_bytes = missing_bytes(wanted, &plan, &staging.have());
     Ok(Prepared { plan, actions, fetch_bytes, need_bytes })
+}
+
+/// Files that will be put in place.
+fn comes<'a>(wanted: &'a Manifest, actions: &'a [Action]) -> impl Iterator<Item = &'a GamePath> {
+    let stays = |action: &Action| matches!(action, Action::Keep { .. } | Action::Leave);
+    wanted.files.iter().zip(actions).filter(move |(_, action)| !stays(action)).map(|(file, _)| &file.path)
 }
 
 /// What an update would take, from what is known without hashing or changing anything.
@@ -111,8 +120,27 @@ pub(crate) fn survey(folder: &GameFolder, wanted: &Manifest) -> Result<(Plan, Ve
         }
     }
     let plan = plan(folder.installed(), &present, &user_paths, wanted);
-    let actions = assign::actions(folder.installed(), wanted, &plan);
+    let mut actions = assign::actions(folder.installed(), wanted, &plan);
+    for (file, action) in wanted.files.iter().zip(&mut actions) {
+        unshare(file, action, &mut glance)?;
+    }
     Ok((plan, actions))
+}
+
+/// A file that has another name, outside the game perhaps, gets its new executable bit as a copy: the bit would be changed
+/// there too.
+fn unshare(file: &ManifestFile, action: &mut Action, glance: &mut Glance<'_>) -> Result<()> {
+    let from = match action {
+        Action::Keep { set_mode: true } => &file.path,
+        Action::Move { from } => from,
+        _ => return Ok(()),
+    };
+    let stands = glance.file(from)?;
+    if stands.is_some_and(|meta| meta.is_shared && meta.executable.is_some_and(|bit| bit != file.executable))
+    {
+        *action = Action::Copy { from: from.clone() };
+    }
+    Ok(())
 }
 
 /// Bytes that must still come for `plan`, each content once, when this is staged.

@@ -11,6 +11,7 @@ use release::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::path::Path;
 
 const FILE: &str = "state.json";
 /// The newest format that this program reads and the one it writes.
@@ -61,6 +62,20 @@ pub struct Seen {
     pub channel_sequence: u64,
 }
 
+/// Whether this program knows the format of a file of ours, asked before anything else in it is read: what a newer program
+/// wrote may look like damage otherwise.
+pub(crate) fn check_format(path: &Path, bytes: &[u8], known: u64) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Head {
+        format: u64,
+    }
+    let head: Head = serde_json::from_slice(bytes).map_err(|error| StoreError::broken(path, error))?;
+    if head.format > known {
+        return Err(StoreError::StateTooNew { path: path.to_owned(), found: head.format, known });
+    }
+    Ok(())
+}
+
 impl FolderState {
     /// For a new folder.
     #[must_use]
@@ -80,14 +95,8 @@ impl FolderState {
     pub(crate) fn load(tree: &Tree) -> Result<Option<Self>> {
         let path = tree.state(FILE);
         let Some(bytes) = tree.disk.read(&path, BYTES_MAX)? else { return Ok(None) };
-        let value: Value =
-            serde_json::from_slice(&bytes).map_err(|error| StoreError::broken(&path, error))?;
-        let found = value.get("format").and_then(Value::as_u64);
-        let found = found.ok_or_else(|| StoreError::broken(&path, "no format"))?;
-        if found > FORMAT {
-            return Err(StoreError::StateTooNew { path, found, known: FORMAT });
-        }
-        serde_json::from_value(value).map(Some).map_err(|error| StoreError::broken(&path, error))
+        check_format(&path, &bytes, FORMAT)?;
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| StoreError::broken(&path, error))
     }
 
     pub(crate) fn save(&self, tree: &Tree) -> Result<()> {

@@ -6,7 +6,7 @@ use crate::{
     disk::{CHUNK, read_full},
     error::{At, Result, StoreError},
     folder::GameFolder,
-    fs::Kind as Stands,
+    fs::{File, Kind as Stands},
     hashing::{Job, Meter, Shape, hash_pieces},
     journal::{self, Aside, INCOMING_DIR, Journal, Mode, OLD_DIR, Out, Place, Slot},
     records::Record,
@@ -17,7 +17,6 @@ use release::{
     hash::Hash32,
     layout::PieceLayers,
     manifest::{Kind, Manifest, ManifestFile},
-    merkle::FileHasher,
     path::GamePath,
 };
 use std::{
@@ -52,7 +51,8 @@ pub(super) fn places(
     // Copies before the contents they are made of: reading those back comes last.
     let (whole, copies): (Vec<Work<'_>>, Vec<Work<'_>>) =
         work.partition(|(_, _, action)| matches!(action, Action::Place { .. } | Action::Move { .. }));
-    let bytes = whole.iter().chain(&copies).map(|(_, file, _)| file.size).sum();
+    // A copy is read twice: what is copied, and what became of it.
+    let bytes = whole.iter().chain(&copies).chain(&copies).map(|(_, file, _)| file.size).sum();
     let meter = Meter::new(job, bytes, (whole.len() + copies.len()) as u64);
     staging.flush()?;
     let context = Context { folder, staging, wanted, layers, meter: &meter };
@@ -126,14 +126,19 @@ impl Context<'_> {
         self.meter.bytes(file.size)?;
         let record = self.folder.records().get(from).copied();
         let record = record.ok_or_else(|| StoreError::Changed { path: from.clone() })?;
-        Ok(Made::Place(Place { from: slot, path: file.path.clone(), executable: file.executable, record }))
+        Ok(Made::Place(Place {
+            from: slot,
+            path: file.path.clone(),
+            executable: file.executable,
+            record,
+            replaces: None,
+        }))
     }
 
     /// Whether the copy, synced, is what the file should be.
     fn copy(&self, from: &Path, to: &Path, file: &ManifestFile) -> Result<bool> {
         let disk = &self.folder.tree().disk;
         let (source, target) = (disk.open(from)?, disk.open_write(to)?);
-        let mut hasher = FileHasher::new(self.wanted.piece_length);
         let mut chunk = vec![0; CHUNK];
         let mut offset = 0;
         while offset < file.size {
@@ -142,13 +147,22 @@ impl Context<'_> {
             if read < want {
                 return Ok(false);
             }
-            hasher.update(&chunk[..want]);
             target.write_at(&chunk[..want], offset).at(to)?;
             self.meter.bytes(want as u64)?;
             offset += want as u64;
         }
         target.sync().at(to)?;
-        Ok(hasher.finish().pieces_root == file.pieces_root)
+        // Of the copy, not of what was copied: the disk may have written something else.
+        Ok(self.pieces(&*target, to, file)?.is_some_and(|pieces| pieces == file.pieces_root))
+    }
+
+    /// Pieces root of an open file as the disk gives it back, where it is as long as it should be.
+    fn pieces(&self, open: &dyn File, path: &Path, file: &ManifestFile) -> Result<Option<Option<Hash32>>> {
+        let shape = Shape { size: file.size, piece_length: self.wanted.piece_length };
+        let pieces = hash_pieces(open, path, shape, self.meter)?;
+        let whole: Option<Vec<Hash32>> = pieces.into_iter().collect();
+        let exact = open.meta().at(path)?.stamp.size == file.size;
+        Ok(whole.filter(|_| exact).map(|pieces| shape.pieces_root(&pieces)))
     }
 
     /// Hashes a staged content as the disk gives it back; what is bad is lost.
@@ -171,7 +185,10 @@ impl Context<'_> {
             }
         }
         if !exact {
-            self.folder.tree().disk.open_write(path)?.set_len(file.size).at(path)?;
+            let staged = self.folder.tree().disk.open_write(path)?;
+            staged.set_len(file.size).at(path)?;
+            // No flush will know of it.
+            staged.sync().at(path)?;
         }
         Ok(false)
     }
@@ -192,7 +209,7 @@ impl Context<'_> {
         let stamp = meta.map(|meta| meta.stamp).filter(|stamp| stamp.size == file.size);
         let stamp = stamp.ok_or_else(|| StoreError::broken(path, "changed while it was checked"))?;
         let record = Record { pieces_root: file.pieces_root, stamp };
-        Ok(Place { from, path: file.path.clone(), executable: file.executable, record })
+        Ok(Place { from, path: file.path.clone(), executable: file.executable, record, replaces: None })
     }
 }
 
@@ -212,7 +229,8 @@ pub(super) fn journal(
     if let Some(old) = folder.installed() {
         journal.prune = folders_of(old).into_iter().rev().filter(|dir| !dirs.contains(dir)).collect();
     }
-    journal.asides = asides(folder, &journal, &dirs, now)?;
+    journal.aside_dir = dated_folder(folder.tree(), now)?;
+    journal.asides = asides(folder, &mut journal, &dirs)?;
     journal.dirs = dirs.into_iter().collect();
     for (file, action) in wanted.files.iter().zip(actions) {
         if matches!(action, Action::Keep { set_mode: true }) {
@@ -244,12 +262,7 @@ fn outs(folder: &GameFolder, wanted: &Manifest, actions: &[Action]) -> Result<Ve
 }
 
 /// What is not ours and stands where a new file or folder must.
-fn asides(
-    folder: &GameFolder,
-    journal: &Journal,
-    dirs: &BTreeSet<GamePath>,
-    now: SystemTime,
-) -> Result<Vec<Aside>> {
+fn asides(folder: &GameFolder, journal: &mut Journal, dirs: &BTreeSet<GamePath>) -> Result<Vec<Aside>> {
     let (tree, mut glance) = (folder.tree(), Glance::over(folder.tree()));
     let out: BTreeSet<&GamePath> = journal.out.iter().map(|out| &out.from).collect();
     // What stands where a file of ours is still to come is not ours.
@@ -267,18 +280,17 @@ fn asides(
             foreign.push(dir.clone());
         }
     }
-    for place in &journal.place {
-        let ours = out.contains(&place.path) || old.get(&place.path) == Some(&Kind::Content);
+    for place in &mut journal.place {
+        let leaves = out.contains(&place.path);
+        let ours = leaves || old.get(&place.path) == Some(&Kind::Content);
         // A folder there may turn out empty once ours is out of it; then nothing is moved.
         let stands = glance.lstat(&place.path)?.map(|meta| meta.kind);
+        place.replaces = Some(stands == Some(Stands::File) && ours && !leaves);
         if stands.is_some_and(|kind| kind != Stands::File || !ours) {
             foreign.push(place.path.clone());
         }
     }
-    if foreign.is_empty() {
-        return Ok(Vec::new());
-    }
-    let dated = dated_folder(tree, now)?;
+    let dated = &journal.aside_dir;
     let to = |number: usize, path: &GamePath| {
         let nested = GamePath::parse(&format!("{dated}/{path}"));
         // Too deep or too long below the dated folder: flat then.

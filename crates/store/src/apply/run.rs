@@ -1,6 +1,6 @@
 //! After the point of no return: the steps of the journal, each of which can be done twice.
 
-use super::{Applied, NEXT, build::parent_dirs};
+use super::{Applied, NEXT, aside::Late, build::parent_dirs};
 use crate::{
     disk::parent,
     error::{Result, StoreError},
@@ -24,18 +24,20 @@ use std::{
 
 /// Does what is left of a committed journal. Apply and recovery are this.
 pub(super) fn run(tree: &Tree, journal: &Journal, id: Hash32) -> Result<Applied> {
+    let mut late = Late::new(tree, journal);
     if !out_is_done(tree, id)? {
-        out(tree, journal)?;
+        out(tree, journal, &mut late)?;
         mark_out_done(tree, id)?;
     }
-    let vanished = place_all(tree, journal)?;
+    let vanished = place_all(tree, journal, &mut late)?;
     record(tree, journal, &vanished)?;
     match &journal.partial {
         Some(partial) => partial.save(tree)?,
         None => Partial::remove(tree)?,
     }
     install_manifest(tree, journal)?;
-    let moved_aside = moved_aside(tree, journal)?;
+    let mut moved_aside = moved_aside(tree, journal)?;
+    moved_aside.append(&mut late.moved);
     Journal::remove(tree)?;
     // The new release stands. What cannot be swept now is swept when the folder is opened.
     let swept = journal::sweep(tree);
@@ -50,10 +52,12 @@ pub(super) fn run(tree: &Tree, journal: &Journal, id: Hash32) -> Result<Applied>
 
 /// Everything out that leaves or stands in the way. Runs until the marker is written, so never
 /// after a new file came in.
-fn out(tree: &Tree, journal: &Journal) -> Result<()> {
+fn out(tree: &Tree, journal: &Journal, late: &mut Late<'_>) -> Result<()> {
     for step in &journal.out {
-        if tree.file(&step.from)?.is_some() {
-            tree.disk.rename(&tree.at(&step.from), &step.to.path(tree))?;
+        let to = step.to.path(tree);
+        // Ours is out already where its slot is taken: then this one came later.
+        if tree.file(&step.from)?.is_some() && tree.disk.kind(&to)?.is_none() {
+            tree.disk.rename(&tree.at(&step.from), &to)?;
         }
     }
     for dir in &journal.prune {
@@ -62,7 +66,13 @@ fn out(tree: &Tree, journal: &Journal) -> Result<()> {
         }
     }
     for aside in &journal.asides {
-        if tree.lstat(&aside.path)?.is_some() {
+        if tree.lstat(&aside.path)?.is_none() {
+            continue;
+        }
+        if tree.lstat(&aside.to)?.is_some() {
+            // It has gone aside, and something else came.
+            late.make_way(&aside.path, false)?;
+        } else {
             ancestors(&aside.to)
                 .iter()
                 .try_for_each(|dir| tree.disk.ensure_dir(&tree.at(dir)).map(|_| ()))?;
@@ -71,17 +81,16 @@ fn out(tree: &Tree, journal: &Journal) -> Result<()> {
     }
     let left = journal.out.iter().map(|step| &step.from).chain(&journal.prune);
     let aside = journal.asides.iter().flat_map(|aside| [&aside.path, &aside.to]);
-    let mut dirs = parent_dirs(tree, left.chain(aside));
+    let evicted = late.moved.iter().flat_map(|(from, to)| [from, to]);
+    let mut dirs = parent_dirs(tree, left.chain(aside).chain(evicted));
     dirs.extend(journal.asides.iter().flat_map(|aside| ancestors(&aside.to)).map(|dir| tree.at(&dir)));
     dirs.extend([tree.state(OLD_DIR), tree.state(INCOMING_DIR)]);
     sync_dirs(tree, &dirs)
 }
 
 /// New folders and files in; the files that were taken away from under us.
-fn place_all(tree: &Tree, journal: &Journal) -> Result<Vec<GamePath>> {
-    for dir in &journal.dirs {
-        tree.disk.ensure_dir(&tree.at(dir))?;
-    }
+fn place_all(tree: &Tree, journal: &Journal, late: &mut Late<'_>) -> Result<Vec<GamePath>> {
+    journal.dirs.iter().try_for_each(|dir| late.make_dir(dir))?;
     let mut vanished = Vec::new();
     for place in &journal.place {
         let (from, to) = (place.from.path(tree), tree.at(&place.path));
@@ -89,8 +98,9 @@ fn place_all(tree: &Tree, journal: &Journal) -> Result<Vec<GamePath>> {
             Some(meta) => {
                 // Only moved files can still have the wrong bit.
                 if meta.executable.is_some_and(|bit| bit != place.executable) {
-                    tree.disk.set_executable(&from, place.executable)?;
+                    set_mode(tree, &from, place.executable)?;
                 }
+                late.make_way(&place.path, place.replaces.unwrap_or(true))?;
                 tree.disk.rename(&from, &to)?;
             }
             None if tree.file(&place.path)?.is_some() => {}
@@ -99,13 +109,22 @@ fn place_all(tree: &Tree, journal: &Journal) -> Result<Vec<GamePath>> {
     }
     for mode in &journal.modes {
         if tree.file(&mode.path)?.is_some() {
-            tree.disk.set_executable(&tree.at(&mode.path), mode.executable)?;
+            set_mode(tree, &tree.at(&mode.path), mode.executable)?;
         }
     }
-    let mut dirs = parent_dirs(tree, journal.place.iter().map(|place| &place.path).chain(&journal.dirs));
+    let evicted = late.moved.iter().flat_map(|(from, to)| [from, to]);
+    let placed = journal.place.iter().map(|place| &place.path);
+    let mut dirs = parent_dirs(tree, placed.chain(&journal.dirs).chain(evicted.clone()));
+    dirs.extend(evicted.flat_map(ancestors).map(|dir| tree.at(&dir)));
     dirs.extend([tree.state(INCOMING_DIR), tree.state(staging::DIR)]);
     sync_dirs(tree, &dirs)?;
     Ok(vanished)
+}
+
+/// The bit is the file's, not the folder's: it becomes durable with the file.
+fn set_mode(tree: &Tree, path: &Path, executable: bool) -> Result<()> {
+    tree.disk.set_executable(path, executable)?;
+    tree.disk.sync_file(path)
 }
 
 /// What was hashed before the commit is known of the files in place.

@@ -1,81 +1,110 @@
 //! A file system that breaks at a chosen call: how tests prove what the store promises.
 //!
 //! It works on real files below, so that what is left after the break can be looked at. A *kill*
-//! lets no later call through. A *power cut* also takes back what was never made durable: bytes
-//! written and not synced read as zeros or are gone, and, if asked, names changed since the last
-//! folder sync are as before (the two ways in which a journalling file system may come back).
-#![expect(clippy::unwrap_used, reason = "a poisoned lock means that a test has failed already")]
+//! lets no later call through. A *power cut* also takes back what was never made durable: bytes,
+//! executable bits and names. How much of it comes back is what [`Fault`] says, up to any part of
+//! it, torn at sectors. It also lies, flips bits and fails at syncs, as disks do.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "the disk below a test works, and a poisoned lock means that it has failed"
+)]
+
+mod bytes;
+mod names;
+mod state;
 
 use super::{File, Fs, Lock, Meta, RealFs};
+use names::Undo;
+use state::{Hook, State, Verdict};
 use std::{
     ffi::OsString,
     fs, io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
-/// How the chosen call breaks.
+/// How the disk breaks, at a call counted from where it was armed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// It fails with this error, a write after half its bytes; later calls work.
+    /// The call fails with this error, a write after half its bytes; later calls work.
     Error(io::ErrorKind),
-    /// It does not happen (a write: half of it), and no later call does.
+    /// From that call on everything that would change the disk fails: a volume that stays full, or
+    /// that the system has made read-only.
+    ErrorsFrom(io::ErrorKind),
+    /// The first write from that call on says that it is done, and is not.
+    Lie(Lie),
+    /// The first read from that call on has one bit wrong; the disk is right.
+    FlipRead {
+        /// Chooses the bit.
+        seed: u64,
+    },
+    /// The first sync of a file from that call on fails, and what was not synced before is lost,
+    /// though later syncs succeed.
+    FailedSync,
+    /// The call does not happen (a write: half of it), and no later call does.
     Kill,
-    /// As `Kill`, and unsynced bytes are lost; with `names`, unsynced names too.
+    /// As `Kill`, and unsynced bytes read as zeros or are gone; with `names`, unsynced names too.
     PowerCut {
         /// Whether names changed since the last folder sync are taken back.
         names: bool,
     },
+    /// As `Kill`, and of every unsynced thing an arbitrary part survives, in any order: sectors of
+    /// 512 bytes, lengths, executable bits, names.
+    Scatter {
+        /// Chooses what survives.
+        seed: u64,
+    },
 }
 
-/// [`RealFs`] with one fault.
+/// What became of a write that was said to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lie {
+    /// Nothing was written.
+    Nothing,
+    /// Its first half was.
+    Short,
+    /// Other bytes were.
+    OtherBytes,
+}
+
+/// What a call is, for the order of calls ([`FaultFs::record`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Call {
+    /// Looks at names, sizes, times.
+    Look,
+    /// Reads bytes.
+    Read,
+    /// Writes bytes or sets a length.
+    Write,
+    /// Makes a file's bytes durable.
+    Sync,
+    /// Makes a folder's names durable.
+    SyncDir,
+    /// Creates a file or a folder.
+    Create,
+    /// Renames; the path is where to.
+    Rename,
+    /// Removes.
+    Remove,
+    /// Sets executable bits.
+    Mode,
+}
+
+impl Call {
+    /// Whether it would change the disk.
+    fn changes(self) -> bool {
+        !matches!(self, Self::Look | Self::Read)
+    }
+}
+
+/// [`RealFs`] with one fault at a time.
 #[derive(Debug, Clone)]
 pub struct FaultFs {
     state: Arc<Mutex<State>>,
     at_sync: Arc<Mutex<Option<Hook>>>,
     /// Where removed and replaced files wait for a power cut to bring them back.
     stash: PathBuf,
-}
-
-/// Done at a sync.
-#[derive(Clone)]
-struct Hook(Arc<dyn Fn() + Send + Sync>);
-
-impl std::fmt::Debug for Hook {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Hook")
-    }
-}
-
-#[derive(Debug, Default)]
-struct State {
-    calls: u64,
-    plan: Option<(u64, Fault)>,
-    dead: bool,
-    unsynced: Vec<Unsynced>,
-    names: Vec<Undo>,
-    stashed: u64,
-    /// Files can be cloned here.
-    clones: bool,
-}
-
-/// Bytes of one file that a power cut loses.
-#[derive(Debug)]
-struct Unsynced {
-    file: Arc<fs::File>,
-    inode: u64,
-    durable_length: u64,
-    ranges: Vec<(u64, u64)>,
-}
-
-/// How to take back a change of names.
-#[derive(Debug)]
-enum Undo {
-    Created(PathBuf),
-    CreatedDir(PathBuf),
-    Removed { path: PathBuf, stash: PathBuf },
-    RemovedDir(PathBuf),
-    Renamed { from: PathBuf, to: PathBuf, replaced: Option<PathBuf> },
 }
 
 impl FaultFs {
@@ -85,16 +114,15 @@ impl FaultFs {
         Self { state: Arc::default(), at_sync: Arc::default(), stash: stash.to_owned() }
     }
 
-    /// Breaks the call number `at` from now, counted from 1.
+    /// Breaks at the call number `at` from now, counted from 1.
     pub fn arm(&self, at: u64, fault: Fault) {
-        let mut state = self.state.lock().unwrap();
-        state.plan = Some((state.calls + at, fault));
+        self.lock().arm(at, fault);
     }
 
     /// From now on this is a volume on which files share their blocks. What a clone holds is lost in a power cut like any
     /// bytes that were not synced.
     pub fn clone_files(&self) {
-        self.state.lock().unwrap().clones = true;
+        self.lock().clones = true;
     }
 
     /// Lets every sync of a file take as long as `hook` does, from now on.
@@ -102,29 +130,45 @@ impl FaultFs {
         *self.at_sync.lock().unwrap() = Some(Hook(Arc::new(hook)));
     }
 
+    /// Writes down every call from now on, for [`FaultFs::recorded`].
+    pub fn record(&self) {
+        self.lock().recorded = Some(Vec::new());
+    }
+
+    /// The calls since [`FaultFs::record`], in order.
+    #[must_use]
+    pub fn recorded(&self) -> Vec<(Call, PathBuf)> {
+        self.lock().recorded.clone().unwrap_or_default()
+    }
+
     /// Works again, as after a restart; takes the armed fault away.
     pub fn revive(&self) {
-        let mut state = self.state.lock().unwrap();
-        *state =
-            State { calls: state.calls, stashed: state.stashed, clones: state.clones, ..State::default() };
+        self.lock().revive();
     }
 
     /// Calls made so far.
     #[must_use]
     pub fn calls(&self) -> u64 {
-        self.state.lock().unwrap().calls
+        self.lock().calls
     }
 
-    /// Counts a call, and breaks it if its time has come.
-    fn step(&self) -> io::Result<()> {
-        let mut state = self.state.lock().unwrap();
-        state.calls += 1;
-        if state.dead {
-            return Err(io::Error::other("killed"));
-        }
-        match state.plan {
-            Some((at, fault)) if at == state.calls => state.strike(fault),
-            _ => Ok(()),
+    /// Whether the armed fault has happened.
+    #[must_use]
+    pub fn struck(&self) -> bool {
+        self.lock().struck
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Counts a call that is no read, write or sync of a file, and breaks it if its time has come.
+    fn step(&self, call: Call, path: &Path) -> io::Result<MutexGuard<'_, State>> {
+        let mut state = self.lock();
+        match state.judge(call, path) {
+            Verdict::Go => Ok(state),
+            Verdict::Dead => Err(state::killed()),
+            Verdict::Break(fault) => Err(state.strike(fault)),
         }
     }
 
@@ -134,129 +178,66 @@ impl FaultFs {
         fs::hard_link(path, &stash)?;
         Ok(stash)
     }
-}
 
-impl State {
-    fn strike(&mut self, fault: Fault) -> io::Result<()> {
-        match fault {
-            Fault::Error(kind) => return Err(kind.into()),
-            Fault::Kill => {}
-            Fault::PowerCut { names } => {
-                for lost in std::mem::take(&mut self.unsynced) {
-                    lost.forget()?;
-                }
-                let undo = std::mem::take(&mut self.names);
-                if names {
-                    undo.into_iter().rev().try_for_each(Undo::run)?;
-                }
-            }
-        }
-        self.dead = true;
-        Err(io::Error::other("killed"))
-    }
-
-    fn unsynced(&mut self, file: &Arc<fs::File>) -> io::Result<&mut Unsynced> {
-        let meta = File::meta(&**file)?.stamp;
-        let known = self.unsynced.iter().position(|entry| entry.inode == meta.inode);
-        let index = known.unwrap_or_else(|| {
-            let (inode, durable_length) = (meta.inode, meta.size);
-            self.unsynced.push(Unsynced {
-                file: Arc::clone(file),
-                inode,
-                durable_length,
-                ranges: Vec::new(),
-            });
-            self.unsynced.len() - 1
-        });
-        Ok(&mut self.unsynced[index])
-    }
-}
-
-impl Unsynced {
-    fn forget(self) -> io::Result<()> {
-        let length = self.file.metadata()?.len();
-        for (start, end) in self.ranges {
-            let zeros = vec![0; usize::try_from(end.min(length).saturating_sub(start)).unwrap()];
-            self.file.write_at(&zeros, start)?;
-        }
-        fs::File::set_len(&self.file, self.durable_length)
-    }
-}
-
-impl Undo {
-    fn run(self) -> io::Result<()> {
-        match self {
-            Self::Created(path) => fs::remove_file(path),
-            Self::CreatedDir(path) => fs::remove_dir(path),
-            Self::Removed { path, stash } => fs::rename(stash, path),
-            Self::RemovedDir(path) => fs::create_dir(path),
-            Self::Renamed { from, to, replaced } => {
-                fs::rename(&to, from)?;
-                replaced.map_or(Ok(()), |stash| fs::rename(stash, to))
-            }
-        }
+    fn file(&self, path: &Path, options: &fs::OpenOptions) -> io::Result<Box<dyn File>> {
+        let file = Arc::new(super::open_regular(path, options)?);
+        Ok(Box::new(FaultFile { fs: self.clone(), file, path: path.to_owned() }))
     }
 }
 
 impl Fs for FaultFs {
     fn open(&self, path: &Path) -> io::Result<Box<dyn File>> {
-        self.step()?;
-        let file = super::open_regular(path, fs::OpenOptions::new().read(true))?;
-        Ok(Box::new(FaultFile { fs: self.clone(), file: Arc::new(file) }))
+        drop(self.step(Call::Look, path)?);
+        self.file(path, fs::OpenOptions::new().read(true))
     }
 
     fn open_write(&self, path: &Path) -> io::Result<Box<dyn File>> {
-        self.step()?;
-        let mut state = self.state.lock().unwrap();
         let new = fs::symlink_metadata(path).is_err();
+        let mut state = self.step(if new { Call::Create } else { Call::Look }, path)?;
         RealFs.open_write(path)?;
         if new {
             state.names.push(Undo::Created(path.to_owned()));
         }
-        let file = super::open_regular(path, fs::OpenOptions::new().read(true).write(true))?;
-        Ok(Box::new(FaultFile { fs: self.clone(), file: Arc::new(file) }))
+        drop(state);
+        self.file(path, fs::OpenOptions::new().read(true).write(true))
     }
 
     fn lstat(&self, path: &Path) -> io::Result<Meta> {
-        self.step()?;
+        drop(self.step(Call::Look, path)?);
         RealFs.lstat(path)
     }
 
     fn read_dir(&self, path: &Path) -> io::Result<Vec<OsString>> {
-        self.step()?;
+        drop(self.step(Call::Look, path)?);
         RealFs.read_dir(path)
     }
 
     fn read_dir_some(&self, path: &Path, most: usize) -> io::Result<Vec<OsString>> {
-        self.step()?;
+        drop(self.step(Call::Look, path)?);
         RealFs.read_dir_some(path, most)
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        self.step()?;
+        let mut state = self.step(Call::Create, path)?;
         RealFs.create_dir(path)?;
-        self.state.lock().unwrap().names.push(Undo::CreatedDir(path.to_owned()));
+        state.names.push(Undo::CreatedDir(path.to_owned()));
         Ok(())
     }
 
     fn clone_file(&self, from: &Path, to: &Path) -> io::Result<bool> {
-        self.step()?;
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.step(Call::Create, to)?;
         if !state.clones {
             return Ok(false);
         }
         fs::copy(from, to)?;
         state.names.push(Undo::Created(to.to_owned()));
         let file = Arc::new(super::open_regular(to, fs::OpenOptions::new().read(true).write(true))?);
-        let unsynced = state.unsynced(&file)?;
-        unsynced.durable_length = 0;
-        unsynced.ranges.push((0, file.metadata()?.len()));
+        state.unsynced(&file)?.cloned(&file)?;
         Ok(true)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.step()?;
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.step(Call::Rename, to)?;
         let stood = fs::symlink_metadata(to).is_ok_and(|meta| !meta.is_dir());
         let replaced = if stood { Some(self.stash(&mut state, to)?) } else { None };
         RealFs.rename(from, to)?;
@@ -264,9 +245,13 @@ impl Fs for FaultFs {
         Ok(())
     }
 
+    fn check_rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        drop(self.step(Call::Look, to)?);
+        RealFs.check_rename(from, to)
+    }
+
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        self.step()?;
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.step(Call::Remove, path)?;
         let stash = self.stash(&mut state, path)?;
         RealFs.remove_file(path)?;
         state.names.push(Undo::Removed { path: path.to_owned(), stash });
@@ -274,38 +259,40 @@ impl Fs for FaultFs {
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        self.step()?;
+        let mut state = self.step(Call::Remove, path)?;
         RealFs.remove_dir(path)?;
-        self.state.lock().unwrap().names.push(Undo::RemovedDir(path.to_owned()));
+        state.names.push(Undo::RemovedDir(path.to_owned()));
         Ok(())
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.step()?;
+        let mut state = self.step(Call::SyncDir, path)?;
         // Durability is only played here, so the disk need not be waited for.
         fs::read_dir(path)?;
         // One log for all names, as ext4 and xfs have: what was before is durable too.
-        self.state.lock().unwrap().names.clear();
+        state.names.clear();
         Ok(())
     }
 
     fn set_executable(&self, path: &Path, executable: bool) -> io::Result<()> {
-        self.step()?;
+        let mut state = self.step(Call::Mode, path)?;
+        let file = Arc::new(super::open_regular(path, fs::OpenOptions::new().read(true).write(true))?);
+        state.unsynced(&file)?.mode_changes(&file)?;
         RealFs.set_executable(path, executable)
     }
 
     fn available_space(&self, path: &Path) -> io::Result<u64> {
-        self.step()?;
+        drop(self.step(Call::Look, path)?);
         RealFs.available_space(path)
     }
 
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
-        self.step()?;
+        drop(self.step(Call::Look, path)?);
         RealFs.canonicalize(path)
     }
 
     fn try_lock(&self, path: &Path) -> io::Result<Option<Lock>> {
-        self.step()?;
+        drop(self.step(Call::Look, path)?);
         RealFs.try_lock(path)
     }
 }
@@ -314,51 +301,80 @@ impl Fs for FaultFs {
 struct FaultFile {
     fs: FaultFs,
     file: Arc<fs::File>,
+    path: PathBuf,
 }
 
 impl File for FaultFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.fs.step()?;
-        File::read_at(&*self.file, buffer, offset)
+        let mut state = self.fs.lock();
+        match state.judge(Call::Read, &self.path) {
+            Verdict::Go => File::read_at(&*self.file, buffer, offset),
+            Verdict::Break(Fault::FlipRead { seed }) => {
+                let read = File::read_at(&*self.file, buffer, offset)?;
+                // At the end of a file there is nothing to flip: the next read will do.
+                if read > 0 {
+                    state.done();
+                    buffer[seed as usize / 8 % read] ^= 1 << (seed % 8);
+                }
+                Ok(read)
+            }
+            Verdict::Break(fault) => Err(state.strike(fault)),
+            Verdict::Dead => Err(state::killed()),
+        }
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        // The bytes that a breaking write still gets down must be unsynced before the break.
-        let end = offset + bytes.len() as u64;
-        let torn = {
-            let mut state = self.fs.state.lock().unwrap();
-            let breaks = state.plan.is_some_and(|(at, _)| at == state.calls + 1);
-            if !state.dead {
-                state.unsynced(&self.file)?.ranges.push((offset, end));
-            }
-            breaks && !state.dead
-        };
-        if torn {
-            File::write_at(&*self.file, &bytes[..bytes.len() / 2], offset)?;
+        let mut state = self.fs.lock();
+        let verdict = state.judge(Call::Write, &self.path);
+        if matches!(verdict, Verdict::Dead) {
+            return Err(state::killed());
         }
-        self.fs.step()?;
-        File::write_at(&*self.file, bytes, offset)
+        // The bytes that a breaking write still gets down must be unsynced before the break.
+        state.unsynced(&self.file)?.writes(&self.file, offset, bytes.len())?;
+        let half = &bytes[..bytes.len() / 2];
+        match verdict {
+            Verdict::Break(Fault::Lie(lie)) => {
+                state.done();
+                match lie {
+                    Lie::Nothing => Ok(()),
+                    Lie::Short => File::write_at(&*self.file, half, offset),
+                    Lie::OtherBytes => {
+                        let others: Vec<u8> = bytes.iter().map(|byte| byte ^ 0x20).collect();
+                        File::write_at(&*self.file, &others, offset)
+                    }
+                }
+            }
+            Verdict::Break(fault) => {
+                File::write_at(&*self.file, half, offset)?;
+                Err(state.strike(fault))
+            }
+            _ => File::write_at(&*self.file, bytes, offset),
+        }
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        self.fs.step()?;
-        let mut state = self.fs.state.lock().unwrap();
-        let unsynced = state.unsynced(&self.file)?;
-        unsynced.durable_length = unsynced.durable_length.min(length);
+        let mut state = self.fs.step(Call::Write, &self.path)?;
+        state.unsynced(&self.file)?.length_changes(length);
         fs::File::set_len(&self.file, length)
     }
 
     fn sync(&self) -> io::Result<()> {
         let hook = self.fs.at_sync.lock().unwrap().clone();
         hook.iter().for_each(|Hook(hook)| hook());
-        self.fs.step()?;
-        let inode = File::meta(&*self.file)?.stamp.inode;
-        self.fs.state.lock().unwrap().unsynced.retain(|entry| entry.inode != inode);
-        Ok(())
+        let mut state = self.fs.lock();
+        match state.judge(Call::Sync, &self.path) {
+            Verdict::Go => state.synced(&self.file),
+            Verdict::Dead => Err(state::killed()),
+            Verdict::Break(Fault::FailedSync) => {
+                state.forget(&self.file)?;
+                Err(state.strike(Fault::Error(io::ErrorKind::Other)))
+            }
+            Verdict::Break(fault) => Err(state.strike(fault)),
+        }
     }
 
     fn meta(&self) -> io::Result<Meta> {
-        self.fs.step()?;
+        drop(self.fs.step(Call::Look, &self.path)?);
         File::meta(&*self.file)
     }
 }

@@ -29,8 +29,10 @@ const BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
 pub(super) struct Log {
     path: PathBuf,
     file: Box<dyn File>,
-    /// Where the believed records end; what an append tore lies behind and is overwritten.
+    /// Where the believed records end.
     end: u64,
+    /// An append failed: what it got down lies behind the end, and must not be read one day.
+    torn: bool,
 }
 
 impl Log {
@@ -51,7 +53,7 @@ impl Log {
         let bytes = encode(&[], have);
         disk.write_atomic(&path, &bytes)?;
         let file = disk.open_write(&path)?;
-        Ok(Self { path, file, end: bytes.len() as u64 })
+        Ok(Self { path, file, end: bytes.len() as u64, torn: false })
     }
 
     /// Adds records and syncs them. The bytes they speak of must be synced already.
@@ -64,8 +66,13 @@ impl Log {
         if bytes.is_empty() {
             return Ok(());
         }
+        if self.torn {
+            self.file.set_len(self.end).at(&self.path)?;
+        }
+        self.torn = true;
         self.file.write_at(&bytes, self.end).at(&self.path)?;
         self.file.sync().at(&self.path)?;
+        self.torn = false;
         self.end += bytes.len() as u64;
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Volumes on which files share their blocks: a large file that changes little is not written whole.
 
 use crate::world::*;
-use std::fs;
+use std::{fs, sync::OnceLock};
 use store::{
     Staging,
     fs::{Fs, RealFs, fault::Fault},
@@ -13,6 +13,14 @@ const PACK: usize = (1 << 20) + 100_000;
 
 /// 1.0 stands; 1.1 changes two pieces of the pack and makes it longer.
 fn scene() -> (World, Release, Release) {
+    static RELEASES: OnceLock<(Release, Release)> = OnceLock::new();
+    let (old, new) = RELEASES.get_or_init(releases).clone();
+    let world = World::new();
+    install(&mut world.create(), &old).unwrap();
+    (world, old, new)
+}
+
+fn releases() -> (Release, Release) {
     let old = release("1.0", &[f("pack", noise(1, PACK)), f("small", noise(2, 100_000))], &[]);
     let mut pack = noise(1, PACK);
     pack[40_000] ^= 1;
@@ -21,9 +29,7 @@ fn scene() -> (World, Release, Release) {
     let mut small = noise(2, 100_000);
     small[0] ^= 1;
     let new = release("1.1", &[f("pack", pack), f("small", small)], &[]);
-    let world = World::new();
-    install(&mut world.create(), &old).unwrap();
-    (world, old, new)
+    (old, new)
 }
 
 fn staged(world: &World, new: &Release) -> (u64, u64) {
@@ -76,7 +82,7 @@ fn staging_what_is_cloned_survives_a_power_cut_at_every_call() {
         assert_eq!(world.look(), tree_of(&new), "call {at}");
         assert!(verify(&mut folder, &new.manifest, &new.layers, &job()).unwrap().is_clean(), "call {at}");
     }
-    println!("power cuts survived: {0}/{0}", calls * 2);
+    proof::count(proof::Line::PowerCuts, calls * 2, calls * 2);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! old release or the new one.
 
 use crate::world::*;
+use proof::Line;
 use std::io::ErrorKind;
 use store::{Staging, apply::apply, fs::fault::Fault, verify::verify};
 
@@ -16,7 +17,8 @@ struct Scene {
 
 /// 1.0 stands, with foreign files, and 1.1 is staged.
 fn scene() -> Scene {
-    let (old, new) = two_releases();
+    static RELEASES: std::sync::OnceLock<(Release, Release)> = std::sync::OnceLock::new();
+    let (old, new) = RELEASES.get_or_init(two_releases).clone();
     let world = World::new();
     let mut folder = world.create();
     install(&mut folder, &old).unwrap();
@@ -94,13 +96,8 @@ fn power_cut_with_names_lost_at_every_call_of_apply() {
 }
 
 #[test]
-fn full_disk_at_every_call_of_apply() {
-    fail_everywhere(ErrorKind::StorageFull);
-}
-
-#[test]
-fn broken_disk_at_every_call_of_apply() {
-    fail_everywhere(ErrorKind::Other);
+fn full_or_broken_disk_at_every_call_of_apply() {
+    fail_everywhere([ErrorKind::StorageFull, ErrorKind::Other]);
 }
 
 #[test]
@@ -111,6 +108,10 @@ fn killed_again_at_every_call_of_recovery() {
 #[test]
 fn power_cut_at_every_call_of_recovery() {
     cut_recovery_everywhere(Fault::PowerCut { names: true });
+}
+
+pub(crate) fn line(fault: Fault) -> Line {
+    if fault == Fault::Kill { Line::Faults } else { Line::PowerCuts }
 }
 
 fn cut_everywhere(fault: Fault) {
@@ -125,14 +126,15 @@ fn cut_everywhere(fault: Fault) {
         new += u64::from(is_new);
     }
     assert!(new > 0 && new < calls, "both outcomes are met");
-    println!("{fault:?}: faults survived {calls}/{calls}, {new} with the new release");
+    proof::count(line(fault), calls, calls);
 }
 
-fn fail_everywhere(kind: ErrorKind) {
+fn fail_everywhere(kinds: [ErrorKind; 2]) {
     let calls = calls();
     let mut old = 0;
     for at in 1..=calls {
         let mut scene = scene();
+        let kind = kinds[at as usize % 2];
         scene.world.fs.arm(at, Fault::Error(kind));
         let outcome = scene.apply();
         let committed = scene.world.dir.join(".muster/journal.json").exists();
@@ -153,7 +155,7 @@ fn fail_everywhere(kind: ErrorKind) {
         scene.check(&format!("{kind:?} at call {at}"), at % 4 == 0);
     }
     assert!(old > 0);
-    println!("{kind:?}: faults survived {calls}/{calls}, {old} with the old release untouched");
+    proof::count(Line::Faults, calls, calls);
 }
 
 fn cut_recovery_everywhere(fault: Fault) {
@@ -176,7 +178,7 @@ fn cut_recovery_everywhere(fault: Fault) {
             survived += 1;
         }
     }
-    println!("{fault:?} in recovery: faults survived {survived}/{survived}");
+    proof::count(line(fault), survived, survived);
 }
 
 /// A scene whose apply was killed that many tenths of the way from its commit to its end.

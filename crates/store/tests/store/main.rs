@@ -11,14 +11,25 @@
 
 mod attacked;
 mod cloned;
+mod cut;
 mod faults;
 mod filled;
 mod folders;
+mod histories;
+mod intruder;
+#[cfg(target_os = "linux")]
+mod kernel;
 mod life;
 mod parts;
 mod patched;
 mod preloaded;
 mod random;
+mod recovery_time;
 mod serving;
+mod space;
+mod spoiled;
 mod staged;
+#[cfg(target_os = "linux")]
+mod volume;
+mod ways;
 mod world;

@@ -158,7 +158,7 @@ fn cut_everywhere(fault: Fault) {
         assert!(world.look() == tree_of(&release) && folder.partial().is_none(), "{fault:?} at {at}");
     }
     assert!(later > 0 && later < calls, "both outcomes are met");
-    println!("{fault:?}: {calls} calls, {later} with the later set");
+    proof::count(crate::faults::line(fault), calls, calls);
 }
 
 #[test]

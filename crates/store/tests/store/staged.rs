@@ -74,7 +74,7 @@ fn after_a_power_cut_only_synced_pieces_are_believed() {
         }
     }
     assert!(survived > 6);
-    println!("power cuts while staging survived: {survived}/{survived}");
+    proof::count(proof::Line::PowerCuts, survived, survived);
 }
 
 #[test]

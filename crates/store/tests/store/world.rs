@@ -202,6 +202,16 @@ impl World {
     pub fn look(&self) -> Tree {
         look(&self.dir)
     }
+
+    /// As [`World::look`], where the folder may be gone.
+    pub fn try_look(&self) -> Tree {
+        if self.dir.is_dir() { look(&self.dir) } else { Tree::new() }
+    }
+
+    /// A file beside the game folder.
+    pub fn outside(&self) -> PathBuf {
+        self.dir.with_file_name("outside")
+    }
 }
 
 pub fn state() -> FolderState {
@@ -220,6 +230,17 @@ pub fn job() -> Job<'static> {
 
 /// Prepares and "downloads" what is missing; the bytes that came.
 pub fn stage(folder: &mut GameFolder, release: &Release) -> Result<(Staging, u64)> {
+    let (staging, fetched, expected) = stage_counted(folder, release)?;
+    assert_eq!(fetched, expected, "the plan says what is fetched");
+    Ok((staging, fetched))
+}
+
+/// As [`stage`], on a disk that may have made the plan's figure untrue meanwhile.
+pub fn try_stage(folder: &mut GameFolder, release: &Release) -> Result<(Staging, u64)> {
+    stage_counted(folder, release).map(|(staging, fetched, _)| (staging, fetched))
+}
+
+fn stage_counted(folder: &mut GameFolder, release: &Release) -> Result<(Staging, u64, u64)> {
     let staging = Staging::open(folder, &release.manifest)?;
     let prepared = prepare(folder, &release.manifest, &release.layers, &staging, &job())?;
     let mut fetched = 0;
@@ -229,9 +250,8 @@ pub fn stage(folder: &mut GameFolder, release: &Release) -> Result<(Staging, u64
     for root in roots {
         fetched += fetch(&staging, &root, &release.contents[&root])?;
     }
-    assert_eq!(fetched, prepared.fetch_bytes, "the plan says what is fetched");
     staging.flush()?;
-    Ok((staging, fetched))
+    Ok((staging, fetched, prepared.fetch_bytes))
 }
 
 /// Stages the pieces of a content that are not there.
