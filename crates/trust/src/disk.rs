@@ -6,6 +6,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A file call that failed, and on what.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +31,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let written =
         write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path).map_err(at(path)));
     if written.is_err() {
-        // The first error is the one to report; a left-over is overwritten by the next attempt.
+        // The first error is the one to report.
         let _ = fs::remove_file(&temporary);
     }
     written?;
@@ -115,6 +116,13 @@ pub(crate) fn length(path: &Path) -> Result<u64> {
     fs::metadata(path).map(|metadata| metadata.len()).map_err(at(path))
 }
 
+/// Waits for a lock that ends with the returned file. Whoever holds it must be quick.
+pub(crate) fn wait_for_lock(path: &Path) -> Result<File> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(at(path))?;
+    file.lock().map_err(at(path))?;
+    Ok(file)
+}
+
 /// Takes a lock that ends with the returned file. `None` if another process holds it.
 pub(crate) fn lock(path: &Path) -> Result<Option<File>> {
     let file = OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(at(path))?;
@@ -125,9 +133,12 @@ pub(crate) fn lock(path: &Path) -> Result<Option<File>> {
     }
 }
 
+/// A name that no other process, and no other thread of this one, writes to.
 fn beside(path: &Path) -> PathBuf {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{}.tmp", std::process::id()))
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    path.with_file_name(format!(".{name}.{}-{number}.tmp", std::process::id()))
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {

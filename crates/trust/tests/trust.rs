@@ -18,6 +18,8 @@ mod revoked_key;
 mod rollback;
 #[path = "trust/round_trip.rs"]
 mod round_trip;
+#[path = "trust/shared_state.rs"]
+mod shared_state;
 #[path = "trust/state_lost.rs"]
 mod state_lost;
 #[path = "trust/support.rs"]

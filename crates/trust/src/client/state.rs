@@ -3,14 +3,19 @@
 //! The documents are the library's own, as text. While it loads, the library works on a scratch copy of them; its record
 //! of the latest known time is not among them, because one wrong clock would shut it out for ever.
 
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use tough::schema::{Role, Root, Signed};
 
 use crate::disk::{self, DiskError};
 use crate::limits::STATE_BYTES_MAX;
 
 const FILE: &str = "trusted.json";
+/// Held while the file is compared and replaced.
+const LOCK: &str = "lock";
 const FORMAT: u32 = 1;
 
 /// The newest verified documents.
@@ -22,23 +27,47 @@ pub(super) struct State {
     pub(super) timestamp: Option<String>,
     pub(super) snapshot: Option<String>,
     pub(super) targets: Option<String>,
+    /// Every root that `root` is known to descend from, itself included, by [`identity`]. A caller that trusts one of
+    /// them means this state.
+    #[serde(default)]
+    pub(super) lineage: BTreeSet<String>,
+}
+
+/// What lies in the folder.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// Nothing: this repository was never read here, or the folder was cleared.
+    Nothing,
+    /// Something that is no state of ours: torn, damaged, or of another version of the program.
+    Unreadable,
+    /// The state.
+    Whole(State),
+}
+
+impl Found {
+    pub(super) fn state(self) -> Option<State> {
+        match self {
+            Self::Whole(state) => Some(state),
+            Self::Nothing | Self::Unreadable => None,
+        }
+    }
 }
 
 impl State {
-    /// Reads the state. `None` if there is none, or none that can be read: both are missing state to the caller.
-    pub(super) fn read(folder: &Path) -> Result<Option<Self>, DiskError> {
-        let Some(bytes) = disk::read_optional(&folder.join(FILE), STATE_BYTES_MAX)? else { return Ok(None) };
+    /// Reads the state.
+    pub(super) fn read(folder: &Path) -> Result<Found, DiskError> {
+        let bytes = match disk::read_optional(&folder.join(FILE), STATE_BYTES_MAX) {
+            Ok(None) => return Ok(Found::Nothing),
+            Ok(Some(bytes)) => bytes,
+            Err(error) if error.source.kind() == ErrorKind::FileTooLarge => return Ok(Found::Unreadable),
+            Err(error) => return Err(error),
+        };
         match serde_json::from_slice::<Self>(&bytes) {
-            Ok(state) if state.format == FORMAT => Ok(Some(state)),
-            Ok(state) => {
-                tracing::warn!(format = state.format, "trust state of another format");
-                Ok(None)
-            }
-            Err(error) => {
-                tracing::warn!(%error, "trust state cannot be read");
-                Ok(None)
-            }
+            Ok(state) if state.format == FORMAT => return Ok(Found::Whole(state)),
+            Ok(state) => tracing::warn!(format = state.format, "trust state of another format"),
+            Err(error) => tracing::warn!(%error, "trust state cannot be read"),
         }
+        Ok(Found::Unreadable)
     }
 
     /// True if it stems from a load that succeeded; a root alone may be what a failed one left.
@@ -46,12 +75,27 @@ impl State {
         self.targets.is_some()
     }
 
-    /// Replaces the state on disk.
-    pub(super) fn write(&self, folder: &Path) -> Result<(), DiskError> {
+    /// Replaces the state on disk, which was `before` when this load began. Another load may have replaced it since: what
+    /// is newer stays.
+    pub(super) fn write(&self, folder: &Path, before: Option<&Self>) -> Result<(), DiskError> {
         disk::create_folder(folder, true)?;
+        let _lock = disk::wait_for_lock(&folder.join(LOCK))?;
+        let now = Self::read(folder)?.state();
+        if now.as_ref() != before && now.is_some_and(|now| now.rank() > self.rank()) {
+            return Ok(());
+        }
         let bytes = serde_json::to_vec(self)
             .map_err(|error| DiskError { path: folder.join(FILE), source: error.into() })?;
         disk::replace(&folder.join(FILE), &bytes)
+    }
+
+    /// How new it is: root first, because what a revoked key signed does not count.
+    fn rank(&self) -> [u64; 3] {
+        let version = |text: Option<&String>| {
+            let value = text.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+            value.and_then(|value| value["signed"]["version"].as_u64()).unwrap_or(0)
+        };
+        [version(Some(&self.root)), version(self.timestamp.as_ref()), version(self.snapshot.as_ref())]
     }
 
     /// Lays the documents out as the library wants them.
@@ -77,21 +121,22 @@ impl State {
             timestamp: document(scratch, "timestamp.json")?,
             snapshot: document(scratch, "snapshot.json")?,
             targets: document(scratch, "targets.json")?,
+            lineage: BTreeSet::new(),
         }))
     }
 
-    /// What may be kept of a load that failed: its root, which the library stores only once verified, and `before`'s
-    /// other documents as far as that root did not make the library drop them.
+    /// What may be kept of a load that failed. The library stores root, timestamp and snapshot only once each is verified
+    /// and not older than the one before (TUF 5.3.8, 5.4.5, 5.5.8); the targets stay those of the last load that succeeded.
     pub(super) fn salvage(scratch: &Path, before: Option<&Self>) -> Result<Option<Self>, DiskError> {
         let Some(after) = Self::pack(scratch)? else { return Ok(None) };
-        let keep = |after: &Option<String>, before: Option<&String>| after.as_ref().and(before.cloned());
-        Ok(Some(Self {
-            timestamp: keep(&after.timestamp, before.and_then(|state| state.timestamp.as_ref())),
-            snapshot: keep(&after.snapshot, before.and_then(|state| state.snapshot.as_ref())),
-            targets: keep(&after.targets, before.and_then(|state| state.targets.as_ref())),
-            ..after
-        }))
+        let targets = after.targets.as_ref().and(before.and_then(|state| state.targets.clone()));
+        Ok(Some(Self { targets, ..after }))
     }
+}
+
+/// What a root says, without its signatures and its spelling.
+pub(super) fn identity(root: &Signed<Root>) -> Option<String> {
+    Some(crate::fingerprint(&root.signed.canonical_form().ok()?))
 }
 
 fn document(scratch: &Path, file: &str) -> Result<Option<String>, DiskError> {

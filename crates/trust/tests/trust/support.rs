@@ -20,6 +20,7 @@ pub(crate) fn later(days: i64) -> DateTime<Utc> {
     now() + TimeDelta::days(days)
 }
 
+#[derive(Debug)]
 pub(crate) struct World {
     dir: TempDir,
     pub(crate) root: Vec<u8>,
