@@ -25,6 +25,7 @@ use tough::{ExpirationEnforcement, Limits, Repository, RepositoryLoader};
 use url::Url;
 
 use crate::disk::DiskError;
+use crate::editor::Expiries;
 use crate::transport::{FetchError, Transport, looks_like_html};
 use crate::{Error, limits, name, role};
 use adapter::{Adapter, BASE};
@@ -94,7 +95,7 @@ pub struct Client {
     targets: BTreeMap<String, TargetEntry>,
     root_sha256: String,
     root_version: u64,
-    expires: DateTime<Utc>,
+    expiries: Expiries,
     warnings: Vec<Warning>,
 }
 
@@ -190,7 +191,14 @@ impl Client {
     /// When the first of the four documents runs out.
     #[must_use]
     pub fn expires(&self) -> DateTime<Utc> {
-        self.expires
+        let Expiries { root, targets, snapshot, timestamp } = self.expiries;
+        root.min(targets).min(snapshot).min(timestamp)
+    }
+
+    /// When each of them does.
+    #[must_use]
+    pub fn expiries(&self) -> Expiries {
+        self.expiries
     }
 
     /// What the user should hear about.
@@ -241,8 +249,7 @@ impl<'a> Start<'a> {
         let parsed: Signed<Root> =
             serde_json::from_slice(given).map_err(|error| unusable(error.to_string()))?;
         parsed.signed.verify_role(&parsed).map_err(|error| unusable(error.to_string()))?;
-        let identity =
-            state::identity(&parsed).ok_or_else(|| unusable("it has no canonical form".to_owned()))?;
+        let identity = role::identity(&parsed.signed).map_err(|error| unusable(error.to_string()))?;
         let newer = |state: &&State| {
             serde_json::from_str::<Signed<Root>>(&state.root).is_ok_and(|root| {
                 root.signed.verify_role(&root).is_ok() && root.signed.version >= parsed.signed.version
@@ -272,9 +279,10 @@ impl<'a> Start<'a> {
         let last = newest.as_ref().map_or(0, |root| root.signed.version.get());
         let walked = came.iter().filter_map(|(version, bytes)| {
             let root: Signed<Root> = serde_json::from_slice(bytes).ok()?;
-            (root.signed.version.get() == *version && *version <= last).then(|| state::identity(&root))?
+            (root.signed.version.get() == *version && *version <= last)
+                .then(|| role::identity(&root.signed).ok())?
         });
-        let newest = newest.as_ref().and_then(state::identity);
+        let newest = newest.as_ref().and_then(|root| role::identity(&root.signed).ok());
         self.lineage.iter().cloned().chain(walked).chain(newest).collect()
     }
 }
@@ -326,15 +334,14 @@ fn collect(
         let sha256 = <[u8; 32]>::try_from(&description.hashes.sha256[..]).map_err(|_| malformed())?;
         targets.insert(target.raw().to_owned(), TargetEntry { length: description.length, sha256 });
     }
-    let mut expires = expiries(repository).map(|(_, expires)| expires);
-    expires.sort();
+    let [root, timestamp, snapshot, targets_expire] = expiries(repository).map(|(_, expires)| expires);
     let warnings = clock_warning(role::issued(&repository.timestamp().signed), request);
     Ok(Client {
         transport,
         targets,
         root_sha256: crate::fingerprint(request.trusted_root),
         root_version: repository.root().signed.version.get(),
-        expires: expires[0],
+        expiries: Expiries { root, targets: targets_expire, snapshot, timestamp },
         warnings: warnings.into_iter().collect(),
     })
 }

@@ -2,6 +2,8 @@
 //! module per threat.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "trust/ceremony.rs"]
+mod ceremony;
 #[path = "trust/clock.rs"]
 mod clock;
 #[path = "trust/expired.rs"]

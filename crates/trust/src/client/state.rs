@@ -8,7 +8,6 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use tough::schema::{Role, Root, Signed};
 
 use crate::disk::{self, DiskError};
 use crate::limits::STATE_BYTES_MAX;
@@ -27,7 +26,7 @@ pub(super) struct State {
     pub(super) timestamp: Option<String>,
     pub(super) snapshot: Option<String>,
     pub(super) targets: Option<String>,
-    /// Every root that `root` is known to descend from, itself included, by [`identity`]. A caller that trusts one of
+    /// Every root that `root` is known to descend from, itself included, by [`crate::role::identity`]. A caller that trusts one of
     /// them means this state.
     #[serde(default)]
     pub(super) lineage: BTreeSet<String>,
@@ -132,11 +131,6 @@ impl State {
         let targets = after.targets.as_ref().and(before.and_then(|state| state.targets.clone()));
         Ok(Some(Self { targets, ..after }))
     }
-}
-
-/// What a root says, without its signatures and its spelling.
-pub(super) fn identity(root: &Signed<Root>) -> Option<String> {
-    Some(crate::fingerprint(&root.signed.canonical_form().ok()?))
 }
 
 fn document(scratch: &Path, file: &str) -> Result<Option<String>, DiskError> {

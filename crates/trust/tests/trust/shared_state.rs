@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use trust::{Client, FetchError, FolderTransport, LoadRequest, Transport};
 
-use crate::support::{World, codes, later, now, refusal};
+use crate::support::{World, codes, later, now, refusal, replace_online_key};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn loads_at_once_do_not_tear_the_state() {
@@ -60,7 +60,7 @@ async fn slow_load_of_an_old_copy_does_not_put_the_state_back() {
 #[tokio::test]
 async fn repository_made_anew_at_its_address_is_read_by_its_own_root() {
     let (before, anew) = (World::new(), World::new());
-    trust::keys::replace_online_key(&before.keys(), &before.repo(), now()).unwrap();
+    replace_online_key(&before.keys(), &before.repo(), now()).unwrap();
     before.load().await.unwrap();
     // The launcher carries the new root; the state is that of the old repository.
     let request = LoadRequest {
@@ -80,7 +80,7 @@ async fn root_of_the_same_line_keeps_the_state_whichever_is_given() {
     let mut world = World::new();
     let thief = world.stolen();
     for day in 1..3 {
-        trust::keys::replace_online_key(&world.keys(), &world.repo(), later(day)).unwrap();
+        replace_online_key(&world.keys(), &world.repo(), later(day)).unwrap();
     }
     world.load_at(later(2)).await.unwrap();
     let first = world.root.clone();
