@@ -28,9 +28,11 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> DiskError {
 /// Replaces `path` by `bytes`: temporary file beside it, sync, rename, sync of the folder.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let temporary = beside(path);
-    let written =
-        write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path).map_err(at(path)));
-    if written.is_err() {
+    let written = write_synced(&temporary, bytes).and_then(|()| {
+        faults::step(path)?;
+        fs::rename(&temporary, path).map_err(at(path))
+    });
+    if written.is_err() && faults::step(&temporary).is_ok() {
         // The first error is the one to report.
         let _ = fs::remove_file(&temporary);
     }
@@ -142,12 +144,78 @@ fn beside(path: &Path) -> PathBuf {
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
+    faults::step(path)?;
     let mut file = File::create(path).map_err(at(path))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(path))
+    let (first, rest) = bytes.split_at(bytes.len() / 2);
+    file.write_all(first).map_err(at(path))?;
+    faults::step(path)?;
+    file.write_all(rest).map_err(at(path))?;
+    faults::step(path)?;
+    file.sync_all().map_err(at(path))
 }
 
 fn sync_parent(path: &Path) -> Result<()> {
-    path.parent().map_or(Ok(()), |folder| platform::sync_folder(folder).map_err(at(folder)))
+    let Some(folder) = path.parent() else { return Ok(()) };
+    // A bare file name has the empty path as its parent.
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    faults::step(folder)?;
+    platform::sync_folder(folder).map_err(at(folder))
+}
+
+/// Where a test lets a write fail: before each of its steps.
+#[cfg(not(test))]
+mod faults {
+    use std::path::Path;
+
+    #[expect(clippy::unnecessary_wraps, reason = "its twin in tests fails")]
+    pub(super) fn step(_: &Path) -> super::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod faults {
+    use std::{cell::Cell, io::ErrorKind, path::Path};
+
+    /// What happens at a step.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(crate) enum Fault {
+        /// This one call fails.
+        Fails,
+        /// The program is gone: nothing after it happens either.
+        Killed,
+    }
+
+    thread_local! {
+        static ARMED: Cell<Option<(u32, Fault)>> = const { Cell::new(None) };
+        static HIT: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Lets the step after so many others go wrong, in this thread.
+    pub(crate) fn arm(after: u32, fault: Fault) {
+        ARMED.set(Some((after, fault)));
+        HIT.set(false);
+    }
+
+    /// True if it went wrong; nothing does from now on.
+    pub(crate) fn disarm() -> bool {
+        ARMED.set(None);
+        HIT.get()
+    }
+
+    pub(super) fn step(path: &Path) -> super::Result<()> {
+        match ARMED.get() {
+            None => return Ok(()),
+            Some((0, Fault::Killed)) => {}
+            Some((0, Fault::Fails)) => ARMED.set(None),
+            Some((after, fault)) => {
+                ARMED.set(Some((after - 1, fault)));
+                return Ok(());
+            }
+        }
+        HIT.set(true);
+        Err(super::at(path)(ErrorKind::Other.into()))
+    }
 }
 
 #[cfg(unix)]

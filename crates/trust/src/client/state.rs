@@ -141,3 +141,64 @@ fn document(scratch: &Path, file: &str) -> Result<Option<String>, DiskError> {
         source: std::io::Error::new(std::io::ErrorKind::InvalidData, error),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::disk::faults::{self, Fault};
+
+    fn state(version: u64) -> State {
+        let text = format!("{{\"signed\":{{\"version\":{version}}}}}");
+        State {
+            format: FORMAT,
+            root: text.clone(),
+            timestamp: Some(text.clone()),
+            snapshot: Some(text.clone()),
+            targets: Some(text.repeat(1000)),
+            lineage: BTreeSet::from([version.to_string()]),
+        }
+    }
+
+    #[test]
+    fn write_that_goes_wrong_at_any_step_leaves_the_old_state_or_the_new_one() {
+        let (old, new) = (state(1), state(2));
+        let mut outcomes = Vec::new();
+        for fault in [Fault::Fails, Fault::Killed] {
+            for after in 0.. {
+                let folder = tempfile::tempdir().unwrap();
+                old.write(folder.path(), None).unwrap();
+                faults::arm(after, fault);
+                let written = new.write(folder.path(), Some(&old));
+                let hit = faults::disarm();
+                let found = State::read(folder.path()).unwrap().state();
+                let found =
+                    found.unwrap_or_else(|| panic!("{fault:?} after {after} steps: no state is left"));
+                assert!(found == old || found == new, "{fault:?} after {after} steps");
+                assert!(written.is_err() || found == new, "a write that succeeded is there");
+                assert_eq!(written.is_err(), hit, "{fault:?} after {after} steps: a fault is said");
+                // What is left over does not stand in the way of the next load.
+                new.write(folder.path(), Some(&found)).unwrap();
+                assert_eq!(State::read(folder.path()).unwrap().state(), Some(new.clone()));
+                if !hit {
+                    outcomes.push(after);
+                    break;
+                }
+            }
+        }
+        assert_eq!(outcomes, [5, 5], "open, half, whole, rename, folder: each went wrong once");
+    }
+
+    #[test]
+    fn older_state_does_not_replace_what_another_load_wrote_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        state(1).write(folder.path(), None).unwrap();
+        state(3).write(folder.path(), Some(&state(1))).unwrap();
+        state(2).write(folder.path(), Some(&state(1))).unwrap();
+        assert_eq!(State::read(folder.path()).unwrap().state(), Some(state(3)));
+        // But a load that began with it may go back: its root was replaced by a caller who trusts another one.
+        state(2).write(folder.path(), Some(&state(3))).unwrap();
+        assert_eq!(State::read(folder.path()).unwrap().state(), Some(state(2)));
+    }
+}
