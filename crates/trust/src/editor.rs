@@ -184,10 +184,12 @@ impl Editor {
     /// As [`Editor::commit`].
     pub fn refresh(&mut self, now: DateTime<Utc>) -> Result<(), EditError> {
         self.refuse_expired_root(now)?;
+        // A root that names other keys for the targets may have been published and the rest cut off.
+        let strange = self.documents.strange_to(&self.repo, self.root())?.targets;
         let due = self.expiries().targets - now < TimeDelta::days(limits::TARGETS_RENEW_DAYS);
-        let renewed = match self.renewed(now, due && !self.changed) {
+        let renewed = match self.renewed(now, strange || (due && !self.changed)) {
             Err(EditError::MissingKey { role, .. } | EditError::KeyRevoked { role, .. })
-                if role == "targets" =>
+                if role == "targets" && !strange =>
             {
                 self.renewed(now, false)?
             }

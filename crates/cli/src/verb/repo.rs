@@ -307,13 +307,12 @@ impl Signed {
         Ok(())
     }
 
-    /// All content that the releases need, with its size.
+    /// All content that the releases need, with its size: their files, the payloads of patches, and sealed bundles.
     fn content(&self) -> BTreeMap<Hash32, u64> {
         let files = self.manifests.values().flat_map(|manifest| &manifest.files);
         let files = files.filter_map(|file| Some((file.pieces_root?, file.size)));
-        let sealed = self.torrents.iter().filter(|(name, _)| name.ends_with(".sealed.torrent"));
-        let sealed = sealed.flat_map(|(_, torrent)| torrent.layout.files());
-        files.chain(sealed.filter_map(|file| Some((file.pieces_root?, file.length)))).collect()
+        let others = self.torrents.values().flat_map(|torrent| torrent.layout.files());
+        files.chain(others.filter_map(|file| Some((file.pieces_root?, file.length)))).collect()
     }
 }
 

@@ -95,6 +95,29 @@ async fn publication_that_was_cut_off_is_done_again() {
 }
 
 #[tokio::test]
+async fn refresh_after_a_publication_that_was_cut_off_leaves_no_targets_that_players_refuse() {
+    let world = World::new();
+    let before = world.stolen();
+    world.change(&rotate(&[KeyRole::Targets]));
+    // Only the root had come.
+    for file in ["timestamp.json", "2.snapshot.json", "2.targets.json"] {
+        fs::copy(before.metadata(file), world.metadata(file)).unwrap();
+    }
+    refusal(world.load().await);
+    let new = fs::read_dir(world.keys()).unwrap().map(|entry| entry.unwrap().path());
+    let new: Vec<_> = new.filter(|path| path.to_string_lossy().contains("targets-v2")).collect();
+    for path in &new {
+        fs::rename(path, path.with_extension("away")).unwrap();
+    }
+    assert_eq!(world.editor().refresh(now()).unwrap_err().code(), "KEY_REVOKED");
+    for path in &new {
+        fs::rename(path.with_extension("away"), path).unwrap();
+    }
+    world.editor().refresh(now()).unwrap();
+    assert_eq!(world.load().await.unwrap().root_version(), 2);
+}
+
+#[tokio::test]
 async fn root_key_is_replaced_by_one_made_elsewhere() {
     let world = World::new();
     world.load().await.unwrap();
