@@ -1,4 +1,13 @@
-"""The attacks: each a function that plays a few loads of one player, honest ones and hostile ones."""
+"""The attacks: each a function that plays a few loads of one player, honest ones and hostile ones.
+
+T1 honest updates and rotations: the first four cases. T2 rollback: older_*, version_said_twice_*, newer_timestamp_*.
+T3 false targets: changed_target, target_of_fifty_megabytes. T4 endless documents: *_of_eighty_megabytes, *_longer_than_*.
+T5 mix-and-match: *_mixed_in, targets_left_out_*. T6 wrong keys: another_publishers_*, *_signed_by_*, snapshot_served_*,
+signature_of_nothing. T7 expiry: expired_documents. T8 thresholds: root_signed_*, root_in_which_*, key_under_a_name_*.
+T9 versions of roots: root_that_*. T10 names that leave the folder: target_whose_name_*. T11 fast-forward: fast_forward_*.
+T12 nesting and nonsense: deeply_nested_*, documents_that_are_no_documents, delegated_targets. T13 revoked keys: revoked_*.
+T14 clocks: clock_*. T15 torn state: torn_state_*. T16 an origin that fails: next_root_*, other_documents_*.
+"""
 
 import copy
 import json

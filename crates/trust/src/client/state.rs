@@ -144,8 +144,6 @@ fn document(scratch: &Path, file: &str) -> Result<Option<String>, DiskError> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use super::*;
     use crate::disk::faults::{self, Fault};
 
