@@ -125,6 +125,8 @@ impl Client {
         });
         let state = match &judged {
             Ok(_) => State::pack(scratch.path())?,
+            // A wrong root in the caller's hand must not cost what was remembered of the right one.
+            Err(_) if unreadable || start.replaces => None,
             Err(_) => State::salvage(scratch.path(), start.state)?,
         };
         let missing = !start.state.is_some_and(State::is_whole);
@@ -239,6 +241,8 @@ struct Start<'a> {
     root: Vec<u8>,
     /// The roots that `root` is known to descend from, itself and the given one included.
     lineage: BTreeSet<String>,
+    /// Something else is remembered, which the given root replaces if what it signs is found in order.
+    replaces: bool,
 }
 
 impl<'a> Start<'a> {
@@ -260,7 +264,8 @@ impl<'a> Start<'a> {
         match before.filter(newer) {
             Some(state) if akin(&state) => {
                 let lineage = state.lineage.iter().cloned().chain([identity]).collect();
-                Ok(Self { state: Some(state), root: state.root.as_bytes().to_vec(), lineage })
+                let root = state.root.as_bytes().to_vec();
+                Ok(Self { state: Some(state), root, lineage, replaces: false })
             }
             foreign => {
                 if foreign.is_some() {
@@ -268,7 +273,8 @@ impl<'a> Start<'a> {
                 }
                 // A given root that is newer than all that was seen: what it signs must still not be older.
                 let state = if foreign.is_some() { None } else { before };
-                Ok(Self { state, root: given.to_vec(), lineage: BTreeSet::from([identity]) })
+                let lineage = BTreeSet::from([identity]);
+                Ok(Self { state, root: given.to_vec(), lineage, replaces: before.is_some() })
             }
         }
     }

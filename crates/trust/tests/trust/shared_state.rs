@@ -76,6 +76,26 @@ async fn repository_made_anew_at_its_address_is_read_by_its_own_root() {
 }
 
 #[tokio::test]
+async fn wrong_root_in_a_callers_hand_costs_nothing_of_what_is_remembered() {
+    let mut world = World::new();
+    let thief = world.stolen();
+    replace_online_key(&world.keys(), &world.repo(), now()).unwrap();
+    world.load().await.unwrap();
+    let strangers = World::new();
+    replace_online_key(&strangers.keys(), &strangers.repo(), now()).unwrap();
+    replace_online_key(&strangers.keys(), &strangers.repo(), now()).unwrap();
+    let newer = fs::read(strangers.metadata("3.root.json")).unwrap();
+    for wrong in [strangers.root.clone(), newer] {
+        let right = std::mem::replace(&mut world.root, wrong);
+        assert_eq!(refusal(world.load().await).code(), "META_SIGNATURE");
+        world.root = right;
+        let hidden = world.load_through(FolderTransport::new(thief.repo()), now(), true).await;
+        assert_eq!(refusal(hidden).code(), "META_SIGNATURE");
+        assert!(codes(&world.load().await.unwrap()).is_empty());
+    }
+}
+
+#[tokio::test]
 async fn root_of_the_same_line_keeps_the_state_whichever_is_given() {
     let mut world = World::new();
     let thief = world.stolen();
