@@ -89,6 +89,35 @@ fn an_expired_repository() {
     player.refused(&origin.url(), &root, 12, "META_EXPIRED");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn expired_metadata_and_an_unreachable_origin_leave_the_game_playable() {
+    let player = Player::new();
+    let (build, dir) = (player.path("playable"), player.path("game"));
+    fs::create_dir_all(build.join("bin")).unwrap();
+    fs::write(build.join("bin/run.sh"), "#!/bin/sh\nexit 7\n").unwrap();
+    tree::set_executable(&build.join("bin/run.sh"));
+    let launch =
+        ["x86_64", "aarch64"].map(|arch| format!("[launch.linux-{arch}]\nexecutable = \"bin/run.sh\"\n"));
+    fs::write(build.join("muster.toml"), launch.concat()).unwrap();
+    let repository = Repository::init(&player.path("studio"));
+    repository.publish(&build, GAME, "1.0", &[]);
+    let origin = WebServer::folder(&repository.dir);
+    assert_eq!(player.install(&origin.url(), &repository.root(), &dir).code, 0);
+
+    let long_ago = Utc::now() - TimeDelta::days(60);
+    Editor::open(&repository.dir, &repository.keys).unwrap().refresh(long_ago).unwrap();
+    let check = player.person.run(&["check", text(&dir)]);
+    assert_refusal(&check, 12, "META_EXPIRED");
+    let played = player.person.run(&["play", text(&dir)]);
+    assert_eq!((played.code, &played.result()["exit_code"]), (0, &7.into()), "{}", played.errors);
+
+    drop(origin);
+    assert_refusal(&player.person.run(&["check", text(&dir)]), 11, "NETWORK");
+    let played = player.person.run(&["play", text(&dir)]);
+    assert_eq!((played.code, &played.result()["exit_code"]), (0, &7.into()), "{}", played.errors);
+}
+
 #[test]
 fn a_root_that_is_not_the_repositorys() {
     let player = Player::new();

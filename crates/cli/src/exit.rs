@@ -6,6 +6,9 @@ const UNEXPECTED: u8 = 1;
 /// An update is available; only `check` ends so.
 pub(crate) const UPDATE_AVAILABLE: u8 = 10;
 
+/// All is in order, but signatures run out soon; only `repo check --expires-within` ends so.
+pub(crate) const EXPIRES_SOON: u8 = 29;
+
 /// The exit code for an error code.
 pub(crate) fn of(code: &str) -> u8 {
     match code {
@@ -24,12 +27,15 @@ pub(crate) fn of(code: &str) -> u8 {
         "CANCELLED" | "INCOMPLETE" | "NOT_PLAYABLE_YET" | "UNLOCK_NOT_YET" => 21,
         "FOLDER_NOT_OURS" | "NOTHING_TO_IMPORT" | "FOLDER_REFUSED" | "FOLDER_MISSING" | "OTHER_VOLUME" => 22,
         "NOT_INSTALLED" | "FOLDERS_NESTED" => 22,
-        "KEYS_IN_REPOSITORY" | "KEY_IN_REPO" | "KEYS_EXIST" | "REPO_EXISTS" | "REPO_MISSING" => 22,
+        "KEYS_IN_REPOSITORY" | "KEY_IN_REPO" | "KEYS_EXIST" | "REPO_EXISTS" | "REPO_MISSING"
+        | "FILE_EXISTS" => 22,
         "ADDRESS_IN_USE" | "LISTEN" => 23,
         "TORRENT_REFUSED" => 24,
         "FILE_NOT_LISTED" => 25,
         "NOBODY_FETCHES" => 26,
         "WAIT_TIMEOUT" => 27,
+        "KEY_MISSING" | "KEY_REVOKED" | "KEY_INVALID" | "KEY_NOT_NAMED" => 28,
+        "REPO_DAMAGED" => 12,
         "INTERRUPTED" => 130,
         "TERMINATED" => 143,
         // META_EXPIRED, MANIFEST_INVALID, CHANNEL_INVALID, ROOT_CHANGED and their like; TARGET_MISSING is a game,
@@ -76,6 +82,8 @@ mod tests {
             ("FILE_NOT_LISTED", 25),
             ("NOBODY_FETCHES", 26),
             ("WAIT_TIMEOUT", 27),
+            ("KEY_REVOKED", 28),
+            ("ROOT_UNSIGNED", 12),
             ("INTERRUPTED", 130),
             ("TERMINATED", 143),
             ("SOMETHING_NEW", 1),

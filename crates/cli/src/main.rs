@@ -69,11 +69,12 @@ Examples, from nothing to an installed game on one machine:
 Exit codes: 0 done, 1 unexpected, 2 usage, 10 an update is available (check), 11 network, 12 signature or manifest
 refused, 13 content damaged, 14 no space, 15 busy, 16 game running or files locked, 17 no permission, 19 clock or TLS,
 20 unsupported, 21 partial (run again), 22 folder refused, 23 address in use, 24 torrent refused,
-25 no file of this release, 26 nobody fetches it, 27 not within the time (wait), 130/143 interrupted.";
+25 no file of this release, 26 nobody fetches it, 27 not within the time (wait), 28 a signing key is missing, revoked or
+another one, 29 signatures run out soon (repo check --expires-within), 130/143 interrupted.";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Make the keys and an empty signed repository
+    /// Make, show, exchange and revoke signing keys
     #[command(subcommand)]
     Keys(verb::keys::Keys),
     /// Turn a build folder into a signed release
@@ -126,7 +127,7 @@ pub(crate) struct Context {
 pub(crate) struct Done {
     /// Fields of the result line.
     pub(crate) fields: Map<String, Value>,
-    /// Exit code; only `check` has another than 0.
+    /// Exit code; only `check` and `repo check` have another than 0.
     pub(crate) exit: u8,
 }
 

@@ -261,6 +261,28 @@ fn keys_publish_and_check_a_repository() {
 }
 
 #[test]
+fn a_patch_without_its_payload_is_found_before_players_meet_it() {
+    let user = User::new();
+    user.init();
+    let (mut data, check) = (noise(600_000, 3), ["repo", "verify", "--as-client", "--repo", "repo"]);
+    user.build("build", &[("a.bin", &data)]);
+    user.publish("build", "1.0");
+    data.splice(1000..1000, *b"inserted");
+    user.build("build", &[("a.bin", &data)]);
+    user.publish("build", "1.1");
+    assert_eq!(user.done(&check)["content_files"], 3, "two files and one patch");
+    assert_eq!(user.run(&[&check[..], &["--expires-within", "400"]].concat()).exit, 29);
+    let targets = fs::read_dir(user.path("repo/targets")).unwrap().map(|entry| entry.unwrap().path());
+    let torrent =
+        targets.into_iter().find(|path| path.to_string_lossy().ends_with(".patch.torrent")).unwrap();
+    let torrent = release::metainfo::Metainfo::parse(&fs::read(torrent).unwrap()).unwrap();
+    let payload = torrent.layout.files().iter().find_map(|file| file.pieces_root).unwrap();
+    fs::remove_file(user.path(&format!("repo/content/{payload}.zst"))).unwrap();
+    let missing = user.refused(&check, 13, "REPO_CONTENT");
+    assert_eq!(missing["problems"].as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn a_torrent_that_is_none_and_an_address_that_is_taken() {
     let user = User::new();
     fs::write(user.path("bad.torrent"), b"d4:infod").unwrap();

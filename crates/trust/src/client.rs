@@ -6,7 +6,7 @@
 //!    state of an installed game is said aloud;
 //! 3. its record of the latest known time is dropped; a wrong clock is judged by our own rule and is a warning;
 //! 4. an origin that fails to answer whether there is a newer root is a warning, not silence;
-//! 5. every document has a bound, checked before and after it is fetched;
+//! 5. every document has a bound, checked before and after it is fetched, and there are no delegations to follow;
 //! 6. expiry is judged here, against the caller's time, after all else was found in order: so "expired" always means
 //!    "signed, whole and not older than seen, but out of date".
 //!
@@ -15,7 +15,7 @@
 mod adapter;
 mod state;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,10 +25,11 @@ use tough::{ExpirationEnforcement, Limits, Repository, RepositoryLoader};
 use url::Url;
 
 use crate::disk::DiskError;
+use crate::editor::Expiries;
 use crate::transport::{FetchError, Transport, looks_like_html};
 use crate::{Error, limits, name, role};
 use adapter::{Adapter, BASE};
-use state::State;
+use state::{Found, State};
 
 /// What a load starts from.
 #[derive(Debug, Clone)]
@@ -61,7 +62,8 @@ pub enum Warning {
         /// How it failed.
         source: FetchError,
     },
-    /// A game is installed, but what was verified for it before is gone: older metadata could not be told.
+    /// What was verified before is gone or cannot be read, though a game is installed or something lies there: older
+    /// metadata could not be told.
     StateMissing,
 }
 
@@ -93,7 +95,7 @@ pub struct Client {
     targets: BTreeMap<String, TargetEntry>,
     root_sha256: String,
     root_version: u64,
-    expires: DateTime<Utc>,
+    expiries: Expiries,
     warnings: Vec<Warning>,
 }
 
@@ -105,26 +107,39 @@ impl Client {
     /// remembered state never goes back, and a newer root that was verified is kept.
     pub async fn load(transport: Arc<dyn Transport>, request: LoadRequest<'_>) -> Result<Self, Error> {
         let folder = request.state_dir.to_owned();
-        let before = blocking(move || State::read(&folder)).await?;
-        let scratch = scratch(before.as_ref())?;
+        let found = blocking(move || State::read(&folder)).await?;
+        let unreadable = matches!(found, Found::Unreadable);
+        let on_disk = found.state();
+        let start = Start::choose(on_disk.as_ref(), request.trusted_root)?;
+        let scratch = scratch(start.state)?;
         let adapter = Adapter::new(transport.clone());
-        let root = starting_root(before.as_ref(), request.trusted_root)?;
-        let loaded = load_into(&adapter, &root, scratch.path()).await;
+        let loaded = load_into(&adapter, &start.root, scratch.path()).await;
+        let notes = adapter.notes();
+        let loaded = match notes.foreign {
+            Some(path) => Err(Error::Malformed { reason: format!("it delegates to {path}") }),
+            None => loaded,
+        };
         let judged = loaded.and_then(|repository| {
             refuse_expired(&repository, request.now)?;
             collect(transport, &repository, &request)
         });
         let state = match &judged {
             Ok(_) => State::pack(scratch.path())?,
-            Err(_) => State::salvage(scratch.path(), before.as_ref())?,
+            // A wrong root in the caller's hand must not cost what was remembered of the right one.
+            Err(_) if unreadable || start.replaces => None,
+            Err(_) => State::salvage(scratch.path(), start.state)?,
         };
-        if let Some(state) = state.filter(|state| before.as_ref() != Some(state)) {
-            let folder = request.state_dir.to_owned();
-            blocking(move || state.write(&folder)).await?;
+        let missing = !start.state.is_some_and(State::is_whole);
+        if let Some(mut state) = state {
+            state.lineage = start.lineage(&state.root, &notes.roots);
+            if on_disk.as_ref() != Some(&state) {
+                let folder = request.state_dir.to_owned();
+                blocking(move || state.write(&folder, on_disk.as_ref())).await?;
+            }
         }
         let mut client = judged?;
-        client.warnings.extend(adapter.root_failure().map(|source| Warning::RootUnchecked { source }));
-        if request.installed && !before.is_some_and(|state| state.is_whole()) {
+        client.warnings.extend(notes.root_failure.map(|source| Warning::RootUnchecked { source }));
+        if unreadable || (request.installed && missing) {
             client.warnings.push(Warning::StateMissing);
         }
         Ok(client)
@@ -178,7 +193,14 @@ impl Client {
     /// When the first of the four documents runs out.
     #[must_use]
     pub fn expires(&self) -> DateTime<Utc> {
-        self.expires
+        let Expiries { root, targets, snapshot, timestamp } = self.expiries;
+        root.min(targets).min(snapshot).min(timestamp)
+    }
+
+    /// When each of them does.
+    #[must_use]
+    pub fn expiries(&self) -> Expiries {
+        self.expiries
     }
 
     /// What the user should hear about.
@@ -211,17 +233,64 @@ fn url(folder: &str) -> Result<Url, Error> {
     Url::parse(&format!("{BASE}{folder}")).map_err(|error| Error::Malformed { reason: error.to_string() })
 }
 
-/// The newer of the remembered root and the given one. A remembered root that cannot be read does not count.
-fn starting_root(before: Option<&State>, given: &[u8]) -> Result<Vec<u8>, Error> {
-    let unusable = |reason: String| Error::TrustedRoot { reason };
-    let parsed: Signed<Root> = serde_json::from_slice(given).map_err(|error| unusable(error.to_string()))?;
-    parsed.signed.verify_role(&parsed).map_err(|error| unusable(error.to_string()))?;
-    let remembered = before.map(|state| state.root.as_bytes()).filter(|bytes| {
-        serde_json::from_slice::<Signed<Root>>(bytes).is_ok_and(|root| {
-            root.signed.verify_role(&root).is_ok() && root.signed.version >= parsed.signed.version
-        })
-    });
-    Ok(remembered.unwrap_or(given).to_vec())
+/// What a load goes on from.
+struct Start<'a> {
+    /// The remembered state, if the root that the caller trusts is one that it descends from.
+    state: Option<&'a State>,
+    /// The newer of the remembered root and the given one.
+    root: Vec<u8>,
+    /// The roots that `root` is known to descend from, itself and the given one included.
+    lineage: BTreeSet<String>,
+    /// Something else is remembered, which the given root replaces if what it signs is found in order.
+    replaces: bool,
+}
+
+impl<'a> Start<'a> {
+    /// A remembered root that cannot be read does not count, and neither does one that has nothing to do with the given
+    /// one: a repository that was made anew at its address, or one that was first believed from a stranger's hand.
+    fn choose(before: Option<&'a State>, given: &[u8]) -> Result<Self, Error> {
+        let unusable = |reason: String| Error::TrustedRoot { reason };
+        let parsed: Signed<Root> =
+            serde_json::from_slice(given).map_err(|error| unusable(error.to_string()))?;
+        parsed.signed.verify_role(&parsed).map_err(|error| unusable(error.to_string()))?;
+        let identity = role::identity(&parsed.signed).map_err(|error| unusable(error.to_string()))?;
+        let newer = |state: &&State| {
+            serde_json::from_str::<Signed<Root>>(&state.root).is_ok_and(|root| {
+                root.signed.verify_role(&root).is_ok() && root.signed.version >= parsed.signed.version
+            })
+        };
+        // A state without a lineage is of a time when none was kept.
+        let akin = |state: &&State| state.lineage.is_empty() || state.lineage.contains(&identity);
+        match before.filter(newer) {
+            Some(state) if akin(&state) => {
+                let lineage = state.lineage.iter().cloned().chain([identity]).collect();
+                let root = state.root.as_bytes().to_vec();
+                Ok(Self { state: Some(state), root, lineage, replaces: false })
+            }
+            foreign => {
+                if foreign.is_some() {
+                    tracing::warn!("the trust state is not of the given root, and is replaced");
+                }
+                // A given root that is newer than all that was seen: what it signs must still not be older.
+                let state = if foreign.is_some() { None } else { before };
+                let lineage = BTreeSet::from([identity]);
+                Ok(Self { state, root: given.to_vec(), lineage, replaces: before.is_some() })
+            }
+        }
+    }
+
+    /// The roots that lead to `newest`: those known before, and of those that came the ones up to it.
+    fn lineage(&self, newest: &str, came: &[(u64, bytes::Bytes)]) -> BTreeSet<String> {
+        let newest = serde_json::from_str::<Signed<Root>>(newest).ok();
+        let last = newest.as_ref().map_or(0, |root| root.signed.version.get());
+        let walked = came.iter().filter_map(|(version, bytes)| {
+            let root: Signed<Root> = serde_json::from_slice(bytes).ok()?;
+            (root.signed.version.get() == *version && *version <= last)
+                .then(|| role::identity(&root.signed).ok())?
+        });
+        let newest = newest.as_ref().and_then(|root| role::identity(&root.signed).ok());
+        self.lineage.iter().cloned().chain(walked).chain(newest).collect()
+    }
 }
 
 fn scratch(before: Option<&State>) -> Result<tempfile::TempDir, Error> {
@@ -255,6 +324,15 @@ fn collect(
     repository: &Repository,
     request: &LoadRequest<'_>,
 ) -> Result<Client, Error> {
+    if repository
+        .targets()
+        .signed
+        .delegations
+        .as_ref()
+        .is_some_and(|delegations| !delegations.roles.is_empty())
+    {
+        return Err(Error::Malformed { reason: "it delegates".to_owned() });
+    }
     let mut targets = BTreeMap::new();
     for (target, description) in &repository.targets().signed.targets {
         let malformed = || Error::Malformed { reason: format!("target {:?}", target.raw()) };
@@ -262,15 +340,14 @@ fn collect(
         let sha256 = <[u8; 32]>::try_from(&description.hashes.sha256[..]).map_err(|_| malformed())?;
         targets.insert(target.raw().to_owned(), TargetEntry { length: description.length, sha256 });
     }
-    let mut expires = expiries(repository).map(|(_, expires)| expires);
-    expires.sort();
+    let [root, timestamp, snapshot, targets_expire] = expiries(repository).map(|(_, expires)| expires);
     let warnings = clock_warning(role::issued(&repository.timestamp().signed), request);
     Ok(Client {
         transport,
         targets,
         root_sha256: crate::fingerprint(request.trusted_root),
         root_version: repository.root().signed.version.get(),
-        expires: expires[0],
+        expiries: Expiries { root, targets: targets_expire, snapshot, timestamp },
         warnings: warnings.into_iter().collect(),
     })
 }

@@ -6,6 +6,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A file call that failed, and on what.
 #[derive(Debug, thiserror::Error)]
@@ -27,10 +28,12 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> DiskError {
 /// Replaces `path` by `bytes`: temporary file beside it, sync, rename, sync of the folder.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let temporary = beside(path);
-    let written =
-        write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path).map_err(at(path)));
-    if written.is_err() {
-        // The first error is the one to report; a left-over is overwritten by the next attempt.
+    let written = write_synced(&temporary, bytes).and_then(|()| {
+        faults::step(path)?;
+        fs::rename(&temporary, path).map_err(at(path))
+    });
+    if written.is_err() && faults::step(&temporary).is_ok() {
+        // The first error is the one to report.
         let _ = fs::remove_file(&temporary);
     }
     written?;
@@ -115,6 +118,13 @@ pub(crate) fn length(path: &Path) -> Result<u64> {
     fs::metadata(path).map(|metadata| metadata.len()).map_err(at(path))
 }
 
+/// Waits for a lock that ends with the returned file. Whoever holds it must be quick.
+pub(crate) fn wait_for_lock(path: &Path) -> Result<File> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(at(path))?;
+    file.lock().map_err(at(path))?;
+    Ok(file)
+}
+
 /// Takes a lock that ends with the returned file. `None` if another process holds it.
 pub(crate) fn lock(path: &Path) -> Result<Option<File>> {
     let file = OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(at(path))?;
@@ -125,18 +135,87 @@ pub(crate) fn lock(path: &Path) -> Result<Option<File>> {
     }
 }
 
+/// A name that no other process, and no other thread of this one, writes to.
 fn beside(path: &Path) -> PathBuf {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{}.tmp", std::process::id()))
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    path.with_file_name(format!(".{name}.{}-{number}.tmp", std::process::id()))
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
+    faults::step(path)?;
     let mut file = File::create(path).map_err(at(path))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(path))
+    let (first, rest) = bytes.split_at(bytes.len() / 2);
+    file.write_all(first).map_err(at(path))?;
+    faults::step(path)?;
+    file.write_all(rest).map_err(at(path))?;
+    faults::step(path)?;
+    file.sync_all().map_err(at(path))
 }
 
 fn sync_parent(path: &Path) -> Result<()> {
-    path.parent().map_or(Ok(()), |folder| platform::sync_folder(folder).map_err(at(folder)))
+    let Some(folder) = path.parent() else { return Ok(()) };
+    // A bare file name has the empty path as its parent.
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    faults::step(folder)?;
+    platform::sync_folder(folder).map_err(at(folder))
+}
+
+/// Where a test lets a write fail: before each of its steps.
+#[cfg(not(test))]
+mod faults {
+    use std::path::Path;
+
+    #[expect(clippy::unnecessary_wraps, reason = "its twin in tests fails")]
+    pub(super) fn step(_: &Path) -> super::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod faults {
+    use std::{cell::Cell, io::ErrorKind, path::Path};
+
+    /// What happens at a step.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(crate) enum Fault {
+        /// This one call fails.
+        Fails,
+        /// The program is gone: nothing after it happens either.
+        Killed,
+    }
+
+    thread_local! {
+        static ARMED: Cell<Option<(u32, Fault)>> = const { Cell::new(None) };
+        static HIT: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Lets the step after so many others go wrong, in this thread.
+    pub(crate) fn arm(after: u32, fault: Fault) {
+        ARMED.set(Some((after, fault)));
+        HIT.set(false);
+    }
+
+    /// True if it went wrong; nothing does from now on.
+    pub(crate) fn disarm() -> bool {
+        ARMED.set(None);
+        HIT.get()
+    }
+
+    pub(super) fn step(path: &Path) -> super::Result<()> {
+        match ARMED.get() {
+            None => return Ok(()),
+            Some((0, Fault::Killed)) => {}
+            Some((0, Fault::Fails)) => ARMED.set(None),
+            Some((after, fault)) => {
+                ARMED.set(Some((after - 1, fault)));
+                return Ok(());
+            }
+        }
+        HIT.set(true);
+        Err(super::at(path)(ErrorKind::Other.into()))
+    }
 }
 
 #[cfg(unix)]

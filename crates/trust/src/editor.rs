@@ -3,6 +3,9 @@
 //!
 //! Invariant: versions only rise, and nothing is signed on top of metadata that does not verify.
 
+mod documents;
+mod roots;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::num::NonZeroU64;
@@ -10,10 +13,13 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tough::TargetName;
-use tough::schema::{Hashes, Root, Snapshot, Target, Targets, Timestamp};
+use tough::schema::decoded::{Decoded, Hex};
+use tough::schema::{Hashes, Root, Signed, Target};
 
-use crate::keyring::{Key, Keyring};
-use crate::{EditError, disk, keys, limits, name, role};
+use crate::keyring::Keyring;
+use crate::role::{self, Signers};
+use crate::{EditError, disk, keys, limits, name};
+use documents::{Documents, Renewed};
 
 /// Name of the lock file in the repository folder.
 const LOCK: &str = ".lock";
@@ -35,20 +41,13 @@ pub struct Expiries {
 pub struct Editor {
     repo: PathBuf,
     keyring: Keyring,
-    root: Root,
+    /// From the first to the newest; never empty.
+    roots: Vec<Signed<Root>>,
     documents: Documents,
     /// Targets put since the last commit, by name.
     staged: BTreeMap<String, Vec<u8>>,
     changed: bool,
     _lock: File,
-}
-
-/// What stands on disk, verified.
-struct Documents {
-    targets: Targets,
-    targets_bytes: Vec<u8>,
-    snapshot: Snapshot,
-    timestamp: Timestamp,
 }
 
 impl Editor {
@@ -66,12 +65,14 @@ impl Editor {
         keys::refuse_keys_in_repository(repo_dir)?;
         let lock = disk::lock(&repo_dir.join(LOCK))?;
         let lock = lock.ok_or_else(|| EditError::Busy { path: repo_dir.to_owned() })?;
-        let (root, previous) = read_roots(repo_dir)?;
-        let documents = Documents::read(repo_dir, &root, previous.as_ref())?;
+        let roots = roots::read(repo_dir)?;
+        let mut newest = roots.iter().rev().map(|root| &root.signed);
+        let root = newest.next().ok_or_else(|| EditError::NoRepository { path: repo_dir.to_owned() })?;
+        let documents = Documents::read(repo_dir, root, newest.next())?;
         Ok(Self {
             repo: repo_dir.to_owned(),
             keyring: Keyring::read(keys_dir)?,
-            root,
+            roots,
             documents,
             staged: BTreeMap::new(),
             changed: false,
@@ -151,7 +152,7 @@ impl Editor {
     /// [`EditError::MissingKey`], [`EditError::RootExpired`].
     pub fn rehearse(&self, now: DateTime<Utc>) -> Result<(), EditError> {
         self.refuse_expired_root(now)?;
-        self.documents.renewed(&self.root, &self.keyring, now, true).map(drop)
+        self.renewed(now, true).map(drop)
     }
 
     /// Writes what was put and removed. Without changes nothing is written. True if something was.
@@ -163,7 +164,7 @@ impl Editor {
             return Ok(false);
         }
         self.refuse_expired_root(now)?;
-        let next = self.documents.renewed(&self.root, &self.keyring, now, true)?;
+        let next = self.renewed(now, true)?;
         for (name, bytes) in &self.staged {
             let path = self.repo.join(name::target_path(name, &role::sha256(bytes)));
             if disk::read_optional(&path, bytes.len() as u64).ok().flatten().as_ref() != Some(bytes) {
@@ -183,11 +184,14 @@ impl Editor {
     /// As [`Editor::commit`].
     pub fn refresh(&mut self, now: DateTime<Utc>) -> Result<(), EditError> {
         self.refuse_expired_root(now)?;
+        // A root that names other keys for the targets may have been published and the rest cut off.
+        let strange = self.documents.strange_to(&self.repo, self.root())?.targets;
         let due = self.expiries().targets - now < TimeDelta::days(limits::TARGETS_RENEW_DAYS);
-        let renewed = match self.documents.renewed(&self.root, &self.keyring, now, due && !self.changed) {
-            Err(EditError::MissingKey { role, .. }) if role == "targets" => {
-                tracing::warn!("the targets are about to expire and their key is not here");
-                self.documents.renewed(&self.root, &self.keyring, now, false)?
+        let renewed = match self.renewed(now, strange || (due && !self.changed)) {
+            Err(EditError::MissingKey { role, .. } | EditError::KeyRevoked { role, .. })
+                if role == "targets" && !strange =>
+            {
+                self.renewed(now, false)?
             }
             other => other?,
         };
@@ -230,30 +234,90 @@ impl Editor {
     #[must_use]
     pub fn expiries(&self) -> Expiries {
         Expiries {
-            root: role::moment(self.root.expires),
+            root: role::moment(self.root().expires),
             targets: role::moment(self.documents.targets.expires),
             snapshot: role::moment(self.documents.snapshot.expires),
             timestamp: role::moment(self.documents.timestamp.expires),
         }
     }
 
+    /// The newest root.
     pub(crate) fn root(&self) -> &Root {
-        &self.root
+        &self.newest().signed
     }
 
-    /// Signs a new root: it must satisfy the present root and itself.
-    pub(crate) fn sign_root(&self, new: &Root) -> Result<Vec<u8>, EditError> {
-        let bytes = role::sign(new.clone(), new, &self.keyring)?;
-        role::open::<Root>("the new root", &bytes, &[&self.root])?;
-        Ok(bytes)
+    /// The newest root with its signatures.
+    pub(crate) fn newest(&self) -> &Signed<Root> {
+        // `open` refuses a repository without a root, and nothing takes one away.
+        &self.roots[self.roots.len() - 1]
     }
 
-    /// Writes a root made by [`Editor::sign_root`] and goes on with it and its new key.
-    pub(crate) fn adopt_root(&mut self, root: Root, bytes: &[u8], key: Key) -> Result<(), EditError> {
-        disk::replace(&self.repo.join(format!("metadata/{}.root.json", root.version)), bytes)?;
-        self.root = root;
-        self.keyring.push(key);
-        Ok(())
+    /// The keys at hand.
+    pub(crate) fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// Whether a key of this id was named for anything in an earlier root.
+    pub(crate) fn was_named(&self, id: &Decoded<Hex>) -> bool {
+        self.roots.iter().any(|root| root.signed.keys.contains_key(id))
+    }
+
+    /// Goes on with a new root, which must be accepted by the newest one and by itself; if it is the newest already, only
+    /// what was left undone is done. What it does not accept is signed anew, by the old keys too where they are at hand:
+    /// then there is no moment at which a player meets what they must refuse.
+    pub(crate) fn adopt_root(
+        &mut self,
+        next: Signed<Root>,
+        now: DateTime<Utc>,
+    ) -> Result<Adopted, EditError> {
+        let (old, new) = (self.root().clone(), next.signed.clone());
+        let strange = self.documents.strange_to(&self.repo, &new)?;
+        let renewed = if strange.targets || strange.online {
+            let both = Signers { root: &new, also: Some(&old), keyring: &self.keyring };
+            let renewed = self.documents.renewed(&both, now, strange.targets);
+            Some(renewed.map_err(|error| self.explained(error, &new))?)
+        } else {
+            None
+        };
+        let bytes = role::encode(&next)?;
+        let root_file = self.repo.join(format!("metadata/{}.root.json", new.version));
+        let seamless = renewed.as_ref().is_none_or(|renewed| renewed.is_accepted_by(&old));
+        if !seamless && new.version > old.version {
+            disk::replace(&root_file, &bytes)?;
+        }
+        if let Some(renewed) = renewed {
+            self.documents = renewed.write(&self.repo)?;
+        }
+        if new.version > old.version {
+            if seamless {
+                disk::replace(&root_file, &bytes)?;
+            }
+            self.roots.push(next);
+        }
+        Ok(Adopted { targets: strange.targets, online: strange.targets || strange.online, seamless })
+    }
+
+    fn renewed(&self, now: DateTime<Utc>, with_targets: bool) -> Result<Renewed, EditError> {
+        let signers = Signers { root: self.root(), also: None, keyring: &self.keyring };
+        let renewed = self.documents.renewed(&signers, now, with_targets);
+        renewed.map_err(|error| self.explained(error, self.root()))
+    }
+
+    /// A missing key may be one that was at hand, and is not good any more.
+    fn explained(&self, error: EditError, root: &Root) -> EditError {
+        let EditError::MissingKey { role, .. } = &error else { return error };
+        let revoked = self.keyring.files().find(|(key, _)| {
+            let held = |root: &Root| {
+                root.roles
+                    .iter()
+                    .any(|(kind, keys)| kind.to_string() == *role && keys.keyids.contains(key.id()))
+            };
+            !held(root) && self.roots.iter().any(|earlier| held(&earlier.signed))
+        });
+        match revoked {
+            Some((_, path)) => EditError::KeyRevoked { role: role.clone(), path: path.to_owned() },
+            None => error,
+        }
     }
 
     fn refuse_expired_root(&self, now: DateTime<Utc>) -> Result<(), EditError> {
@@ -265,6 +329,17 @@ impl Editor {
     }
 }
 
+/// What a new root made necessary.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Adopted {
+    /// The targets were signed anew.
+    pub(crate) targets: bool,
+    /// Snapshot and timestamp were.
+    pub(crate) online: bool,
+    /// Players of the old root could read the repository at every moment.
+    pub(crate) seamless: bool,
+}
+
 /// Writes the first, empty documents of a repository; returns the signed root.
 pub(crate) fn create(
     repo_dir: &Path,
@@ -273,132 +348,16 @@ pub(crate) fn create(
     now: DateTime<Utc>,
 ) -> Result<Vec<u8>, EditError> {
     let one = NonZeroU64::MIN;
-    let root_bytes = role::sign(root.clone(), root, keyring)?;
+    let signers = Signers { root, also: None, keyring };
+    let root_bytes = signers.sign(root.clone())?;
     let targets = role::new_targets(one, now)?;
-    let first = Renewed::sign(root, keyring, targets, None, (one, one), now)?;
+    let first = Renewed::sign(&signers, targets, None, (one, one), now)?;
     disk::create_folder(&repo_dir.join("metadata"), false)?;
     disk::create_folder(&repo_dir.join("targets"), false)?;
     disk::replace(&repo_dir.join(LOCK), b"")?;
     disk::replace(&repo_dir.join("metadata/1.root.json"), &root_bytes)?;
     first.write(repo_dir)?;
     Ok(root_bytes)
-}
-
-impl Documents {
-    /// Reads along the chain timestamp, snapshot, targets. The online documents may still be signed by the keys of the
-    /// previous root, if an exchange of keys was cut off after the new root was written.
-    fn read(repo: &Path, root: &Root, previous: Option<&Root>) -> Result<Self, EditError> {
-        let mut roots = vec![root];
-        roots.extend(previous);
-        let file = "timestamp.json".to_owned();
-        let bytes = read_metadata(repo, &file, limits::TIMESTAMP_BYTES_MAX)?;
-        let timestamp: Timestamp = role::open(&file, &bytes, &roots)?;
-        let file = format!("{}.snapshot.json", listed(&timestamp.meta, "snapshot.json")?);
-        let bytes = read_metadata(repo, &file, limits::SNAPSHOT_BYTES_MAX)?;
-        let snapshot: Snapshot = role::open(&file, &bytes, &roots)?;
-        let file = format!("{}.targets.json", listed(&snapshot.meta, "targets.json")?);
-        let targets_bytes = read_metadata(repo, &file, limits::TARGETS_BYTES_MAX)?;
-        let targets: Targets = role::open(&file, &targets_bytes, &roots)?;
-        Ok(Self { targets, targets_bytes, snapshot, timestamp })
-    }
-
-    /// The next documents, signed but not written. The targets only `with_targets`.
-    fn renewed(
-        &self,
-        root: &Root,
-        keyring: &Keyring,
-        now: DateTime<Utc>,
-        with_targets: bool,
-    ) -> Result<Renewed, EditError> {
-        let mut targets = self.targets.clone();
-        let mut kept = Some(self.targets_bytes.clone());
-        if with_targets {
-            targets.version = role::next(targets.version)?;
-            targets.expires = role::expiry(now, limits::TARGETS_LIFE_DAYS)?;
-            kept = None;
-        }
-        let versions = (role::next(self.snapshot.version)?, role::next(self.timestamp.version)?);
-        Renewed::sign(root, keyring, targets, kept, versions, now)
-    }
-}
-
-/// Documents ready to be written.
-struct Renewed {
-    documents: Documents,
-    targets_changed: bool,
-    snapshot_bytes: Vec<u8>,
-    timestamp_bytes: Vec<u8>,
-}
-
-impl Renewed {
-    /// Signs the chain from the targets upwards. `kept` are the bytes of targets that stay as they are.
-    fn sign(
-        root: &Root,
-        keyring: &Keyring,
-        targets: Targets,
-        kept: Option<Vec<u8>>,
-        (snapshot_version, timestamp_version): (NonZeroU64, NonZeroU64),
-        now: DateTime<Utc>,
-    ) -> Result<Self, EditError> {
-        let targets_changed = kept.is_none();
-        let targets_bytes = match kept {
-            Some(bytes) => bytes,
-            None => role::sign(targets.clone(), root, keyring)?,
-        };
-        let snapshot = role::new_snapshot(snapshot_version, now, targets.version, &targets_bytes)?;
-        let snapshot_bytes = role::sign(snapshot.clone(), root, keyring)?;
-        let timestamp = role::new_timestamp(timestamp_version, now, snapshot_version, &snapshot_bytes)?;
-        let timestamp_bytes = role::sign(timestamp.clone(), root, keyring)?;
-        let documents = Documents { targets, targets_bytes, snapshot, timestamp };
-        Ok(Self { documents, targets_changed, snapshot_bytes, timestamp_bytes })
-    }
-
-    /// Writes the chain, the timestamp last.
-    fn write(self, repo: &Path) -> Result<Documents, EditError> {
-        let metadata = repo.join("metadata");
-        if self.targets_changed {
-            let file = format!("{}.targets.json", self.documents.targets.version);
-            disk::replace(&metadata.join(file), &self.documents.targets_bytes)?;
-        }
-        let file = format!("{}.snapshot.json", self.documents.snapshot.version);
-        disk::replace(&metadata.join(file), &self.snapshot_bytes)?;
-        disk::replace(&metadata.join("timestamp.json"), &self.timestamp_bytes)?;
-        Ok(self.documents)
-    }
-}
-
-/// The newest root, which must be signed by its own keys, and the one before it.
-fn read_roots(repo: &Path) -> Result<(Root, Option<Root>), EditError> {
-    let (files, _) = disk::list(&repo.join("metadata"))?;
-    let version =
-        |path: &PathBuf| path.file_name()?.to_str()?.strip_suffix(".root.json")?.parse::<u64>().ok();
-    let newest = files.iter().filter_map(version).max();
-    let newest = newest.ok_or_else(|| EditError::NoRepository { path: repo.to_owned() })?;
-    let root = read_root(repo, newest)?;
-    let previous = if newest > 1 { Some(read_root(repo, newest - 1)?) } else { None };
-    Ok((root, previous))
-}
-
-fn read_root(repo: &Path, version: u64) -> Result<Root, EditError> {
-    let file = format!("{version}.root.json");
-    let bytes = read_metadata(repo, &file, limits::ROOT_BYTES_MAX)?;
-    let damaged = |reason: String| EditError::Damaged { file: file.clone(), reason };
-    let signed: tough::schema::Signed<Root> =
-        serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-    signed.signed.verify_role(&signed).map_err(|error| damaged(error.to_string()))?;
-    if signed.signed.version.get() != version {
-        return Err(damaged("its version is not that of its name".to_owned()));
-    }
-    Ok(signed.signed)
-}
-
-fn read_metadata(repo: &Path, file: &str, limit: u64) -> Result<Vec<u8>, EditError> {
-    Ok(disk::read(&repo.join("metadata").join(file), limit)?)
-}
-
-fn listed(meta: &HashMap<String, tough::schema::Metafile>, file: &str) -> Result<NonZeroU64, EditError> {
-    let damaged = || EditError::Damaged { file: file.to_owned(), reason: "it is not listed".to_owned() };
-    meta.get(file).map(|entry| entry.version).ok_or_else(damaged)
 }
 
 fn target_name(name: &str) -> Result<TargetName, EditError> {

@@ -223,6 +223,75 @@ pub enum EditError {
         /// Keys folder.
         path: PathBuf,
     },
+    /// The key that is at hand was taken out of the root: it signs nothing any more.
+    #[error(
+        "{path} is revoked: the newest root names other keys for {role}",
+        path = path.display()
+    )]
+    KeyRevoked {
+        /// Role to be signed.
+        role: String,
+        /// The key.
+        path: PathBuf,
+    },
+    /// A key that the root does not name for this.
+    #[error("key {key} {reason}")]
+    KeyNotNamed {
+        /// Its id, or as much of it as was said.
+        key: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A file that is no draft of a root.
+    #[error("this is no root to be signed: {reason}")]
+    Draft {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A draft whose content was changed after somebody had signed it.
+    #[error(
+        "the root was changed after key {key} had signed it: do not sign it, and find out who changed it"
+    )]
+    DraftChanged {
+        /// Id of the key whose signature does not fit any more.
+        key: String,
+    },
+    /// A draft that does not follow the repository's newest root.
+    #[error(
+        "version {version} was prepared on top of another root than the repository's newest, {newest}: prepare it anew"
+    )]
+    DraftStale {
+        /// The draft's version.
+        version: u64,
+        /// The newest there is.
+        newest: u64,
+    },
+    /// A root's version must follow that of the one before.
+    #[error("the root after version {previous} cannot have version {version}")]
+    RootVersion {
+        /// Version of the root before.
+        previous: u64,
+        /// The draft's version.
+        version: u64,
+    },
+    /// Fewer signatures than must be.
+    #[error(
+        "the root is not signed by enough keys yet: {old_missing} more of the present root's, {new_missing} more of its own"
+    )]
+    RootUnsigned {
+        /// Signatures that the present root still demands.
+        old_missing: u64,
+        /// Signatures that the new root still demands.
+        new_missing: u64,
+    },
+    /// The change would leave a role that cannot be signed, or that fewer people could sign than it seems.
+    #[error("{role}: {reason}")]
+    RootRoles {
+        /// The role.
+        role: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// What lies in the repository is not signed by its own root.
     #[error("{file} in the repository is damaged or not signed by its keys: {reason}")]
     Damaged {
@@ -281,6 +350,14 @@ impl EditError {
             Self::KeyInRepository { .. } | Self::KeysFolderInRepository { .. } => "KEY_IN_REPO",
             Self::KeyUnreadable { .. } => "KEY_INVALID",
             Self::MissingKey { .. } => "KEY_MISSING",
+            Self::KeyRevoked { .. } => "KEY_REVOKED",
+            Self::KeyNotNamed { .. } => "KEY_NOT_NAMED",
+            Self::Draft { .. } => "ROOT_DRAFT",
+            Self::DraftChanged { .. } => "ROOT_DRAFT_CHANGED",
+            Self::DraftStale { .. } => "ROOT_DRAFT_STALE",
+            Self::RootVersion { .. } => "ROOT_VERSION",
+            Self::RootUnsigned { .. } => "ROOT_UNSIGNED",
+            Self::RootRoles { .. } => "ROOT_ROLES",
             Self::Damaged { .. } => "REPO_DAMAGED",
             Self::RootExpired { .. } => "META_EXPIRED",
             Self::TargetName { .. } => "TARGET_NAME",

@@ -60,11 +60,13 @@ impl Key {
 /// All keys of a folder.
 pub(crate) struct Keyring {
     folder: PathBuf,
-    keys: Vec<Key>,
+    /// Each with its file.
+    keys: Vec<(Key, PathBuf)>,
 }
 
 impl Keyring {
-    pub(crate) fn new(folder: &Path, keys: Vec<Key>) -> Self {
+    /// Of keys that were just made.
+    pub(crate) fn new(folder: &Path, keys: Vec<(Key, PathBuf)>) -> Self {
         Self { folder: folder.to_owned(), keys }
     }
 
@@ -72,22 +74,32 @@ impl Keyring {
     pub(crate) fn read(folder: &Path) -> Result<Self, EditError> {
         let mut keys = Vec::new();
         for path in key_files(folder)? {
-            let bytes = disk::read(&path, limits::KEY_FILE_BYTES_MAX)?;
-            keys.push(Key::parse(&bytes)?.ok_or(EditError::KeyUnreadable { path })?);
+            keys.push((read_key(&path)?, path));
         }
         Ok(Self::new(folder, keys))
     }
 
-    pub(crate) fn push(&mut self, key: Key) {
-        self.keys.push(key);
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.keys.iter().map(|(key, _)| key)
     }
 
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &Key> {
-        self.keys.iter()
+    /// The keys with their files.
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&Key, &Path)> {
+        self.keys.iter().map(|(key, path)| (key, path.as_path()))
     }
 
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
+    }
+}
+
+/// Reads one private key.
+pub(crate) fn read_key(path: &Path) -> Result<Key, EditError> {
+    let unreadable = || EditError::KeyUnreadable { path: path.to_owned() };
+    match disk::read(path, limits::KEY_FILE_BYTES_MAX) {
+        Ok(bytes) => Key::parse(&bytes)?.ok_or_else(unreadable),
+        Err(error) if error.source.kind() == std::io::ErrorKind::FileTooLarge => Err(unreadable()),
+        Err(error) => Err(error.into()),
     }
 }
 

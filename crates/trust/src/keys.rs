@@ -1,5 +1,5 @@
-//! The keys of a repository: their making, the first root, the exchange of the online key, and the guard that keeps
-//! private keys out of what is published.
+//! The keys of a repository: their making, the first root, and the guard that keeps private keys out of what is published.
+//! How keys are exchanged later is in [`crate::ceremony`].
 //!
 //! Roles: root (three keys, two must sign; meant to be carried off the machine), targets (two keys, one signs; with the
 //! person who releases) and one key for snapshot and timestamp (on the machine that refreshes daily).
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use tough::schema::{RoleKeys, RoleType, Root};
 
-use crate::editor::{self, Editor};
+use crate::editor;
 use crate::keyring::{self, KEY_EXTENSION, Key, Keyring};
 use crate::role::{self, SPEC_VERSION};
 use crate::{EditError, disk, limits};
@@ -85,9 +85,12 @@ fn init_new(
         made.push(path.clone());
         Ok((key, path))
     };
-    let (root_keys, root_files) = make_several(&mut make, "root", root_count)?;
-    let (targets_keys, targets_files) = make_several(&mut make, "targets", targets_count)?;
-    let (online, online_key) = make("online-1".to_owned())?;
+    let root_keys = make_several(&mut make, "root", root_count)?;
+    let targets_keys = make_several(&mut make, "targets", targets_count)?;
+    let online = [make("online-1".to_owned())?];
+    let files = |keys: &[(Key, PathBuf)]| keys.iter().map(|(_, path)| path.clone()).collect::<Vec<_>>();
+    let (root_files, targets_files, online_key) =
+        (files(&root_keys), files(&targets_keys), online[0].1.clone());
 
     let mut root = Root {
         spec_version: SPEC_VERSION.to_owned(),
@@ -98,15 +101,13 @@ fn init_new(
         roles: HashMap::new(),
         _extra: HashMap::new(),
     };
-    let one = std::slice::from_ref(&online);
     assign(&mut root, RoleType::Root, root_threshold, &root_keys);
     assign(&mut root, RoleType::Targets, 1, &targets_keys);
-    assign(&mut root, RoleType::Snapshot, 1, one);
-    assign(&mut root, RoleType::Timestamp, 1, one);
+    assign(&mut root, RoleType::Snapshot, 1, &online);
+    assign(&mut root, RoleType::Timestamp, 1, &online);
 
     let signers = root_keys.into_iter().take(root_threshold as usize);
-    let mut keyring = Keyring::new(keys_dir, signers.chain(targets_keys).collect());
-    keyring.push(online);
+    let keyring = Keyring::new(keys_dir, signers.chain(targets_keys).chain(online).collect());
     let root_bytes = editor::create(repo_dir, &root, &keyring, now)?;
     Ok(InitReport {
         root_sha256: crate::fingerprint(&root_bytes),
@@ -115,31 +116,6 @@ fn init_new(
         targets_keys: targets_files,
         online_key,
     })
-}
-
-/// Replaces the key of snapshot and timestamp: after a theft, or because it is time. Needs the root keys.
-///
-/// A new root names the new key, and the repository is signed with it at once. Metadata signed with the old key is
-/// refused by every client that has seen the new root.
-///
-/// # Errors
-/// [`EditError::MissingKey`] if too few root keys are in `keys_dir`; else as [`Editor::open`].
-pub fn replace_online_key(keys_dir: &Path, repo_dir: &Path, now: DateTime<Utc>) -> Result<(), EditError> {
-    let mut editor = Editor::open(repo_dir, keys_dir)?;
-    let mut root = editor.root().clone();
-    root.version = role::next(root.version)?;
-    root.expires = role::expiry(now, limits::ROOT_LIFE_DAYS)?;
-    let (key, bytes) = Key::generate()?;
-    retire(&mut root, RoleType::Snapshot);
-    retire(&mut root, RoleType::Timestamp);
-    assign(&mut root, RoleType::Snapshot, 1, std::slice::from_ref(&key));
-    assign(&mut root, RoleType::Timestamp, 1, std::slice::from_ref(&key));
-    // Signed before the key is written: without the root keys nothing must change.
-    let signed = editor.sign_root(&root)?;
-    let file = keys_dir.join(format!("online-{}.{KEY_EXTENSION}", root.version));
-    disk::create_private(&file, &bytes)?;
-    editor.adopt_root(root, &signed, key)?;
-    editor.refresh(now)
 }
 
 /// Fails if a private key lies anywhere in the repository, from where a web server would hand it out.
@@ -190,34 +166,18 @@ const PEM_MARK: &[u8] = b"PRIVATE KEY-----";
 
 type Make<'a> = dyn FnMut(String) -> Result<(Key, PathBuf), EditError> + 'a;
 
-fn make_several(make: &mut Make<'_>, role: &str, count: u32) -> Result<(Vec<Key>, Vec<PathBuf>), EditError> {
-    let mut made = (Vec::new(), Vec::new());
-    for number in 1..=count {
-        let (key, path) = make(format!("{role}-{number}"))?;
-        made.0.push(key);
-        made.1.push(path);
-    }
-    Ok(made)
+fn make_several(make: &mut Make<'_>, role: &str, count: u32) -> Result<Vec<(Key, PathBuf)>, EditError> {
+    (1..=count).map(|number| make(format!("{role}-{number}"))).collect()
 }
 
-fn assign(root: &mut Root, role: RoleType, threshold: u64, keys: &[Key]) {
-    for key in keys {
+fn assign(root: &mut Root, role: RoleType, threshold: u64, keys: &[(Key, PathBuf)]) {
+    for (key, _) in keys {
         root.keys.insert(key.id().clone(), key.public().clone());
     }
     let role_keys = RoleKeys {
-        keyids: keys.iter().map(|key| key.id().clone()).collect(),
+        keyids: keys.iter().map(|(key, _)| key.id().clone()).collect(),
         threshold: NonZeroU64::new(threshold).unwrap_or(NonZeroU64::MIN),
         _extra: HashMap::new(),
     };
     root.roles.insert(role, role_keys);
-}
-
-/// Takes a role's keys out of the root, and out of its list if no other role uses them.
-fn retire(root: &mut Root, role: RoleType) {
-    let Some(retired) = root.roles.remove(&role) else { return };
-    for id in retired.keyids {
-        if !root.roles.values().any(|other| other.keyids.contains(&id)) {
-            root.keys.remove(&id);
-        }
-    }
 }

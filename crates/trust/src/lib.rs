@@ -4,13 +4,14 @@
 //! Flat target names, consistent snapshots, no delegations, Ed25519 only. The verification itself is done by `tough`;
 //! [`Client`] adds what that library leaves open: it continues from the newest root ever verified, replaces its state in
 //! one atomic step, judges the clock by a rule of its own, and says when a newer root could not be asked for.
-//! [`Editor`] signs and writes; the order of its writes lets a reader see the old repository or the new one.
+//! [`Editor`] signs and writes; [`ceremony`] exchanges keys; the order of its writes lets a reader see the old repository or the new one.
 //!
 //! Invariant: no byte leaves [`Client::target`] that was not named, by length and SHA-256, in metadata signed by the
 //! keys of the newest root.
 //!
 //! This crate opens no sockets: the caller gives a [`Transport`]. It does not know what the targets mean.
 
+pub mod ceremony;
 mod client;
 mod disk;
 mod editor;

@@ -10,7 +10,10 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tough::schema::{Hashes, Metafile, Role, Root, Signature, Signed, Snapshot, Targets, Timestamp};
+use tough::schema::decoded::{Decoded, Hex};
+use tough::schema::{
+    Hashes, Metafile, Role, RoleType, Root, Signature, Signed, Snapshot, Targets, Timestamp,
+};
 
 use crate::keyring::Keyring;
 use crate::{EditError, limits};
@@ -85,26 +88,52 @@ pub(crate) fn issued(timestamp: &Timestamp) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text).ok().map(|time| time.with_timezone(&Utc))
 }
 
-/// Signs with every key at hand that the root names for the role, and checks the result against the root.
-pub(crate) fn sign<R: Role + Serialize>(
-    role: R,
-    root: &Root,
-    keyring: &Keyring,
-) -> Result<Vec<u8>, EditError> {
-    let name = R::TYPE.to_string();
-    let missing = || EditError::MissingKey { role: name.clone(), path: keyring.folder().to_owned() };
-    let named = root.roles.get(&R::TYPE).ok_or_else(missing)?;
-    let message = role
-        .canonical_form()
-        .map_err(|error| EditError::Crypto { what: "serializing metadata", reason: error.to_string() })?;
-    let signatures = keyring
-        .keys()
-        .filter(|key| named.keyids.contains(key.id()))
-        .map(|key| Signature { keyid: key.id().clone(), sig: key.sign(&message).into() })
-        .collect();
-    let signed = Signed { signed: role, signatures };
-    root.verify_role(&signed).map_err(|_| missing())?;
-    bounded(&name, &signed)
+/// Who signs: the keys at hand that a root names.
+pub(crate) struct Signers<'a> {
+    /// Whose keys must suffice.
+    pub(crate) root: &'a Root,
+    /// Whose keys sign besides, where they are at hand: the root before, whose players are to read it too.
+    pub(crate) also: Option<&'a Root>,
+    /// The keys at hand.
+    pub(crate) keyring: &'a Keyring,
+}
+
+impl Signers<'_> {
+    /// Signs with every key at hand that is named for the role, and checks the result against the root.
+    pub(crate) fn sign<R: Role + Serialize>(&self, role: R) -> Result<Vec<u8>, EditError> {
+        let name = R::TYPE.to_string();
+        let message = canonical(&role)?;
+        let named = |id: &Decoded<Hex>| {
+            let roots = [Some(self.root), self.also];
+            roots
+                .into_iter()
+                .flatten()
+                .filter_map(|root| root.roles.get(&R::TYPE))
+                .any(|keys| keys.keyids.contains(id))
+        };
+        let mut signatures: Vec<Signature> = Vec::new();
+        for key in self.keyring.keys().filter(|key| named(key.id())) {
+            // The same key may lie in two files.
+            if signatures.iter().all(|signature| signature.keyid != *key.id()) {
+                signatures.push(Signature { keyid: key.id().clone(), sig: key.sign(&message).into() });
+            }
+        }
+        let signed = Signed { signed: role, signatures };
+        let missing = |_| EditError::MissingKey { role: name, path: self.keyring.folder().to_owned() };
+        self.root.verify_role(&signed).map_err(missing)?;
+        encode(&signed)
+    }
+}
+
+/// The bytes that are signed.
+pub(crate) fn canonical<R: Role>(role: &R) -> Result<Vec<u8>, EditError> {
+    let failed = |reason: String| EditError::Crypto { what: "serializing metadata", reason };
+    role.canonical_form().map_err(|error| failed(error.to_string()))
+}
+
+/// What a root says, without its signatures and its spelling: SHA-256 in hex. Two people who sign compare it.
+pub(crate) fn identity(root: &Root) -> Result<String, EditError> {
+    Ok(crate::fingerprint(&canonical(root)?))
 }
 
 /// Reads a signed document and checks it against the first of `roots` that accepts it.
@@ -132,19 +161,20 @@ pub(crate) fn next(version: NonZeroU64) -> Result<NonZeroU64, EditError> {
     })
 }
 
-fn bounded<R: Role + Serialize>(name: &str, signed: &Signed<R>) -> Result<Vec<u8>, EditError> {
+/// A document as its file, not larger than readers take.
+pub(crate) fn encode<R: Role + Serialize>(signed: &Signed<R>) -> Result<Vec<u8>, EditError> {
     let mut bytes = serde_json::to_vec(signed)
         .map_err(|error| EditError::Crypto { what: "serializing metadata", reason: error.to_string() })?;
     bytes.push(b'\n');
-    let limit = match name {
-        "root" => limits::ROOT_BYTES_MAX,
-        "timestamp" => limits::TIMESTAMP_BYTES_MAX,
-        "snapshot" => limits::SNAPSHOT_BYTES_MAX,
+    let limit = match R::TYPE {
+        RoleType::Root => limits::ROOT_BYTES_MAX,
+        RoleType::Timestamp => limits::TIMESTAMP_BYTES_MAX,
+        RoleType::Snapshot => limits::SNAPSHOT_BYTES_MAX,
         _ => limits::TARGETS_BYTES_MAX,
     };
     let length = bytes.len() as u64;
     if length > limit {
-        return Err(EditError::TooLarge { role: name.to_owned(), length, limit });
+        return Err(EditError::TooLarge { role: R::TYPE.to_string(), length, limit });
     }
     Ok(bytes)
 }

@@ -2,6 +2,8 @@
 //! module per threat.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "trust/ceremony.rs"]
+mod ceremony;
 #[path = "trust/clock.rs"]
 mod clock;
 #[path = "trust/expired.rs"]
@@ -18,6 +20,8 @@ mod revoked_key;
 mod rollback;
 #[path = "trust/round_trip.rs"]
 mod round_trip;
+#[path = "trust/shared_state.rs"]
+mod shared_state;
 #[path = "trust/state_lost.rs"]
 mod state_lost;
 #[path = "trust/support.rs"]

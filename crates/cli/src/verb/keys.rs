@@ -1,14 +1,22 @@
-//! `muster keys init`: the private keys of a studio, and an empty repository signed with them.
+//! `muster keys`: who may sign what, and how that changes. Private keys stay where they were made; a new root travels as a
+//! file between the machines that have a root key.
+
+mod init;
+mod new;
+mod root;
+mod show;
 
 use crate::{Context, Done, error::CliError, places};
-use chrono::Utc;
+use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
 use std::{
     io::{BufRead as _, Write as _},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
-use trust::keys::{self as trust_keys, InitOptions, InitReport};
+use trust::ceremony::KeyRole;
+
+/// Digits of a key's id that people are shown.
+const ID_SHOWN: usize = 12;
 
 /// What to do with keys.
 #[derive(Debug, Subcommand)]
@@ -17,74 +25,62 @@ pub(crate) enum Keys {
     ///
     /// Three root keys (two have to sign), two keys for releases, one for the daily refresh. Carry the root keys off this
     /// machine after the first release; they are needed to replace other keys and once a year.
-    Init(Init),
+    Init(init::Init),
+    /// Say who may sign what and until when, and which private keys are here
+    Show(show::Show),
+    /// Make one key, without a repository: a root key on the machine where it stays
+    New(new::New),
+    /// Prepare a root that gives a role new keys: targets, online, or both
+    Rotate(root::Rotate),
+    /// Prepare a root without a key: one that was stolen or lost
+    Revoke(root::Revoke),
+    /// The next root: prepared here, signed on each offline machine, published here
+    #[command(subcommand)]
+    Root(root::RootVerb),
 }
 
-/// Words of `keys init`.
+/// A repository and the keys beside it.
 #[derive(Debug, Args)]
-pub(crate) struct Init {
-    /// Where the repository is made; this folder is what will be uploaded
+pub(crate) struct Place {
+    /// The repository
     #[arg(long, value_name = "DIR")]
     repo: PathBuf,
-    /// Where the private keys are made; never inside the repository [default: in this user's configuration folder]
+    /// The private keys [default: in this user's configuration folder]
     #[arg(long, value_name = "KEYS")]
     keys: Option<PathBuf>,
-    /// Throw-away keys for trying things out: one of each, no questions
-    #[arg(long)]
-    demo: bool,
-    /// Ask nothing
-    #[arg(long, short)]
-    yes: bool,
 }
 
 impl Keys {
     pub(crate) async fn run(self, context: &Context) -> Result<Done, CliError> {
         match self {
-            Self::Init(init) => init.run(context).await,
+            Self::Init(verb) => verb.run(context).await,
+            Self::Show(verb) => verb.run(context).await,
+            Self::New(verb) => verb.run(context).await,
+            Self::Rotate(verb) => verb.run(context).await,
+            Self::Revoke(verb) => verb.run(context).await,
+            Self::Root(verb) => verb.run(context).await,
         }
     }
 }
 
-impl Init {
-    async fn run(self, context: &Context) -> Result<Done, CliError> {
-        let keys = places::keys_dir(self.keys)?;
-        if !self.demo && !self.yes && context.output.can_ask() && !agreed(context, &keys, &self.repo).await? {
-            return Err(CliError::new("CANCELLED", "nothing was made"));
-        }
-        let (keys_dir, repo, demo) = (keys.clone(), self.repo.clone(), self.demo);
-        let making = tokio::task::spawn_blocking(move || {
-            trust_keys::init(&keys_dir, &repo, InitOptions { demo }, Utc::now())
-        });
-        let report = making.await??;
-        context.output.say(words(&report, &keys, &self.repo, demo));
-        let mut done = Done::default();
-        if let Value::Object(fields) = json!({
-            "repository": self.repo,
-            "keys": keys,
-            "root_sha256": report.root_sha256,
-            "root_keys": report.root_keys,
-            "targets_keys": report.targets_keys,
-            "online_key": report.online_key,
-        }) {
-            done.fields = fields;
-        }
-        Ok(done)
+impl Place {
+    fn folders(self) -> Result<(PathBuf, PathBuf), CliError> {
+        Ok((self.repo, places::keys_dir(self.keys)?))
     }
 }
 
-/// Tells what is about to happen, and asks.
-async fn agreed(context: &Context, keys: &Path, repo: &Path) -> Result<bool, CliError> {
-    context.output.say(format!(
-        "This makes the identity of your studio:\n  private keys in  {}\n  a repository in  {}\n\n\
-         Players' programs believe what is signed with these keys, and nothing else. Who has them can publish in your\n\
-         name; if they are lost, your players cannot be given updates. They are not protected by a password: keep the\n\
-         folder private, and back it up.",
-        keys.display(),
-        repo.display()
-    ));
-    let asking = tokio::task::spawn_blocking(|| {
+/// Work on files, off the runtime's own threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, trust::EditError> + Send + 'static,
+) -> Result<T, CliError> {
+    Ok(tokio::task::spawn_blocking(work).await??)
+}
+
+/// Asks a person at the terminal.
+async fn agreed(context: &Context, question: &'static str) -> Result<bool, CliError> {
+    let asking = tokio::task::spawn_blocking(move || {
         // A prompt that cannot be shown is answered by what can be read.
-        let _ = write!(std::io::stderr(), "Make them? [y/N] ").and_then(|()| std::io::stderr().flush());
+        let _ = write!(std::io::stderr(), "{question} [y/N] ").and_then(|()| std::io::stderr().flush());
         let mut line = String::new();
         std::io::stdin().lock().read_line(&mut line).map(|_| line)
     });
@@ -95,28 +91,24 @@ async fn agreed(context: &Context, keys: &Path, repo: &Path) -> Result<bool, Cli
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
-fn words(report: &InitReport, keys: &Path, repo: &Path, demo: bool) -> String {
-    let mut words = format!(
-        "The repository is {}, its root's SHA-256 is\n  {}\nPrivate keys are in {}.\n",
-        repo.display(),
-        report.root_sha256,
-        keys.display()
-    );
-    if demo {
-        words += "These keys are for trying things out: one of each, and nothing to carry away.";
-        return words;
+fn day(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d").to_string()
+}
+
+fn moment(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// As much of an id as people compare.
+fn short(id: &str) -> &str {
+    id.get(..ID_SHOWN).unwrap_or(id)
+}
+
+/// What a role's keys sign, for people.
+fn purpose(role: KeyRole) -> &'static str {
+    match role {
+        KeyRole::Root => "says which keys may sign what",
+        KeyRole::Targets => "signs releases",
+        KeyRole::Online => "signs snapshot and timestamp, daily",
     }
-    let name =
-        |path: &PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let names = |paths: &[PathBuf]| paths.iter().map(name).collect::<Vec<_>>().join(", ");
-    words += &format!(
-        "  {}: after your first release, move each to a place of its own, off this machine\n  \
-         {}: whoever publishes needs one of them\n  {}: stays with the machine that runs `muster refresh` daily\n\
-         Players get {} with your launcher, or as --root of `muster install`.",
-        names(&report.root_keys),
-        names(&report.targets_keys),
-        name(&report.online_key),
-        repo.join("metadata").join("1.root.json").display()
-    );
-    words
 }

@@ -3,9 +3,10 @@
 use crate::{
     Context, Done,
     error::CliError,
+    exit,
     transport::{Http, as_folder},
 };
-use chrono::{SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 use futures_util::{StreamExt as _, stream};
 use release::{
@@ -41,6 +42,7 @@ const LISTED_MAX: usize = 20;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Repo {
     /// Verify a repository: signatures, every signed file, what channels point at, and that all content is there
+    #[command(visible_alias = "verify")]
     Check(Check),
 }
 
@@ -60,6 +62,9 @@ pub(crate) struct Check {
     /// Begin with this root instead of the repository's own first one
     #[arg(long, value_name = "ROOT.json")]
     root: Option<PathBuf>,
+    /// End with exit code 29 if a signature runs out within so many days, for a monitor
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(i64).range(0..=3660))]
+    expires_within: Option<i64>,
 }
 
 /// Where content is looked for.
@@ -109,7 +114,22 @@ impl Check {
             let fields = serde_json::Map::from_iter([("problems".to_owned(), json!(missing))]);
             return Err(CliError::new("REPO_CONTENT", message).with_fields(fields));
         }
-        Ok(report(context, &client, &signed))
+        let mut done = report(context, &client, &signed);
+        self.expires_soon(context, &client, &mut done);
+        Ok(done)
+    }
+
+    /// Names the roles that run out within the days that were asked for.
+    fn expires_soon(&self, context: &Context, client: &Client, done: &mut Done) {
+        let Some(days) = self.expires_within else { return };
+        let end = Utc::now() + TimeDelta::days(days);
+        let soon: Vec<&str> =
+            by_role(client).into_iter().filter(|(_, at)| *at <= end).map(|(role, _)| role).collect();
+        if !soon.is_empty() {
+            context.output.say(format!("within {days} days runs out: {}", soon.join(", ")));
+            done.exit = exit::EXPIRES_SOON;
+        }
+        done.fields.insert("expires_soon".to_owned(), json!(soon));
     }
 
     fn place(&self) -> Result<Place, CliError> {
@@ -128,6 +148,8 @@ impl Check {
 fn report(context: &Context, client: &Client, signed: &Signed) -> Done {
     let warnings: Vec<&str> = client.warnings().iter().map(trust::Warning::code).collect();
     let expires = client.expires().to_rfc3339_opts(SecondsFormat::Secs, true);
+    let by_role = by_role(client)
+        .map(|(role, at)| (role.to_owned(), json!(at.to_rfc3339_opts(SecondsFormat::Secs, true))));
     let channels: Vec<Value> = signed
         .channels
         .iter()
@@ -142,6 +164,9 @@ fn report(context: &Context, client: &Client, signed: &Signed) -> Done {
         signed.manifests.len(),
         signed.content().len(),
     ));
+    for (role, at) in self::by_role(client) {
+        context.output.say(format!("  {role}: good until {}", at.to_rfc3339_opts(SecondsFormat::Secs, true)));
+    }
     for channel in &signed.channels {
         context.output.say(format!("  {} {}: {}", channel.game, channel.channel, channel.version));
     }
@@ -156,6 +181,7 @@ fn report(context: &Context, client: &Client, signed: &Signed) -> Done {
         "root_sha256": client.root_sha256(),
         "root_version": client.root_version(),
         "expires": expires,
+        "expires_by_role": by_role.into_iter().collect::<serde_json::Map<_, _>>(),
         "targets": client.target_names().count(),
         "releases": signed.manifests.len(),
         "content_files": signed.content().len(),
@@ -166,6 +192,17 @@ fn report(context: &Context, client: &Client, signed: &Signed) -> Done {
         done.fields = fields;
     }
     done
+}
+
+/// When each document runs out.
+fn by_role(client: &Client) -> [(&'static str, DateTime<Utc>); 4] {
+    let expiries = client.expiries();
+    [
+        ("root", expiries.root),
+        ("targets", expiries.targets),
+        ("snapshot", expiries.snapshot),
+        ("timestamp", expiries.timestamp),
+    ]
 }
 
 async fn first_root(given: Option<&Path>, transport: &Arc<dyn Transport>) -> Result<Vec<u8>, CliError> {
@@ -270,13 +307,12 @@ impl Signed {
         Ok(())
     }
 
-    /// All content that the releases need, with its size.
+    /// All content that the releases need, with its size: their files, the payloads of patches, and sealed bundles.
     fn content(&self) -> BTreeMap<Hash32, u64> {
         let files = self.manifests.values().flat_map(|manifest| &manifest.files);
         let files = files.filter_map(|file| Some((file.pieces_root?, file.size)));
-        let sealed = self.torrents.iter().filter(|(name, _)| name.ends_with(".sealed.torrent"));
-        let sealed = sealed.flat_map(|(_, torrent)| torrent.layout.files());
-        files.chain(sealed.filter_map(|file| Some((file.pieces_root?, file.length)))).collect()
+        let others = self.torrents.values().flat_map(|torrent| torrent.layout.files());
+        files.chain(others.filter_map(|file| Some((file.pieces_root?, file.length)))).collect()
     }
 }
 

@@ -1,7 +1,7 @@
-//! Our transport in the shape the library wants: bounds by the kind of document, one more attempt for a root, and a note
-//! when a newer root could not be asked for, which the library passes over in silence.
+//! Our transport in the shape the library wants: bounds by the kind of document, one more attempt for a root, no documents
+//! but the four kinds, and a note when a newer root could not be asked for, which the library passes over in silence.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use tough::{TransportError, TransportErrorKind, TransportStream};
@@ -19,17 +19,32 @@ const ROOT_ATTEMPTS: u32 = 2;
 #[derive(Debug, Clone)]
 pub(super) struct Adapter {
     transport: Arc<dyn Transport>,
-    root_failure: Arc<Mutex<Option<FetchError>>>,
+    notes: Arc<Mutex<Notes>>,
+}
+
+/// What happened during one load that the library does not say.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    /// Why the next root could not be asked for, if it could not.
+    pub(super) root_failure: Option<FetchError>,
+    /// The roots that came, by the version of their names; not all need have been found good.
+    pub(super) roots: Vec<(u64, bytes::Bytes)>,
+    /// A document that no repository of ours has: the targets delegate.
+    pub(super) foreign: Option<String>,
 }
 
 impl Adapter {
     pub(super) fn new(transport: Arc<dyn Transport>) -> Self {
-        Self { transport, root_failure: Arc::default() }
+        Self { transport, notes: Arc::default() }
     }
 
-    /// Why the next root could not be asked for, if it could not.
-    pub(super) fn root_failure(&self) -> Option<FetchError> {
-        self.root_failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// What was noted so far; the notes begin anew.
+    pub(super) fn notes(&self) -> Notes {
+        std::mem::take(&mut *self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn attempt(&self, path: &str, limit: u64) -> Result<bytes::Bytes, FetchError> {
@@ -55,9 +70,41 @@ impl Adapter {
             }
         }
     }
+}
 
-    fn note_root_failure(&self, error: FetchError) {
-        *self.root_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+/// The documents of a repository of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Document {
+    /// With the version in its name.
+    Root(u64),
+    Timestamp,
+    Snapshot,
+    Targets,
+}
+
+impl Document {
+    fn of(path: &str) -> Option<Self> {
+        let file = path.strip_prefix("metadata/")?;
+        if file == "timestamp.json" {
+            return Some(Self::Timestamp);
+        }
+        let (version, name) = file.split_once('.')?;
+        let version = version.parse().ok()?;
+        match name {
+            "root.json" => Some(Self::Root(version)),
+            "snapshot.json" => Some(Self::Snapshot),
+            "targets.json" => Some(Self::Targets),
+            _ => None,
+        }
+    }
+
+    fn bytes_max(self) -> u64 {
+        match self {
+            Self::Root(_) => limits::ROOT_BYTES_MAX,
+            Self::Timestamp => limits::TIMESTAMP_BYTES_MAX,
+            Self::Snapshot => limits::SNAPSHOT_BYTES_MAX,
+            Self::Targets => limits::TARGETS_BYTES_MAX,
+        }
     }
 }
 
@@ -65,31 +112,29 @@ impl Adapter {
 impl tough::Transport for Adapter {
     async fn fetch(&self, url: Url) -> Result<TransportStream, TransportError> {
         let path = url.path().trim_start_matches('/');
-        if path.ends_with("root.json") {
+        let Some(document) = Document::of(path) else {
+            // Whoever signs targets could otherwise send us from delegation to delegation without an end.
+            self.lock().foreign = Some(path.to_owned());
+            return Err(TransportError::new(TransportErrorKind::Other, url));
+        };
+        if let Document::Root(version) = document {
             return match self.root(path).await {
                 Err(error @ (FetchError::Network { .. } | FetchError::Html)) => {
-                    self.note_root_failure(error);
+                    self.lock().root_failure = Some(error);
                     Err(TransportError::new(TransportErrorKind::Other, url))
                 }
                 // A root that is too large is an attack or a broken origin. As a failing stream it ends the load; as a
                 // failing fetch it would only end the walk.
                 Err(error @ FetchError::TooLarge { .. }) => Ok(stream(Err(failure(&url, error)))),
                 Err(error @ FetchError::NotFound) => Err(failure(&url, error)),
-                Ok(bytes) => Ok(stream(Ok(bytes))),
+                Ok(bytes) => {
+                    self.lock().roots.push((version, bytes.clone()));
+                    Ok(stream(Ok(bytes)))
+                }
             };
         }
-        let bytes = self.attempt(path, bound(path)).await;
+        let bytes = self.attempt(path, document.bytes_max()).await;
         bytes.map(|bytes| stream(Ok(bytes))).map_err(|error| failure(&url, error))
-    }
-}
-
-fn bound(path: &str) -> u64 {
-    if path.ends_with("timestamp.json") {
-        limits::TIMESTAMP_BYTES_MAX
-    } else if path.ends_with("snapshot.json") {
-        limits::SNAPSHOT_BYTES_MAX
-    } else {
-        limits::TARGETS_BYTES_MAX
     }
 }
 

@@ -1,4 +1,4 @@
-use crate::support::{Answer, Lying, World, codes, now, refusal};
+use crate::support::{Answer, Lying, World, codes, now, refusal, replace_online_key};
 
 #[tokio::test]
 async fn next_root_that_cannot_be_asked_for_is_said() {
@@ -16,7 +16,7 @@ async fn next_root_that_cannot_be_asked_for_is_said() {
 async fn next_root_is_asked_for_twice() {
     let world = World::new();
     world.load().await.unwrap();
-    trust::keys::replace_online_key(&world.keys(), &world.repo(), now()).unwrap();
+    replace_online_key(&world.keys(), &world.repo(), now()).unwrap();
     let transport = Lying::new(&world, &[("metadata/2.root.json", Answer::FlakyOnce)]);
     let client = world.load_through(transport, now(), true).await.unwrap();
     assert_eq!(client.root_version(), 2);

@@ -9,8 +9,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use tempfile::TempDir;
+use trust::ceremony::{self, Change, KeyRole, Published};
 use trust::keys::{self, InitOptions};
-use trust::{Client, Editor, Error, FetchError, FolderTransport, LoadRequest, Transport};
+use trust::{Client, EditError, Editor, Error, FetchError, FolderTransport, LoadRequest, Transport};
 
 pub(crate) fn now() -> DateTime<Utc> {
     "2026-03-01T12:00:00Z".parse().unwrap()
@@ -20,6 +21,7 @@ pub(crate) fn later(days: i64) -> DateTime<Utc> {
     now() + TimeDelta::days(days)
 }
 
+#[derive(Debug)]
 pub(crate) struct World {
     dir: TempDir,
     pub(crate) root: Vec<u8>,
@@ -93,6 +95,23 @@ impl World {
         };
         Client::load(Arc::new(transport), request).await
     }
+}
+
+/// A whole ceremony in which the online key is replaced, with whatever root keys are in the keys folder.
+pub(crate) fn replace_online_key(
+    keys: &Path,
+    repo: &Path,
+    now: DateTime<Utc>,
+) -> Result<Published, EditError> {
+    let change = Change { rotate: vec![KeyRole::Online], ..Change::default() };
+    let (mut draft, _) = ceremony::prepare(repo, keys, &change, now)?;
+    for number in 1..=2 {
+        let key = keys.join(format!("root-{number}.key"));
+        if key.exists() {
+            draft.sign(&key)?;
+        }
+    }
+    ceremony::publish(repo, keys, &draft, now)
 }
 
 /// The error of a load that must fail.
