@@ -7,8 +7,11 @@
 mod bench;
 mod demo;
 mod failure;
+mod fuzz;
 mod place;
 mod process;
+mod reproduce;
+mod sbom;
 mod setup;
 mod step;
 mod test;
@@ -35,6 +38,12 @@ cargo xtask COMMAND
   bench wire [WORDS]        measure, and write docs/bench-wire.md: what a first install between two of ours
                             costs on shaped links; needs root. WORDS: --tree NAME, --link NAME,
                             --runs N, --muster FILE
+  fuzz [TARGET…] [WORDS]    give strangers' bytes to what reads them, f1 to f13 or some of these, and keep what
+                            was found interesting for the next time. WORDS: --minutes M (for each target,
+                            1), --jobs N (targets at a time, 2)
+  reproduce                 build the headless program twice, from two copies of what is committed, and compare;
+                            takes the time of two release builds
+  sbom [--target TRIPLE]    list what each shipped program is made of (CycloneDX 1.5), into target/sbom
   fmt-check                 formatting alone
 ";
 
@@ -64,6 +73,9 @@ fn dispatch(words: &[&str]) -> Result<(), Failure> {
         ["bench", "updates", words @ ..] => bench::updates(words),
         ["bench", "wire", words @ ..] => bench::wire(words),
         ["bench", name] => bench::measure_all(Some(name)),
+        ["fuzz", words @ ..] => fuzz::command(words),
+        ["reproduce"] => reproduce::command_line(),
+        ["sbom", words @ ..] => sbom::command_line(words),
         ["fmt-check"] => test::format_check(),
         _ => {
             println!("{USAGE}");

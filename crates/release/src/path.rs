@@ -32,6 +32,12 @@ pub enum PathError {
     /// The component ends in a dot or a space, which Windows drops.
     #[error("{0:?}: a component ends in a dot or a space")]
     TrailingDotOrSpace(String),
+    /// `NAME~1.EXT`: what Windows may call another file, or our own folder, for short.
+    #[error("{0:?}: {1:?} may be the short name of another file on Windows")]
+    ShortName(String, String),
+    /// `..namedfork`, below which macOS shows the forks of a file.
+    #[error("{0:?}: a fork of a file on macOS")]
+    Fork(String),
     /// Not in Unicode normalization form C.
     #[error("{0:?}: not in Unicode form NFC")]
     NotNormalized(String),
@@ -107,9 +113,10 @@ impl GamePath {
     }
 }
 
-/// Case and normalization folded away: upper then lower catches what one pass leaves (ſ, ß).
+/// Case and normalization folded away. Upper then lower catches what one pass leaves (ſ, ß); lower before them, what has
+/// no upper case but itself (ẞ).
 fn fold(text: &str) -> String {
-    text.to_uppercase().to_lowercase().nfc().collect()
+    text.to_lowercase().to_uppercase().to_lowercase().nfc().collect()
 }
 
 enum Fault {
@@ -118,6 +125,8 @@ enum Fault {
     Character(char),
     Device,
     Trailing,
+    ShortName,
+    Fork,
     Long,
 }
 
@@ -129,6 +138,8 @@ impl Fault {
             Fault::Character(c) => PathError::Character(path, c),
             Fault::Device => PathError::Device(path, component.to_owned()),
             Fault::Trailing => PathError::TrailingDotOrSpace(path),
+            Fault::ShortName => PathError::ShortName(path, component.to_owned()),
+            Fault::Fork => PathError::Fork(path),
             Fault::Long => PathError::TooLong(path),
         }
     }
@@ -153,15 +164,44 @@ fn check_component(component: &str) -> Result<(), Fault> {
     if is_device(component) {
         return Err(Fault::Device);
     }
+    if is_short_name(component) {
+        return Err(Fault::ShortName);
+    }
+    if component.eq_ignore_ascii_case("..namedfork") {
+        return Err(Fault::Fork);
+    }
     Ok(())
 }
 
-/// Characters that all three systems store as they are and no reader takes for a direction change.
+/// Characters that all three systems store as they are, that everybody sees, and that turn no reader's direction.
 fn is_portable(c: char) -> bool {
-    let invisible = matches!(c,
-        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-        | '\u{fff0}'..='\u{ffff}' | '\u{00ad}' | '\u{e000}'..='\u{f8ff}');
-    !c.is_control() && !invisible && !matches!(c, '<' | '>' | ':' | '"' | '\\' | '|' | '?' | '*' | '/')
+    // Breaks a line, or stands for nothing: separators, private use, specials, no characters.
+    let odd = matches!(u32::from(c), 0x2028 | 0x2029 | 0xe000..=0xf8ff | 0xfff0..=0xffff)
+        || u32::from(c) & 0xfffe == 0xfffe;
+    !c.is_control()
+        && !odd
+        && !is_ignorable(c)
+        && !matches!(c, '<' | '>' | ':' | '"' | '\\' | '|' | '?' | '*' | '/')
+}
+
+/// Unicode's `Default_Ignorable_Code_Point`, in which all that turn the direction (`Bidi_Control`) are: not seen by people,
+/// and left out by some file systems when they compare.
+fn is_ignorable(c: char) -> bool {
+    matches!(u32::from(c),
+        0xad | 0x34f | 0x61c | 0x115f..=0x1160 | 0x17b4..=0x17b5 | 0x180b..=0x180f | 0x200b..=0x200f | 0x202a..=0x202e
+        | 0x2060..=0x206f | 0x3164 | 0xfe00..=0xfe0f | 0xfeff | 0xffa0 | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a
+        | 0xe0000..=0xe0fff)
+}
+
+/// Eight characters, a dot and three, the eight ending in a tilde and a number: such names Windows gives to longer ones, so
+/// that `MUSTER~1` may be `.muster`.
+fn is_short_name(component: &str) -> bool {
+    let (stem, extension) = component.split_once('.').unwrap_or((component, ""));
+    let number = stem.rsplit_once('~').map(|(_, number)| number);
+    stem.chars().count() <= 8
+        && extension.chars().count() <= 3
+        && number
+            .is_some_and(|number| !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit()))
 }
 
 fn is_device(component: &str) -> bool {
@@ -227,6 +267,10 @@ mod tests {
             "日本/語.bin",
             "console.log",
             "com/port",
+            "backup~",
+            "a~b.txt",
+            "a-long-name~1.txt",
+            "..hidden",
         ] {
             assert_eq!(GamePath::parse(good).map(|p| p.as_str().to_owned()), Ok(good.to_owned()));
         }
@@ -271,6 +315,16 @@ mod tests {
             &long,
             &deep,
             "a\nb",
+            "MUSTER~1/journal.json",
+            "data/LEVELS~2.PAK",
+            "~9",
+            "save.dat/..namedfork/rsrc",
+            "a\u{61c}b",
+            "a\u{2028}b",
+            "a\u{34f}b",
+            "\u{3164}",
+            "a\u{e0041}b",
+            "a\u{1fffe}b",
         ] {
             assert!(GamePath::parse(bad).is_err(), "{bad:?} must be refused");
         }
@@ -285,5 +339,7 @@ mod tests {
             GamePath::parse("Straße").expect("good").folded(),
             GamePath::parse("STRASSE").expect("good").folded()
         );
+        let sharp = ["GROẞ", "groß", "GROSS"].map(|text| GamePath::parse(text).expect("good").folded());
+        assert!(sharp.iter().all(|folded| *folded == sharp[0]), "one file on macOS: {sharp:?}");
     }
 }
