@@ -42,6 +42,7 @@ fn callback(head: &str) {
         Verdict::Take(redirect) => {
             let line = head.split("\r\n").next().unwrap_or_default();
             assert!(line.starts_with("GET /callback?"), "{line:?}");
+            assert!(!line.chars().any(char::is_control), "{line:?}");
             let plain = decoded(line);
             assert!(
                 plain.contains(&format!("state={STATE}")),

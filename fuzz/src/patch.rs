@@ -1,9 +1,9 @@
 //! F7: patches: their description, the payloads of every method, and what else is packed: seek tables, sealed bundles' heads.
 //!
-//! Promised: exactly the announced length comes out or an error; memory stays within what the description may ask for.
+//! Promised: exactly the announced length comes out or an error; an honest payload gives back what it was made of.
 
 use crate::{goods, input::Input, releases};
-use delta::Method;
+use delta::{Effort, Method};
 use release::{
     limits::{PATCH_MEMORY_MAX, PIECE_LENGTH_MAX},
     patch::{self, Patch},
@@ -16,7 +16,8 @@ pub(crate) fn run(data: &[u8]) {
     let mut input = Input::new(data);
     let what = input.byte();
     match what % 10 {
-        method @ 0..6 => segment(method, &mut input),
+        method @ 0..5 => segment(method, &mut input),
+        5 => tampered(&mut input),
         6 => description(input.rest()),
         7 => manifest(&mut input),
         8 => sealed(&mut input),
@@ -37,6 +38,26 @@ fn segment(method: u8, input: &mut Input<'_>) {
     }
     if let Ok(new) = delta::decode(method, &old, payload, length) {
         assert_eq!(new.len(), length, "{method:?}");
+    }
+}
+
+/// A payload as a publisher makes it, and then with some of its bytes changed.
+fn tampered(input: &mut Input<'_>) {
+    let Ok(method) = Method::try_from(input.byte() % 5) else { return };
+    let (changes, cut) = (input.byte() % 8, input.byte());
+    let damage: Vec<(u32, u8)> = (0..changes).map(|_| (input.word(), input.byte())).collect();
+    let old = input.stretch();
+    let new = input.bytes(1 << 14);
+    let Ok(mut payload) = delta::encode(method, old, new, Effort::Quick) else { return };
+    assert_eq!(delta::decode(method, old, &payload, new.len()).as_deref(), Ok(new), "{method:?}");
+    for (at, byte) in damage {
+        if let Some(length) = u32::try_from(payload.len()).ok().filter(|length| *length > 0) {
+            payload[(at % length) as usize] ^= byte;
+        }
+    }
+    payload.truncate(payload.len() - payload.len() * usize::from(cut / 128) / 3);
+    if let Ok(read) = delta::decode(method, old, &payload, new.len()) {
+        assert_eq!(read.len(), new.len(), "{method:?}");
     }
 }
 

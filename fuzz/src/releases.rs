@@ -1,5 +1,5 @@
-//! Two releases of a game that descriptions of patches are read against. They are those that the seeds were published from
-//! (`cargo xtask fuzz seeds`).
+//! Two releases of a game that descriptions of patches are read against: their manifests as `muster publish` wrote them, into
+//! the same repository that the seeds of the targets are files of.
 
 use release::manifest::Manifest;
 use std::sync::LazyLock;

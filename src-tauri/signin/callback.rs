@@ -90,8 +90,10 @@ fn judge_query(url: &Url, expected: &Expected) -> Verdict {
     }
 }
 
+/// A request's target is visible ASCII (RFC 9112 §3.2); of anything else the URL parser would leave out line breaks.
 fn parse(target: &str) -> Option<Url> {
-    target.starts_with('/').then(|| Url::parse(&format!("http://loopback{target}")).ok()).flatten()
+    let is_target = target.starts_with('/') && target.bytes().all(|byte| byte.is_ascii_graphic());
+    is_target.then(|| Url::parse(&format!("http://loopback{target}")).ok()).flatten()
 }
 
 /// Text from the provider as one short printable line.
@@ -133,6 +135,9 @@ mod tests {
             ("GET /callback?code=c1&state=s3cret&iss=https://evil.example", Verdict::Answer(400)),
             ("GET /callback?state=s3cret", Verdict::Answer(400)),
             ("GET /callback", Verdict::Answer(400)),
+            ("GET /callback?code=c1&state=\ns3cret", Verdict::Answer(404)),
+            ("GET /callback?code=c1&state=s3\tcret", Verdict::Answer(404)),
+            ("GET /callback?code=é&state=s3cret", Verdict::Answer(404)),
             ("GET /favicon.ico", Verdict::Answer(404)),
             ("GET /callback/?code=c1&state=s3cret", Verdict::Answer(404)),
             ("GET /other?code=c1&state=s3cret", Verdict::Answer(404)),
