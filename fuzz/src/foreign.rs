@@ -30,7 +30,7 @@ pub(crate) fn run(data: &[u8]) {
 }
 
 fn callback(head: &str) {
-    let issuer_required = head.len() % 2 == 0;
+    let issuer_required = head.len().is_multiple_of(2);
     let expected = Expected {
         state: STATE.into(),
         issuer: "https://id.example".into(),

@@ -153,7 +153,7 @@ mod tests {
     fn what_differs_is_named_by_its_section() {
         let image = std::env::current_exe().and_then(std::fs::read).unwrap_or_default();
         let Some(all) = sections(&image) else {
-            assert!(!cfg!(all(target_os = "linux", target_endian = "little", target_pointer_width = "64")));
+            assert!(!image.starts_with(b"\x7fELF\x02\x01"), "an ELF image has sections");
             return;
         };
         assert!(all.contains_key(".text") && all.contains_key(".rodata"), "{:?}", all.keys());

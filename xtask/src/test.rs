@@ -29,7 +29,10 @@ pub(crate) fn everything(privileged: bool) -> Result<(), Failure> {
     steps.run("tests", || tests(privileged))?;
     steps.run("fuzzing: build", fuzz::build)?;
     let mut fuzzed = Vec::new();
-    steps.run("fuzzing", || Ok(fuzzed = fuzz::short()?))?;
+    steps.run("fuzzing", || {
+        fuzzed = fuzz::short()?;
+        Ok(())
+    })?;
     steps.table();
     summary(&fuzz::summary(&fuzzed))
 }

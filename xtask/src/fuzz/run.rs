@@ -53,7 +53,7 @@ impl Run {
         fuzzer.arg(corpus).arg(&self.seeds);
         let (is_well, text) = said(fuzzer.arg(format!("-max_total_time={}", time.as_secs().max(1))))?;
         let figure = |name: &str| figure(&text, name);
-        let edges = text.lines().filter_map(|line| after(line, "cov: ")).filter_map(number).last();
+        let edges = text.lines().rev().filter_map(|line| after(line, "cov: ")).find_map(number);
         let broken = if is_well { None } else { Some(self.broken(&text)?) };
         Ok(Outcome {
             target: self.target,
@@ -131,7 +131,7 @@ fn said(fuzzer: &mut Command) -> Result<(bool, String), Failure> {
 }
 
 fn figure(text: &str, name: &str) -> u64 {
-    text.lines().filter_map(|line| line.strip_prefix(name)).filter_map(number).last().unwrap_or(0)
+    text.lines().rev().filter_map(|line| line.strip_prefix(name)).find_map(number).unwrap_or(0)
 }
 
 fn after<'a>(line: &'a str, mark: &str) -> Option<&'a str> {
