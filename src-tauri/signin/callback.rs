@@ -46,6 +46,7 @@ pub(crate) fn judge(head: &str, expected: &Expected) -> Verdict {
     let mut lines = head.split("\r\n");
     let mut request = lines.next().unwrap_or_default().split(' ');
     let (method, target) = (request.next(), request.next().unwrap_or_default());
+    let ends_well = matches!((request.next(), request.next()), (Some("HTTP/1.1" | "HTTP/1.0"), None));
     let host = lines
         .filter_map(|line| line.split_once(':'))
         .find(|(name, _)| name.eq_ignore_ascii_case("host"))
@@ -59,6 +60,9 @@ pub(crate) fn judge(head: &str, expected: &Expected) -> Verdict {
     };
     if method != Some("GET") {
         return Verdict::Answer(405);
+    }
+    if !ends_well {
+        return Verdict::Answer(400);
     }
     judge_query(&url, expected)
 }
@@ -90,8 +94,10 @@ fn judge_query(url: &Url, expected: &Expected) -> Verdict {
     }
 }
 
+/// A request's target is visible ASCII (RFC 9112 §3.2); of anything else the URL parser would leave out line breaks.
 fn parse(target: &str) -> Option<Url> {
-    target.starts_with('/').then(|| Url::parse(&format!("http://loopback{target}")).ok()).flatten()
+    let is_target = target.starts_with('/') && target.bytes().all(|byte| byte.is_ascii_graphic());
+    is_target.then(|| Url::parse(&format!("http://loopback{target}")).ok()).flatten()
 }
 
 /// Text from the provider as one short printable line.
@@ -133,6 +139,10 @@ mod tests {
             ("GET /callback?code=c1&state=s3cret&iss=https://evil.example", Verdict::Answer(400)),
             ("GET /callback?state=s3cret", Verdict::Answer(400)),
             ("GET /callback", Verdict::Answer(400)),
+            ("GET /callback?code=c1&state=\ns3cret", Verdict::Answer(404)),
+            ("GET /callback?code=c1&state=s3\tcret", Verdict::Answer(404)),
+            ("GET /callback?code=é&state=s3cret", Verdict::Answer(404)),
+            ("GET /callback?code=c1&state=s3cret and more", Verdict::Answer(400)),
             ("GET /favicon.ico", Verdict::Answer(404)),
             ("GET /callback/?code=c1&state=s3cret", Verdict::Answer(404)),
             ("GET /other?code=c1&state=s3cret", Verdict::Answer(404)),

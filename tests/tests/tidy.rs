@@ -25,7 +25,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("muster-launcher", &["release", "swarm", "store", "trust", "engine"]),
 ];
 /// They may use anything, and nothing that is shipped uses them.
-const OUTSIDE: [&str; 4] = ["tests", "xtask", "demo-game", "proof"];
+const OUTSIDE: [&str; 5] = ["tests", "xtask", "demo-game", "proof", "fuzz"];
 /// Without these the drawing in the architecture page would be wrong.
 const ESSENTIAL: [(&str, &[&str]); 5] = [
     ("muster-launcher", &["engine"]),

@@ -7,8 +7,11 @@
 mod bench;
 mod demo;
 mod failure;
+mod fuzz;
 mod place;
 mod process;
+mod reproduce;
+mod sbom;
 mod setup;
 mod step;
 mod test;
@@ -38,6 +41,12 @@ cargo xtask COMMAND
                             --runs N, --muster FILE
   torture [WORDS]           break disks and kill programs, round after round with new seeds, until stopped;
                             needs root. WORDS: --seed N, --minutes M
+  fuzz [TARGET…] [WORDS]    give strangers' bytes to what reads them, f1 to f13 or some of these, and keep what
+                            was found interesting for the next time. WORDS: --minutes M (for each target,
+                            1), --jobs N (targets at a time, 2)
+  reproduce                 build the headless program twice, from two copies of what is committed, and compare;
+                            takes the time of two release builds
+  sbom [--target TRIPLE]    list what each shipped program is made of (CycloneDX 1.5), into target/sbom
   fmt-check                 formatting alone
 ";
 
@@ -68,6 +77,9 @@ fn dispatch(words: &[&str]) -> Result<(), Failure> {
         ["bench", "wire", words @ ..] => bench::wire(words),
         ["bench", name] => bench::measure_all(Some(name)),
         ["torture", words @ ..] => torture::command_line(words),
+        ["fuzz", words @ ..] => fuzz::command(words),
+        ["reproduce"] => reproduce::command_line(),
+        ["sbom", words @ ..] => sbom::command_line(words),
         ["fmt-check"] => test::format_check(),
         _ => {
             println!("{USAGE}");

@@ -2,7 +2,7 @@
 
 use crate::{
     failure::{AtPath as _, Failure},
-    place,
+    fuzz, place,
     process::{cargo, command, run},
     setup,
     step::Steps,
@@ -27,12 +27,18 @@ pub(crate) fn everything(privileged: bool) -> Result<(), Failure> {
     steps.run("dependencies", dependencies)?;
     steps.run("build", build)?;
     steps.run("tests", || tests(privileged))?;
+    steps.run("fuzzing: build", fuzz::build)?;
+    let mut fuzzed = Vec::new();
+    steps.run("fuzzing", || {
+        fuzzed = fuzz::short()?;
+        Ok(())
+    })?;
     steps.table();
-    summary()
+    summary(&fuzz::summary(&fuzzed))
 }
 
 /// What the tests of this run have proved, in sums.
-fn summary() -> Result<(), Failure> {
+fn summary(fuzz_runs: &str) -> Result<(), Failure> {
     let dir = place::ours(PROOFS)?;
     let sums = proof::sums(&dir).at(&dir)?;
     println!();
@@ -42,6 +48,7 @@ fn summary() -> Result<(), Failure> {
             None => println!("{:<32}no test of this run counted it", line.to_string()),
         }
     }
+    println!("{:<32}{fuzz_runs}", "fuzz runs");
     Ok(())
 }
 

@@ -10,3 +10,6 @@ pub mod session;
 pub mod snapshot;
 pub mod torrent_folder;
 mod transport;
+
+#[doc(hidden)]
+pub use session::fuzzing;

@@ -3,6 +3,7 @@
 mod announcer;
 mod connections;
 mod disk;
+pub mod fuzzing;
 mod handle;
 mod happening;
 mod lan;

@@ -8,7 +8,7 @@
 //! It connects to nobody: what it finds goes to the torrents, and [`Lan::heard`] says who counts as LAN.
 
 mod heard;
-mod message;
+pub(super) mod message;
 mod networks;
 
 use super::Session;

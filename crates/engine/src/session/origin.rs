@@ -6,12 +6,12 @@
 //! What the core asks for waits here until a source has a lane free; neighbours then travel as one range. Sources are
 //! ranked by what they give; one that fails rests while the others go on.
 
-mod answer;
+pub(super) mod answer;
 mod blame;
 mod body;
 mod dispatch;
-mod error;
-mod frames;
+pub(super) mod error;
+pub(super) mod frames;
 mod lane;
 mod mirrors;
 mod queue;

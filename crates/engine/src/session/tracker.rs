@@ -3,8 +3,8 @@
 //! What a tracker says is a hint: answers are bounded in bytes and in time, numbers clamped, addresses filtered by where
 //! the tracker is. Which tracker is asked when is decided in `announcer`.
 
-mod http;
-mod udp;
+pub(super) mod http;
+pub(super) mod udp;
 
 use crate::http::HttpError;
 use release::hash::Hash32;

@@ -10,11 +10,11 @@ const FIRST_LINE: &str = "BT-SEARCH * HTTP/1.1";
 
 /// What somebody on the network says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Said {
+pub(in crate::session) struct Said {
     /// Where it listens.
-    pub(super) port: u16,
+    pub(in crate::session) port: u16,
     /// First 20 bytes of what it takes part in (BEP 52 for v2).
-    pub(super) infohashes: Vec<[u8; 20]>,
+    pub(in crate::session) infohashes: Vec<[u8; 20]>,
     /// By which a program knows its own datagrams.
     pub(super) cookie: Option<String>,
 }
@@ -30,7 +30,7 @@ pub(super) fn encode(group: &str, port: u16, infohashes: &[[u8; 20]], cookie: &s
 }
 
 /// Nothing where it is no such datagram, or names no port or nothing to take part in.
-pub(super) fn parse(datagram: &[u8]) -> Option<Said> {
+pub(in crate::session) fn parse(datagram: &[u8]) -> Option<Said> {
     let text = std::str::from_utf8(datagram.get(..datagram.len().min(DATAGRAM_MAX))?).ok()?;
     let mut lines = text.split("\r\n");
     if !lines.next()?.trim_end().eq_ignore_ascii_case(FIRST_LINE) {

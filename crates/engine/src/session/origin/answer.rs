@@ -20,7 +20,7 @@ const BREAK_OFF: u64 = 512 * 1024;
 
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(in crate::session) enum Asked {
     /// The whole of a file, whose length we may know.
     Whole { length: Option<u64> },
     /// A range of a file whose length we may know.
@@ -31,13 +31,13 @@ pub(super) enum Asked {
 
 /// How an answer is to be read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Admitted {
+pub(in crate::session) struct Admitted {
     /// Bytes to throw away first.
-    pub(super) skip: u64,
+    pub(in crate::session) skip: u64,
     /// Bytes to take then; `None`: to its end, which only a whole file of unknown length has.
-    pub(super) take: Option<u64>,
+    pub(in crate::session) take: Option<u64>,
     /// Bytes that travel for nothing at most.
-    pub(super) waste: u64,
+    pub(in crate::session) waste: u64,
 }
 
 impl Asked {
@@ -59,7 +59,11 @@ impl Asked {
 }
 
 /// Reads the head of an answer.
-pub(super) fn admit(status: StatusCode, headers: &HeaderMap, asked: &Asked) -> Result<Admitted, OriginError> {
+pub(in crate::session) fn admit(
+    status: StatusCode,
+    headers: &HeaderMap,
+    asked: &Asked,
+) -> Result<Admitted, OriginError> {
     let retry_after = http::retry_after(headers, Utc::now());
     if !matches!(status, StatusCode::OK | StatusCode::PARTIAL_CONTENT) {
         return Err(OriginError::Status { status: status.as_u16(), retry_after });

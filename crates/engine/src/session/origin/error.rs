@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Why a request to one source failed. The source's name stands beside it in the status.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum OriginError {
+pub(in crate::session) enum OriginError {
     /// No connection, or one that broke.
     #[error(transparent)]
     Http(#[from] HttpError),

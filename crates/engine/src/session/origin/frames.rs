@@ -63,10 +63,11 @@ async fn fetch(lane: &Lane<'_>, url: &Url) -> Result<Arc<SeekTable>, OriginError
     Err(OriginError::Content)
 }
 
-fn is_plausible(table: &SeekTable, length: u64) -> bool {
+pub(in crate::session) fn is_plausible(table: &SeekTable, length: u64) -> bool {
+    // A frame without content would cost and give nothing, and a table may name very many.
     let small = |frame: &Frame| {
         let plain = u64::from(frame.decompressed);
-        u64::from(frame.compressed) <= plain + plain / 8 + FRAME_ROOM
+        plain > 0 && u64::from(frame.compressed) <= plain + plain / 8 + FRAME_ROOM
     };
     table.decompressed_bytes() == length && table.frames().iter().all(small)
 }
@@ -127,5 +128,6 @@ mod tests {
         assert!(is_plausible(&SeekTable::new(vec![frame(10, 100), frame(60_000, 50)]), 150));
         assert!(!is_plausible(&SeekTable::new(vec![frame(10, 100)]), 101));
         assert!(!is_plausible(&SeekTable::new(vec![frame(u32::MAX, 100)]), 100));
+        assert!(!is_plausible(&SeekTable::new(vec![frame(60_000, 0), frame(60, 100)]), 100));
     }
 }

@@ -101,7 +101,7 @@ fn escape(bytes: &[u8]) -> String {
     })
 }
 
-fn parse(body: &[u8], source: Option<IpAddr>) -> Result<Answer, TrackerError> {
+pub(in crate::session) fn parse(body: &[u8], source: Option<IpAddr>) -> Result<Answer, TrackerError> {
     // Some, as aquatic, end their answer with a line break.
     let value = Value::decode(body.trim_ascii_end()).map_err(|_| TrackerError::Malformed)?;
     let dict = value.dict().ok_or(TrackerError::Malformed)?;

@@ -3,7 +3,7 @@
 //! Sent again after 15 and given up after 45 seconds: BEP 15 would go on for hours, which is of no use to somebody who
 //! has other trackers or asks again anyway.
 
-mod packet;
+pub(in crate::session) mod packet;
 
 use super::{Announce, Answer, TrackerError, believed, clamp_interval, merged, shown};
 use packet::{Announced, Reply, announce_request, connect_request};

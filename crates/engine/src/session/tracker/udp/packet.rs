@@ -16,7 +16,7 @@ const URL_DATA_MAX: usize = 512;
 
 /// What a tracker answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Reply {
+pub(in crate::session) enum Reply {
     Connected(u64),
     Announced(Announced),
     /// In the tracker's words.
@@ -25,12 +25,12 @@ pub(super) enum Reply {
 
 /// An announce answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Announced {
+pub(in crate::session) struct Announced {
     /// Seconds.
-    pub(super) interval: u32,
-    pub(super) leechers: u32,
-    pub(super) seeders: u32,
-    pub(super) peers: Vec<SocketAddr>,
+    pub(in crate::session) interval: u32,
+    pub(in crate::session) leechers: u32,
+    pub(in crate::session) seeders: u32,
+    pub(in crate::session) peers: Vec<SocketAddr>,
 }
 
 pub(super) fn connect_request(transaction: u32) -> Vec<u8> {
@@ -83,7 +83,12 @@ pub(super) fn action_of(request: &[u8]) -> u32 {
 
 impl Reply {
     /// What a datagram answers to the request with this action and transaction id; nothing where it is none.
-    pub(super) fn parse(datagram: &[u8], asked: u32, transaction: u32, over_v6: bool) -> Option<Self> {
+    pub(in crate::session) fn parse(
+        datagram: &[u8],
+        asked: u32,
+        transaction: u32,
+        over_v6: bool,
+    ) -> Option<Self> {
         let action = u32_at(datagram, 0)?;
         if u32_at(datagram, 4)? != transaction {
             return None;
