@@ -121,7 +121,7 @@ fn bring(
     let id = journal.commit(folder.tree())?;
     match part {
         None => staging.retire(),
-        Some(_) => staging.give_away(folder.tree(), &journal.place)?,
+        Some(_) => staging.give_away(folder.tree(), &journal.place, wanted)?,
     }
     let applied = run::run(folder.tree(), &journal, id)?;
     folder.reload()?;

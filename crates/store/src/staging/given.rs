@@ -11,7 +11,11 @@ use crate::{
     journal::{Place, Slot},
     tree::Tree,
 };
-use release::{hash::Hash32, path::GamePath};
+use release::{
+    hash::Hash32,
+    manifest::{Kind, Manifest},
+    path::GamePath,
+};
 use std::{collections::BTreeMap, path::Path};
 
 /// Where a content went.
@@ -24,11 +28,11 @@ pub(super) struct Given {
 
 impl Staging {
     /// A committed journal takes these away. The log forgets them first: what is staged anew under such a root after a kill
-    /// must not be believed for what it was.
+    /// must not be believed for what it was. What is the player's own from now on is no longer ours to read.
     ///
     /// # Errors
     /// As the disk says; the journal stands all the same.
-    pub(crate) fn give_away(&self, tree: &Tree, places: &[Place]) -> Result<()> {
+    pub(crate) fn give_away(&self, tree: &Tree, places: &[Place], wanted: &Manifest) -> Result<()> {
         // A flush holds files open too.
         let mut log = self.log();
         let mut lost = Vec::new();
@@ -42,6 +46,10 @@ impl Staging {
                 inner.dirty.remove(&root);
                 inner.unflushed.remove(&root);
                 lost.push((root, 0, place.record.stamp.size));
+                if wanted.file(&place.path).is_none_or(|file| file.kind == Kind::User) {
+                    inner.have.remove(&root);
+                    continue;
+                }
                 let given = Given { tree: tree.clone(), path: place.path.clone(), stamp: place.record.stamp };
                 inner.given.insert(root, given);
             }

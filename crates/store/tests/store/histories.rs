@@ -78,6 +78,12 @@ struct History {
 impl Drop for History {
     fn drop(&mut self) {
         if std::thread::panicking() {
+            for (number, release) in self.releases.iter().enumerate() {
+                let files = release.files.iter().map(|file| (&file.path, file.bytes.len(), file.user));
+                println!("{number}: {:?}", files.collect::<Vec<_>>());
+            }
+            let stands: Vec<String> = self.world.try_look().into_keys().collect();
+            println!("there: {stands:?}; the player's: {:?}", self.players.keys());
             self.told.iter().for_each(|step| println!("{step}"));
         }
     }
@@ -351,7 +357,12 @@ impl History {
             self.releases[index].files.iter().any(|file| file.path == path && !file.user)
         });
         let at = self.world.dir.join(&path);
-        if ours || self.stands.is_none() || at.is_dir() || fs::create_dir_all(at.parent().unwrap()).is_err() {
+        if ours
+            || self.stands.is_none()
+            || at.is_symlink()
+            || at.is_dir()
+            || fs::create_dir_all(at.parent().unwrap()).is_err()
+        {
             return;
         }
         self.told.push(format!("the player writes {path}"));

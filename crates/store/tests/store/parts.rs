@@ -178,6 +178,30 @@ fn a_file_that_changed_after_it_was_put_in_place_is_not_given_to_others_and_come
     assert!(world.look() == tree_of(&release));
 }
 
+/// A configuration that lies where the release put its default is the player's: nobody is given a byte of it, changed or not.
+#[test]
+fn the_players_own_file_is_not_passed_on_once_it_is_in_place() {
+    let release = sets();
+    let (world, mut folder, staging) = begun(&release);
+    let cfg = index(&release, "save/cfg");
+    let with_cfg = Part { more: BTreeSet::from([cfg]), ..part(FileSet::Playable) };
+    stage_part(&staging, &release, &with_cfg);
+    let root = release.manifest.files[cfg].pieces_root.unwrap();
+    assert!(staging.read_at(&root, 0, 8).is_ok(), "what is staged is the release's");
+    place(&mut folder, &staging, &release, &with_cfg).unwrap();
+    assert_eq!(staging.read_at(&root, 0, 8).unwrap_err().code(), "NOT_VERIFIED");
+    let tree = InstalledTree::open(&folder, &release.manifest).unwrap();
+    assert!(!tree.has(cfg) && tree.read_at(cfg, 0, 8).is_err());
+    // The same length and the same times, as tools leave it that want nothing to be noticed.
+    let at = world.dir.join("save/cfg");
+    let times = fs::metadata(&at).unwrap().modified().unwrap();
+    fs::write(&at, b"secret=1").unwrap();
+    fs::OpenOptions::new().write(true).open(&at).unwrap().set_modified(times).unwrap();
+    assert!(staging.read_at(&root, 0, 8).is_err() && tree.read_at(cfg, 0, 8).is_err());
+    install(&mut folder, &release).unwrap();
+    assert_eq!(fs::read(&at).unwrap(), b"secret=1");
+}
+
 #[test]
 fn a_newer_release_over_a_part_is_one_whole_step() {
     let (old, mut new) = (sets(), sets());

@@ -32,7 +32,7 @@ fn zeros(path: &str, mib: u64) -> ManifestFile {
 
 /// 140 files of 1 to 140 MiB, some elsewhere in `new`, and many small ones, of which some change.
 fn big_release(version: &str, new: bool) -> Release {
-    let change = |number: u32| if new && number % 9 == 0 { 2 } else { 1 };
+    let change = |number: u32| if new && number.is_multiple_of(9) { 2 } else { 1 };
     let small: Vec<F> = (0..SMALL)
         .map(|number| {
             f(
