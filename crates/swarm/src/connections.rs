@@ -351,6 +351,7 @@ impl Swarm {
         for (piece, block) in peer.out.keys() {
             self.unask(Source::Peer(key), *piece, *block);
         }
+        self.release_pieces_of(key);
         for range in peer.hashes_out.into_keys() {
             self.hash_request_ended(key, range);
         }

@@ -123,6 +123,8 @@ impl Swarm {
         }
         partial.stage = Stage::Fetching;
         partial.leaves = Some(leaves.clone());
+        // Each block is judged by itself from now on, whoever gives it; and the one source may be about to be banned.
+        partial.only = Only::Anyone;
         // What stayed is right.
         partial.sources().into_iter().for_each(|source| self.proved(source));
         self.totals.wasted_bytes += wasted;
@@ -139,6 +141,20 @@ impl Swarm {
         partial.only = Only::One;
         self.waste_from(piece, |_| true);
         self.after_discard(piece);
+    }
+
+    /// A peer is gone to which pieces were given whole, so that it answers for them: others begin with them anew.
+    pub(crate) fn release_pieces_of(&mut self, key: PeerKey) {
+        let only = Only::This(Source::Peer(key));
+        let of_peer = self.partials.iter().filter(|(_, partial)| partial.only == only);
+        let pieces: Vec<u32> = of_peer.map(|(piece, _)| *piece).collect();
+        for piece in pieces {
+            if let Some(partial) = self.partials.get_mut(&piece) {
+                partial.only = Only::One;
+            }
+            self.waste_from(piece, |_| true);
+            self.after_discard(piece);
+        }
     }
 
     /// Throws away what these sources gave of a piece and is not proved: it came in vain.

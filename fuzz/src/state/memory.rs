@@ -141,7 +141,13 @@ impl File for Open {
     fn meta(&self) -> io::Result<Meta> {
         let size = self.content.lock().unwrap().len() as u64;
         let stamp = Stamp { size, modified_seconds: 0, modified_nanos: 0, inode: self.inode };
-        Ok(Meta { kind: Kind::File, stamp, executable: Some(self.executable) })
+        Ok(Meta {
+            kind: Kind::File,
+            stamp,
+            executable: Some(self.executable),
+            changed: None,
+            is_shared: false,
+        })
     }
 }
 
@@ -166,7 +172,7 @@ impl Fs for MemoryFs {
             Node::File { .. } => self.file(path)?.meta(),
             Node::Dir => {
                 let stamp = Stamp { size: 0, modified_seconds: 0, modified_nanos: 0, inode: 0 };
-                Ok(Meta { kind: Kind::Dir, stamp, executable: Some(true) })
+                Ok(Meta { kind: Kind::Dir, stamp, executable: Some(true), changed: None, is_shared: false })
             }
         }
     }
@@ -190,6 +196,14 @@ impl Fs for MemoryFs {
 
     fn clone_file(&self, _from: &Path, _to: &Path) -> io::Result<bool> {
         Ok(false)
+    }
+
+    fn check_rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        // One volume, and all of it may be written.
+        [from, to].into_iter().try_for_each(|dir| match self.node(dir)? {
+            Node::Dir => Ok(()),
+            Node::File { .. } => Err(io::ErrorKind::NotADirectory.into()),
+        })
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

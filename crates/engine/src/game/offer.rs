@@ -12,7 +12,7 @@ use crate::{
     snapshot::{Available, Preload},
     transport::HttpTransport,
 };
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use release::{
     channel::{Channel, OriginSettings},
     hash::Hash32,
@@ -87,6 +87,12 @@ pub(crate) struct Ask<'a> {
     pub(crate) seen_sequence: u64,
 }
 
+/// When this program was built, where its build was told (`SOURCE_DATE_EPOCH`, seconds since 1970, as reproducible builds
+/// have it): no clock is right that says an earlier time.
+fn built_at() -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(option_env!("SOURCE_DATE_EPOCH")?.parse().ok()?, 0)
+}
+
 /// Reads the repository.
 pub(crate) async fn read(ask: Ask<'_>) -> Result<Offer, GameError> {
     let link = ask.link;
@@ -97,7 +103,7 @@ pub(crate) async fn read(ask: Ask<'_>) -> Result<Offer, GameError> {
         trusted_root: &root,
         state_dir: &trust_dir.join("tuf"),
         now: Utc::now(),
-        built_at: None,
+        built_at: built_at(),
         installed: ask.installed.is_some(),
     };
     let client = trust::Client::load(Arc::clone(&transport) as Arc<dyn trust::Transport>, request).await?;
