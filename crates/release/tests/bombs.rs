@@ -3,11 +3,7 @@
 //! Each is as large as a document may be. The memory of this process is looked at, so each test needs a process of its own,
 //! as nextest gives it.
 #![cfg(target_os = "linux")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "a test that cannot go on has failed; its own memory stands in a file"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use release::{
     limits::{MANIFEST_BYTES_MAX, METAINFO_BYTES_MAX},
