@@ -17,7 +17,7 @@ mod callback;
 mod foreign;
 mod goods;
 mod input;
-#[expect(dead_code, reason = "the launcher's, which also opens what is allowed")]
+#[allow(dead_code, reason = "the launcher's, which also opens what is allowed")]
 #[path = "../../src-tauri/links.rs"]
 mod links;
 mod manifest;

@@ -197,6 +197,8 @@ impl Driver {
         let (what, number) = (input.byte(), input.byte());
         let piece = u32::from(number) % GOODS.layout.piece_count();
         match what % 10 {
+            // Only what was verified can be lost.
+            0 if !self.swarm.have().get(piece) => {}
             0 => {
                 self.disk.retain(|(of, _), _| *of != piece);
                 self.give(Said::PiecesLost { pieces: vec![piece] });
