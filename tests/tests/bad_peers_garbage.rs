@@ -1,5 +1,6 @@
 //! Two thousand connections that are no peers', held all at once and made anew as often as they are ended, at a program
 //! that serves and at one that downloads: what they cost in memory is bounded, and an honest download beside them is done.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use proof::Line;
 use std::{

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// One of them.
-pub struct Case {
+pub(super) struct Case {
     /// Which of P1–P12, and what it does.
     pub name: String,
     /// As a `.torrent`, and what the refusal says of it.
@@ -142,7 +142,7 @@ fn document(what: &str, manifest: impl Into<Vec<u8>>, why: &'static str) -> Case
 }
 
 /// All of them.
-pub fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     [path_cases(), collisions(), sizes(), structure(), encoding(), documents()]
         .into_iter()
         .flatten()
