@@ -228,8 +228,15 @@ mod tests {
 
     #[test]
     fn loopback_and_multicast_addresses_of_a_tracker_are_nobody() {
-        let named =
-            ["127.0.0.1:1", "[::1]:1", "224.0.0.1:1", "[ff02::1]:1", "0.0.0.0:1", "10.0.0.1:1", "8.8.8.8:0"];
+        let named = [
+            "127.0.0.1:6881",
+            "[::1]:6881",
+            "224.0.0.1:6881",
+            "[ff02::1]:6881",
+            "0.0.0.0:6881",
+            "10.0.0.1:6881",
+            "8.8.8.8:0",
+        ];
         let named: Vec<SocketAddr> = named.iter().map(|text| text.parse().expect("an address")).collect();
         for source in [None, Some("198.51.100.1".parse().expect("an address"))] {
             assert_eq!(believed(named.clone(), source), []);

@@ -120,7 +120,8 @@ async fn a_tracker_that_returns_a_million_peers_is_read_no_further_than_the_boun
     }
     // As many as fit the bound: a few are taken.
     let mut body = b"d8:intervali60e5:peers240000:".to_vec();
-    (0..40_000_u32).for_each(|n| body.extend([&(0x0800_0000 + n).to_be_bytes()[..], &[0, 9]].concat()));
+    (0..40_000_u32)
+        .for_each(|n| body.extend([&(0x0800_0000 + n).to_be_bytes()[..], &6881_u16.to_be_bytes()].concat()));
     body.push(b'e');
     let url = tracker(&format!("Content-Length: {}", body.len()), body, None).await;
     assert_eq!(asked(&url, LONG).await.expect("well formed").peers.len(), 200);

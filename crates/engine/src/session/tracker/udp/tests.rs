@@ -161,8 +161,9 @@ async fn errors_are_told_in_the_trackers_words_and_a_forgotten_id_is_renewed() {
 
 #[tokio::test]
 async fn a_tracker_that_returns_all_peers_a_datagram_holds_gives_a_few() {
-    let crowd: Vec<u8> =
-        (0..10_000_u32).flat_map(|n| [&(0x0a00_0000 + n).to_be_bytes()[..], &[0, 9]].concat()).collect();
+    let crowd: Vec<u8> = (0..10_000_u32)
+        .flat_map(|n| [&(0x0a00_0000 + n).to_be_bytes()[..], &6881_u16.to_be_bytes()].concat())
+        .collect();
     let (url, _, _task) = tracker("127.0.0.1:0", move |_, request| vec![honest(request, &crowd)]).await;
     let answer = connections(LONG).announce(&url, &say()).await.expect("answered");
     assert_eq!(answer.peers.len(), 200);
