@@ -52,6 +52,30 @@ impl GamePath {
     /// # Errors
     /// The first rule broken, with the path.
     pub fn parse(text: &str) -> Result<Self, PathError> {
+        let path = Self::portable(text)?;
+        let top = path.folded_top();
+        if top == STATE_FOLDER || top.starts_with(MOVED_FOLDER) {
+            return Err(PathError::Reserved(text.to_owned()));
+        }
+        Ok(path)
+    }
+
+    /// A path below the folder that takes what of the player's stood in the way of a release (`muster-moved-…`), which no
+    /// release can name.
+    ///
+    /// # Errors
+    /// As [`GamePath::parse`]; [`PathError::Reserved`] for a path that leads elsewhere.
+    pub fn parse_moved(text: &str) -> Result<Self, PathError> {
+        let path = Self::portable(text)?;
+        if path.folded_top().starts_with(MOVED_FOLDER) {
+            Ok(path)
+        } else {
+            Err(PathError::Reserved(text.to_owned()))
+        }
+    }
+
+    /// The rules of the systems, without ours.
+    fn portable(text: &str) -> Result<Self, PathError> {
         let own = || text.to_owned();
         if text.len() > PATH_BYTES_MAX || text.split('/').count() > PATH_DEPTH_MAX {
             return Err(PathError::TooLong(own()));
@@ -62,11 +86,11 @@ impl GamePath {
         for component in text.split('/') {
             check_component(component).map_err(|fault| fault.with(own(), component))?;
         }
-        let top = fold(text.split('/').next().unwrap_or_default());
-        if top == STATE_FOLDER || top.starts_with(MOVED_FOLDER) {
-            return Err(PathError::Reserved(own()));
-        }
         Ok(Self(own()))
+    }
+
+    fn folded_top(&self) -> String {
+        fold(self.components().next().unwrap_or_default())
     }
 
     /// From the components of a BEP 52 file tree.
@@ -248,6 +272,17 @@ impl fmt::Debug for GamePath {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_moved_aside_lies_where_no_release_reaches() {
+        let moved = "muster-moved-2026-11-23/data/mine.txt";
+        assert_eq!(GamePath::parse_moved(moved).map(|path| path.to_string()), Ok(moved.to_owned()));
+        assert!(GamePath::parse(moved).is_err());
+        for elsewhere in ["data/mine.txt", ".muster/state.json", "muster-moved-1/../x", "muster-moved-1/CON"]
+        {
+            assert!(GamePath::parse_moved(elsewhere).is_err(), "{elsewhere}");
+        }
+    }
 
     #[test]
     fn ordinary_paths_pass() {

@@ -81,6 +81,7 @@ pub(crate) struct Out {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Aside {
     pub(crate) path: GamePath,
+    #[serde(deserialize_with = "moved")]
     pub(crate) to: GamePath,
 }
 
@@ -188,4 +189,10 @@ pub(crate) fn sweep(tree: &Tree) -> Result<()> {
     tree.disk.remove_file(&tree.state(MARKER))?;
     tree.disk.remove_tree(&tree.state(OLD_DIR))?;
     tree.disk.remove_tree(&tree.state(INCOMING_DIR))
+}
+
+/// Where something is moved aside to: nothing a release could name.
+fn moved<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<GamePath, D::Error> {
+    let text = <String as Deserialize>::deserialize(deserializer)?;
+    GamePath::parse_moved(&text).map_err(serde::de::Error::custom)
 }

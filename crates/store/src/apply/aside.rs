@@ -63,7 +63,7 @@ impl<'a> Late<'a> {
         for name in
             names.chain((1..=self.journal.place.len() + 1).map(|number| format!("{base}/late-{number}")))
         {
-            let Ok(name) = GamePath::parse(&name) else { continue };
+            let Ok(name) = GamePath::parse_moved(&name) else { continue };
             let blocked = self.tree.blocked_at(&name)?.is_some();
             if !blocked && self.tree.lstat(&name)?.is_none() {
                 return Ok(name);

@@ -292,10 +292,10 @@ fn asides(folder: &GameFolder, journal: &mut Journal, dirs: &BTreeSet<GamePath>)
     }
     let dated = &journal.aside_dir;
     let to = |number: usize, path: &GamePath| {
-        let nested = GamePath::parse(&format!("{dated}/{path}"));
+        let nested = GamePath::parse_moved(&format!("{dated}/{path}"));
         // Too deep or too long below the dated folder: flat then.
         nested
-            .or_else(|_| GamePath::parse(&format!("{dated}/{number}")))
+            .or_else(|_| GamePath::parse_moved(&format!("{dated}/{number}")))
             .map_err(|error| StoreError::broken(&tree.at(path), error))
     };
     foreign.into_iter().enumerate().map(|(number, path)| Ok(Aside { to: to(number, &path)?, path })).collect()
