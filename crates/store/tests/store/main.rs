@@ -20,6 +20,7 @@ mod intruder;
 #[cfg(target_os = "linux")]
 mod kernel;
 mod life;
+mod order;
 mod parts;
 mod patched;
 mod preloaded;
