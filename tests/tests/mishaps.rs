@@ -113,9 +113,11 @@ fn a_drive_that_was_pulled_out_is_missing_and_comes_back_as_it_was_needs_root() 
     scene.installed(&dir);
     let before = tree::read(&stick);
     drop(drive);
-    for verb in ["check", "update", "play", "verify", "repair", "seed", "status"] {
+    for verb in ["check", "update", "play", "verify", "repair", "seed"] {
         refused(&scene.player.run(&[verb, text(&dir)]), 22, "FOLDER_MISSING");
     }
+    let status = scene.player.done(&["status", text(&dir)]);
+    assert_eq!(status["snapshot"]["phase"]["kind"], "folder_missing", "{status}");
     assert_eq!(fs::read_dir(&mount).unwrap().count(), 0, "nothing is put where the drive was");
     let _drive = Volume::of_folder(&stick, &mount);
     assert!(tree::read(&stick) == before, "nothing has changed");
