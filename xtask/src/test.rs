@@ -34,11 +34,11 @@ pub(crate) fn everything(privileged: bool) -> Result<(), Failure> {
         Ok(())
     })?;
     steps.table();
-    summary(&fuzz::summary(&fuzzed))
+    summary(privileged, &fuzz::summary(&fuzzed))
 }
 
-/// What the tests of this run have proved, in sums.
-fn summary(fuzz_runs: &str) -> Result<(), Failure> {
+/// What the tests of this run have proved, in sums. A line that no test counted is a failure: its tests were lost.
+fn summary(privileged: bool, fuzz_runs: &str) -> Result<(), Failure> {
     let dir = place::ours(PROOFS)?;
     let sums = proof::sums(&dir).at(&dir)?;
     println!();
@@ -49,7 +49,12 @@ fn summary(fuzz_runs: &str) -> Result<(), Failure> {
         }
     }
     println!("{:<32}{fuzz_runs}", "fuzz runs");
-    Ok(())
+    match proof::LINES.into_iter().find(|line| !sums.contains_key(line)) {
+        Some(line) if privileged => {
+            Err(Failure::Unexpected { what: format!("no test has counted “{line}”") })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Formatting alone.
