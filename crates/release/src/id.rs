@@ -35,8 +35,9 @@ macro_rules! id {
 
             fn from_str(text: &str) -> Result<Self, IdError> {
                 let allowed: fn(char) -> bool = $allowed;
-                let dots = !text.is_empty() && text.chars().all(|c| c == '.');
-                if text.is_empty() || text.len() > $max || dots || !text.chars().all(allowed) {
+                // Windows drops a dot at the end of a name.
+                let dot = text.ends_with('.');
+                if text.is_empty() || text.len() > $max || dot || !text.chars().all(allowed) {
                     return Err(IdError { kind: $kind, rule: $rule, text: text.to_owned() });
                 }
                 Ok(Self(text.to_owned()))
@@ -68,8 +69,8 @@ id!(
     |c| matches!(c, 'a'..='z' | '0'..='9' | '-')
 );
 id!(
-    /// A release's version: `[A-Za-z0-9.+-]{1,64}`. Versions have no order: a channel's sequence has.
-    Version, "version", "1 to 64 of A-Z, a-z, 0-9, ., + and -", 64,
+    /// A release's version: `[A-Za-z0-9.+-]{1,64}`, no dot at its end. Versions have no order: a channel's sequence has.
+    Version, "version", "1 to 64 of A-Z, a-z, 0-9, ., + and -, with no dot at the end", 64,
     |c| matches!(c, 'A'..='Z' | 'a'..='z' | '0'..='9' | '.' | '+' | '-')
 );
 
@@ -84,7 +85,7 @@ mod tests {
             assert!(bad.parse::<GameId>().is_err(), "{bad:?}");
         }
         assert!("1.0+build-7".parse::<Version>().is_ok());
-        for bad in ["", ".", "..", "1/2", "1~2"] {
+        for bad in ["", ".", "..", "10.", "1/2", "1~2"] {
             assert!(bad.parse::<Version>().is_err(), "{bad:?}");
         }
     }

@@ -46,9 +46,12 @@ pub(crate) struct Outcome {
 }
 
 impl Run {
-    /// Fuzzes for `time`. New inputs go to `corpus`.
-    pub(super) fn fuzz(&self, corpus: &Path, time: Duration) -> Result<Outcome, Failure> {
+    /// Fuzzes for `time`, with the same choices where a seed is given. New inputs go to `corpus`.
+    pub(super) fn fuzz(&self, corpus: &Path, time: Duration, seed: Option<u32>) -> Result<Outcome, Failure> {
         let mut fuzzer = self.fuzzer();
+        if let Some(seed) = seed {
+            fuzzer.arg(format!("-seed={seed}"));
+        }
         // libFuzzer writes into the first folder it is given.
         fuzzer.arg(corpus).arg(&self.seeds);
         let (is_well, text) = said(fuzzer.arg(format!("-max_total_time={}", time.as_secs().max(1))))?;
