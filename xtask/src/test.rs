@@ -96,7 +96,8 @@ fn dependencies() -> Result<(), Failure> {
     run(command(deny).args(["--log-level", "error", "check", "bans", "licenses", "sources"]))
 }
 
-fn build() -> Result<(), Failure> {
+/// Every program and every test, with one set of features.
+pub(crate) fn build() -> Result<(), Failure> {
     // With the targets of the tests, so that features are those of the test run that follows.
     run(&mut cargo(&["build", "--quiet", "--workspace", "--all-targets", "--locked"]))
 }

@@ -5,7 +5,7 @@
 use crate::{
     failure::{AtPath as _, Failure},
     place,
-    process::{cargo, command, run},
+    process::{command, run},
     setup,
     step::Steps,
     test,
@@ -55,17 +55,7 @@ pub(crate) fn command_line(words: &[&str]) -> Result<(), Failure> {
     let wish = Wish::of(words, now).ok_or(Failure::Usage)?;
     let mut steps = Steps::new();
     setup::everything(&mut steps, true)?;
-    run(&mut cargo(&["build", "--quiet", "--locked", "--package", "cli"]))?;
-    run(&mut cargo(&[
-        "test",
-        "--quiet",
-        "--locked",
-        "--no-run",
-        "--package",
-        "store",
-        "--package",
-        "tests",
-    ]))?;
+    test::build()?;
     let begun = Instant::now();
     let mut sums: BTreeMap<proof::Line, Count> = BTreeMap::new();
     println!("Ctrl-C ends it. --seed {} repeats it from the start.", wish.seed);
@@ -94,10 +84,10 @@ fn one(seed: u64) -> Result<(), Failure> {
     let dir = place::ours(PROOFS)?;
     std::fs::remove_dir_all(&dir).at(&dir)?;
     let mut tests = command(place::from_venv("cargo-nextest"));
-    tests.args(["nextest", "run", "--locked", "--package", "store", "--package", "tests", "-E"]);
-    tests.arg("binary(store) & (test(histories::) | test(kernel::) | test(random::)) | test(killed_at_random_times)");
+    tests.args(["nextest", "run", "--profile", "torture", "--locked", "--workspace", "-E"]);
+    tests.arg("package(store) & (test(histories::) | test(kernel::) | test(random::)) | test(killed_at_random_times)");
     // Ctrl-C reaches the tests too, which take their mounts away; nothing is tried again, nothing shown but failures.
-    tests.args(["--retries", "0", "--status-level", "fail", "--final-status-level", "fail"]);
+    tests.args(["--status-level", "fail", "--final-status-level", "fail"]);
     say(&mut tests, seed, place::ours(PROOFS)?);
     run(test::with_programs(&mut tests)?)
 }
