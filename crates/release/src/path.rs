@@ -197,10 +197,14 @@ fn check_component(component: &str) -> Result<(), Fault> {
 /// Whether Windows could have made this name up for a longer one: up to eight characters that end in a tilde and digits, and
 /// up to three after a dot. `MUSTER~1` would be our own state folder, `LONGNA~1.TXT` another file of the release.
 fn is_short_name(component: &str) -> bool {
-    let (stem, extension) = component.rsplit_once('.').unwrap_or((component, ""));
-    let Some((_, number)) = stem.rsplit_once('~') else { return false };
-    let numbered = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    numbered && stem.chars().count() <= 8 && extension.chars().count() <= 3
+    // Whichever dot is taken for the one before the extension.
+    let splits = [component.split_once('.'), component.rsplit_once('.')];
+    splits.into_iter().map(|split| split.unwrap_or((component, ""))).any(|(stem, extension)| {
+        let number = stem.rsplit_once('~').map(|(_, number)| number);
+        let numbered = number
+            .is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()));
+        numbered && stem.chars().count() <= 8 && extension.chars().count() <= 3
+    })
 }
 
 /// Characters that all three systems store as they are and no reader takes for a direction change.
