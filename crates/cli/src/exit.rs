@@ -17,7 +17,7 @@ pub(crate) fn of(code: &str) -> u8 {
         "NETWORK" | "HTTP" | "ORIGIN_NOT_FOUND" | "ORIGIN_HTML" | "ORIGIN_RANGE" | "ORIGIN_TOO_LARGE" => 11,
         "PRELOAD_SEGMENT" | "PRELOAD_INVALID" | "PRELOAD_CONTENT" | "PRELOAD_ABSENT" | "CONTENT_BAD"
         | "CONTENT_CHANGED" | "CONTENT_ABSENT" | "EXECUTABLE_BAD" | "REPO_CONTENT" => 13,
-        "DISK_FULL" | "NO_SPACE" => 14,
+        "DISK_FULL" | "NO_SPACE" | "FILE_TOO_LARGE" => 14,
         "BUSY" | "LOCKED" | "REPO_BUSY" => 15,
         "GAME_RUNNING" | "FILE_LOCKED" => 16,
         "NO_PERMISSION" => 17,

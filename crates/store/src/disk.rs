@@ -181,6 +181,10 @@ impl Disk {
         self.0.available_space(path).at(path)
     }
 
+    pub(crate) fn file_bytes_max(&self, path: &Path) -> Result<Option<u64>> {
+        self.0.file_bytes_max(path).at(path)
+    }
+
     pub(crate) fn canonicalize(&self, path: &Path) -> Result<PathBuf> {
         self.0.canonicalize(path).at(path)
     }

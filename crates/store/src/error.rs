@@ -144,6 +144,18 @@ pub enum StoreError {
         /// Bytes free.
         have: u64,
     },
+    /// A file of the release is larger than any file of this volume can be (FAT32).
+    #[error("{path} of {need} bytes does not fit on the volume of {}: its files have at most {most} bytes", dir.display())]
+    FileTooLarge {
+        /// A folder on the volume.
+        dir: PathBuf,
+        /// The file within the game.
+        path: GamePath,
+        /// Its length in bytes.
+        need: u64,
+        /// The largest that the volume takes.
+        most: u64,
+    },
     /// The caller's cancel flag was raised.
     #[error("cancelled")]
     Cancelled,
@@ -155,6 +167,7 @@ impl StoreError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::DiskFull { .. } | Self::NoSpace { .. } => "DISK_FULL",
+            Self::FileTooLarge { .. } => "FILE_TOO_LARGE",
             Self::FileLocked { .. } => "FILE_LOCKED",
             Self::NoPermission { .. } => "NO_PERMISSION",
             Self::OtherVolume { .. } => "OTHER_VOLUME",
@@ -183,6 +196,7 @@ impl StoreError {
             Self::FolderNotOurs { .. }
                 | Self::NothingToImport { .. }
                 | Self::FolderRefused { .. }
+                | Self::FileTooLarge { .. }
                 | Self::OtherVolume { .. }
                 | Self::StateTooNew { .. }
         )

@@ -85,15 +85,7 @@ impl GameFolder {
         judge: impl FnOnce(&Tree) -> Result<()>,
     ) -> Result<Self> {
         let disk = Disk::new(fs);
-        let refused = |reason| StoreError::FolderRefused { path: dir.to_owned(), reason };
-        if !dir.is_absolute() {
-            return Err(refused(Refusal::NotAbsolute));
-        }
-        let resolved = resolve_missing(&disk, dir)?;
-        place::check(&resolved, places).map_err(refused)?;
-        if inside_game(&disk, &resolved)? {
-            return Err(refused(Refusal::InsideGame));
-        }
+        let resolved = permitted(&disk, dir, places)?;
         let tree = Tree::new(disk.clone(), resolved);
         match occupant(&tree)? {
             Occupant::Game => {}
@@ -247,7 +239,7 @@ impl GameFolder {
 
 /// Who lives in a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Occupant {
+pub(crate) enum Occupant {
     /// It is missing or empty.
     Nobody,
     /// We began to take it and were cut short.
@@ -258,7 +250,7 @@ enum Occupant {
     Others,
 }
 
-fn occupant(tree: &Tree) -> Result<Occupant> {
+pub(crate) fn occupant(tree: &Tree) -> Result<Occupant> {
     match tree.disk.kind(tree.dir())? {
         None => return Ok(Occupant::Nobody),
         Some(Kind::Dir) => {}
@@ -312,6 +304,20 @@ fn resolve_missing(disk: &Disk, dir: &Path) -> Result<PathBuf> {
         }
         (resolved, ..) => resolved,
     }
+}
+
+/// The folder with its links resolved, if a game may live there as far as its path tells.
+pub(crate) fn permitted(disk: &Disk, dir: &Path, places: &Places) -> Result<PathBuf> {
+    let refused = |reason| StoreError::FolderRefused { path: dir.to_owned(), reason };
+    if !dir.is_absolute() {
+        return Err(refused(Refusal::NotAbsolute));
+    }
+    let resolved = resolve_missing(disk, dir)?;
+    place::check(&resolved, places).map_err(refused)?;
+    if inside_game(disk, &resolved)? {
+        return Err(refused(Refusal::InsideGame));
+    }
+    Ok(resolved)
 }
 
 fn inside_game(disk: &Disk, dir: &Path) -> Result<bool> {

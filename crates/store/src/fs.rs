@@ -9,6 +9,7 @@
 
 mod beneath;
 pub mod fault;
+mod volume;
 
 use serde::{Deserialize, Serialize};
 use std::{
@@ -127,6 +128,11 @@ pub trait Fs: Debug + Send + Sync {
     /// # Errors
     /// As the system says.
     fn available_space(&self, path: &Path) -> io::Result<u64>;
+    /// The largest file that the volume of `path` can hold, in bytes, where that is known to be less than any game's.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn file_bytes_max(&self, path: &Path) -> io::Result<Option<u64>>;
     /// The path with every link resolved.
     ///
     /// # Errors
@@ -309,6 +315,10 @@ impl Fs for RealFs {
 
     fn available_space(&self, path: &Path) -> io::Result<u64> {
         fs4::available_space(path)
+    }
+
+    fn file_bytes_max(&self, path: &Path) -> io::Result<Option<u64>> {
+        volume::file_bytes_max(path)
     }
 
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {

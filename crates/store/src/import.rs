@@ -41,7 +41,7 @@ impl GameFolder {
 
 /// Whether enough of the files that a release names stand there as files, or one that starts the game does. Sizes are of
 /// no interest: another version has others.
-fn is_copy(tree: &Tree, wanted: &Manifest) -> Result<bool> {
+pub(crate) fn is_copy(tree: &Tree, wanted: &Manifest) -> Result<bool> {
     for launch in wanted.launch.values() {
         if tree.file(&launch.executable)?.is_some() {
             return Ok(true);

@@ -20,6 +20,7 @@ mod import;
 pub mod installed;
 mod journal;
 mod layers;
+pub mod look;
 pub mod partial;
 pub mod patch;
 pub mod place;

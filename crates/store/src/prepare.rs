@@ -66,6 +66,7 @@ pub fn prepare(
     reach::check(folder.tree(), comes(wanted, &actions))?;
     let need_bytes = space::need_bytes(wanted, &actions, &staging.have());
     space::check(folder, need_bytes)?;
+    space::check_files(folder.dir(), space::file_bytes_max(folder)?, wanted)?;
     salvage(folder, wanted, &plan, layers, staging, job)?;
     let need_bytes = space::need_bytes(wanted, &actions, &staging.have());
     let fetch_bytes = missing_bytes(wanted, &plan, &staging.have());

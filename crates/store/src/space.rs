@@ -7,7 +7,7 @@ use crate::{
     staging::Have,
 };
 use release::manifest::{Manifest, ManifestFile};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 /// For what the file system and we need for few files.
 const RESERVE_BYTES: u64 = 1024 * 1024;
@@ -62,10 +62,56 @@ pub fn check(folder: &GameFolder, need: u64) -> Result<()> {
     if have < need { Err(StoreError::NoSpace { dir: folder.dir().to_owned(), need, have }) } else { Ok(()) }
 }
 
+/// Whether each file of `wanted` can be a file of the volume of `dir`, whose files have at most `most` bytes.
+///
+/// # Errors
+/// [`StoreError::FileTooLarge`] with the largest.
+pub fn check_files(dir: &Path, most: Option<u64>, wanted: &Manifest) -> Result<()> {
+    let Some((most, largest)) = most.zip(wanted.files.iter().max_by_key(|file| file.size)) else {
+        return Ok(());
+    };
+    if largest.size <= most {
+        return Ok(());
+    }
+    let (dir, path) = (dir.to_owned(), largest.path.clone());
+    Err(StoreError::FileTooLarge { dir, path, need: largest.size, most })
+}
+
+/// The largest file that the game folder's volume can hold, in bytes, where it is a volume of old make.
+///
+/// # Errors
+/// As the disk says.
+pub fn file_bytes_max(folder: &GameFolder) -> Result<Option<u64>> {
+    folder.tree().disk.file_bytes_max(folder.dir())
+}
+
 /// Bytes free on the game folder's volume.
 ///
 /// # Errors
 /// As the disk says.
 pub fn available(folder: &GameFolder) -> Result<u64> {
     folder.tree().disk.available_space(folder.dir())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_the_volume_cannot_hold_is_named_before_anything_is_fetched() {
+        let root = "00".repeat(32);
+        let file =
+            |path: &str, size: u64| format!(r#"{{"path":"{path}","size":{size},"pieces_root":"{root}"}}"#);
+        let files = [file("a.pak", 7), file("world.pak", 5_000_000_000)].join(",");
+        let json = format!(
+            r#"{{"format":1,"game":"g","version":"1.0","title":"G","piece_length":16384,"files":[{files}]}}"#
+        );
+        let wanted = Manifest::parse(json.as_bytes()).unwrap();
+        let dir = Path::new("/mnt/stick/game");
+        assert!(check_files(dir, None, &wanted).is_ok());
+        assert!(check_files(dir, Some(5_000_000_000), &wanted).is_ok());
+        let refused = check_files(dir, Some(u32::MAX.into()), &wanted).unwrap_err();
+        assert_eq!((refused.code(), refused.can_retry()), ("FILE_TOO_LARGE", false));
+        assert!(refused.to_string().contains("world.pak"), "{refused}");
+    }
 }

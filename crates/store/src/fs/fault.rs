@@ -286,6 +286,11 @@ impl Fs for FaultFs {
         RealFs.available_space(path)
     }
 
+    fn file_bytes_max(&self, path: &Path) -> io::Result<Option<u64>> {
+        drop(self.step(Call::Look, path)?);
+        RealFs.file_bytes_max(path)
+    }
+
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
         drop(self.step(Call::Look, path)?);
         RealFs.canonicalize(path)

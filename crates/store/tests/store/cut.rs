@@ -95,6 +95,9 @@ impl Fs for CutFs {
     fn available_space(&self, path: &Path) -> io::Result<u64> {
         RealFs.available_space(path)
     }
+    fn file_bytes_max(&self, path: &Path) -> io::Result<Option<u64>> {
+        RealFs.file_bytes_max(path)
+    }
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
         RealFs.canonicalize(path)
     }
