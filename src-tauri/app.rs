@@ -97,6 +97,7 @@ pub(crate) fn run() -> Result<(), AppError> {
             commands::settings,
             commands::save_settings,
             commands::pick_folder,
+            commands::look_at_folder,
             commands::open_folder,
             commands::account,
             commands::sign_in,

@@ -10,7 +10,7 @@ use crate::{
     settings::Settings,
     signin::Account,
 };
-use engine::snapshot::{Action, Snapshot};
+use engine::snapshot::{Action, FolderLook, Snapshot};
 use std::path::{Path, PathBuf};
 use tauri::{AppHandle, Manager, State};
 use tauri_plugin_dialog::DialogExt;
@@ -52,6 +52,24 @@ pub(crate) async fn pick_folder(app: AppHandle, services: State<'_, Services>) -
         *locked(&services.picked) = picked;
     }
     Ok(text)
+}
+
+/// What it would come to if the game went to the folder in use or the one just picked. Where that means a folder of the game's own
+/// inside it, this is the picked one from then on.
+#[tauri::command]
+pub(crate) async fn look_at_folder(services: State<'_, Services>, dir: String) -> Answer<FolderLook> {
+    let allowed = {
+        let current = locked(&services.settings).current().dir.clone();
+        dir == current || locked(&services.picked).as_deref() == Some(Path::new(&dir))
+    };
+    if !allowed {
+        return Err(Code::SettingsFolder.failure("the game folder is chosen in the folder dialog"));
+    }
+    let found = services.game.look(PathBuf::from(&dir)).await?;
+    if found.dir != dir {
+        *locked(&services.picked) = Some(PathBuf::from(&found.dir));
+    }
+    Ok(found)
 }
 
 #[tauri::command]

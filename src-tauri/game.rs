@@ -15,7 +15,7 @@ use crate::{
 use engine::{
     game::{self, Game, GameConfig, GameLink, Import, Policy, TrustedRoot},
     session::{Session, SessionConfig, SessionError},
-    snapshot::{Action, Button, Limits, Phase, Snapshot},
+    snapshot::{Action, Button, FolderLook, Limits, Phase, Snapshot},
 };
 use ledger::LedgerFile;
 use memory::Memory;
@@ -55,6 +55,7 @@ pub(crate) struct Desk {
 enum Wish {
     Act(Action),
     Apply(Box<Settings>),
+    Look(PathBuf, oneshot::Sender<Result<FolderLook, Failure>>),
     Close(oneshot::Sender<()>),
 }
 
@@ -109,7 +110,7 @@ impl GameDesk {
 
     /// Whether these settings can be taken now: a game that runs keeps its folder and channel.
     pub(crate) fn may_apply(&self, old: &Settings, new: &Settings) -> Result<(), Failure> {
-        let moves = old.dir != new.dir || old.channel != new.channel;
+        let moves = moves(old, new);
         let running = matches!(self.snapshot.borrow().phase, Phase::Running { .. } | Phase::Applying);
         if moves && running {
             return Err(Code::SettingsBusy
@@ -121,6 +122,13 @@ impl GameDesk {
     /// Takes over changed settings.
     pub(crate) async fn apply(&self, settings: Settings) -> Result<(), Failure> {
         self.wish(Wish::Apply(Box::new(settings))).await
+    }
+
+    /// What it would come to if the game went to `dir`.
+    pub(crate) async fn look(&self, dir: PathBuf) -> Result<FolderLook, Failure> {
+        let (reply, found) = oneshot::channel();
+        self.wish(Wish::Look(dir, reply)).await?;
+        found.await.map_err(|_| Code::ActionRefused.failure("the game is being closed"))?
     }
 
     /// Stops every transfer, keeps what came, lets go of the folder.
@@ -158,6 +166,7 @@ impl Worker {
                 wish = wishes.recv() => match wish {
                     Some(Wish::Act(action)) => self.game.act(action),
                     Some(Wish::Apply(settings)) => self.apply(*settings).await,
+                    Some(Wish::Look(dir, reply)) => self.look(dir, reply),
                     Some(Wish::Close(done)) => {
                         self.close().await;
                         // Whoever asked may be gone; the game is closed all the same.
@@ -176,6 +185,15 @@ impl Worker {
         }
     }
 
+    /// Beside whatever else is wished meanwhile: a sleeping drive may take seconds.
+    fn look(&self, dir: PathBuf, reply: oneshot::Sender<Result<FolderLook, Failure>>) {
+        let game = self.game.clone();
+        tokio::spawn(async move {
+            // Whoever asked may be gone.
+            let _told = reply.send(game.look(dir).await);
+        });
+    }
+
     async fn close(&mut self) {
         self.game.close().await;
         self.session.close().await;
@@ -184,7 +202,7 @@ impl Worker {
 
     async fn apply(&mut self, settings: Settings) {
         self.session.set_port_mapping(settings.map_port);
-        let moves = settings.dir != self.settings.dir || settings.channel != self.settings.channel;
+        let moves = moves(&self.settings, &settings);
         self.settings = settings;
         if moves {
             return self.reopen().await;
@@ -255,8 +273,13 @@ fn config(
         urgency: game::Urgency::Foreground,
         preload: true,
         known_installed: memory.knows(&settings.dir),
-        import: Import::default(),
+        import: Import { in_place: settings.import, from: Vec::new() },
     })
+}
+
+/// Whether the game must be opened anew.
+fn moves(old: &Settings, new: &Settings) -> bool {
+    (&old.dir, &old.channel, old.import) != (&new.dir, &new.channel, new.import)
 }
 
 /// What the player chose, as the engine keeps to it.

@@ -75,6 +75,10 @@ pub(crate) struct Settings {
     /// Bytes that may be passed on over the internet in a month; `null`, the default: any number.
     #[ts(type = "number | null")]
     pub(crate) month_upload: Option<u64>,
+    /// Whether a copy of the game that stands in the folder is to be taken over by the first install.
+    pub(crate) import: bool,
+    /// Whether the first run's questions were answered, or left at their defaults.
+    pub(crate) welcomed: bool,
 }
 
 /// The layout this launcher writes.
@@ -109,6 +113,8 @@ impl Settings {
             map_port: true,
             schedule: Vec::new(),
             month_upload: None,
+            import: false,
+            welcomed: false,
         }
     }
 
@@ -152,7 +158,10 @@ pub(crate) struct SettingsFile {
 impl SettingsFile {
     /// Reads the settings; whatever is missing or unusable becomes the default, and a log line says so.
     pub(crate) fn load(path: PathBuf, defaults: Settings, channels: &[String]) -> Self {
-        let raw = read_object(&path).or_else(|| read_object(&backup(&path))).unwrap_or_default();
+        let found = read_object(&path).or_else(|| read_object(&backup(&path)));
+        // Whoever has settings from before there was a first run needs none.
+        let defaults = Settings { welcomed: found.is_some(), ..defaults };
+        let raw = found.unwrap_or_default();
         let current = merge(&raw, &defaults, channels);
         Self { path, current, raw }
     }
@@ -215,6 +224,8 @@ fn merge(raw: &Map<String, Value>, defaults: &Settings, channels: &[String]) -> 
     pick(raw, "map_port", &mut settings, usable, |s, v| s.map_port = v);
     pick(raw, "schedule", &mut settings, usable, |s, v| s.schedule = v);
     pick(raw, "month_upload", &mut settings, usable, |s, v| s.month_upload = v);
+    pick(raw, "import", &mut settings, usable, |s, v| s.import = v);
+    pick(raw, "welcomed", &mut settings, usable, |s, v| s.welcomed = v);
     settings
 }
 
@@ -278,6 +289,17 @@ mod tests {
     }
 
     #[test]
+    fn the_first_run_comes_once_and_never_to_who_has_settings() {
+        let case = Case::new();
+        let mut file = case.load();
+        assert!(!file.current().welcomed, "a new player");
+        file.save(Settings { welcomed: true, ..case.defaults.clone() }).unwrap();
+        assert!(case.load().current().welcomed);
+        fs::write(&case.path, r#"{ "version": 1, "limit_up": 50000 }"#).unwrap();
+        assert!(case.load().current().welcomed, "settings from before there was a first run");
+    }
+
+    #[test]
     fn a_torn_file_falls_back_to_the_last_good_one_and_never_becomes_it() {
         let case = Case::new();
         let mut file = case.load();
@@ -318,7 +340,7 @@ mod tests {
             "channel": "nightly", "dir": "relative/path", "language": "de"
         });
         fs::write(&case.path, written.to_string()).unwrap();
-        let expected = Settings { language: Language::De, ..case.defaults.clone() };
+        let expected = Settings { language: Language::De, welcomed: true, ..case.defaults.clone() };
         assert_eq!(case.load().current(), &expected);
     }
 

@@ -101,6 +101,28 @@ impl Driven {
         }
     }
 
+    /// The element with this `data-testid`, reached with the tabulator key and pressed with the return key.
+    ///
+    /// # Panics
+    /// When no round through the page comes to it.
+    pub async fn press(&self, testid: &str) {
+        const STOPS_MAX: usize = 60;
+        self.wait_until_there(testid).await;
+        for _ in 0..STOPS_MAX {
+            let here = "return document.activeElement?.dataset.testid ?? ''";
+            if self.client.execute(here, vec![]).await.unwrap() == testid {
+                return self.client.active_element().await.unwrap().send_keys("\u{E007}").await.unwrap();
+            }
+            self.client.active_element().await.unwrap().send_keys("\u{E004}").await.unwrap();
+        }
+        panic!("{testid} is not reached by the keyboard; the page: {}", self.text().await);
+    }
+
+    async fn wait_until_there(&self, testid: &str) {
+        let css = format!("[data-testid=\"{testid}\"]:not([disabled])");
+        self.client.wait().at_most(READY_LIMIT).for_element(Locator::Css(&css)).await.unwrap();
+    }
+
     /// What the page says.
     pub async fn text(&self) -> String {
         let body = self.client.execute("return document.body.innerText", vec![]).await;

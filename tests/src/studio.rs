@@ -21,6 +21,8 @@ use std::{
 pub const GAME: &str = "emberfall";
 /// Who signs in.
 pub const PLAYER: &str = "Ada";
+/// Where its launcher keeps the settings, below the home folder.
+pub const SETTINGS: &str = ".config/muster/emberfall/settings.json";
 /// The longest wait of a test with a window.
 pub const LIMIT: Duration = Duration::from_secs(90);
 
@@ -103,7 +105,7 @@ impl Studio {
         let brand = programs::root().join("demo/brand");
         let feed = format!("{}feed.json", self.feed.url());
         // The router of the network that this machine is on is no part of the test.
-        let settings = desktop.home().join(".config/muster/settings.json");
+        let settings = desktop.home().join(SETTINGS);
         if !settings.exists() {
             fs::create_dir_all(settings.parent().unwrap()).unwrap();
             fs::write(&settings, r#"{"map_port":false}"#).unwrap();

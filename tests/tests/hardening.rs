@@ -20,12 +20,13 @@ const POLICY: [(&str, &[&str]); 10] = [
     ("form-action", &["'none'"]),
 ];
 /// The launcher's own commands, all that a page can call.
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "snapshot",
     "act",
     "settings",
     "save_settings",
     "pick_folder",
+    "look_at_folder",
     "open_folder",
     "account",
     "sign_in",

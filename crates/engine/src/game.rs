@@ -12,6 +12,7 @@ mod fetch;
 mod filling;
 mod jobs;
 mod launch;
+mod looking;
 mod offer;
 mod older;
 mod outlook;
@@ -35,7 +36,7 @@ pub use wait::wait_for_file;
 
 use crate::{
     session::Session,
-    snapshot::{Action, Available, BySource, Failure, Preload, SharingMode, Snapshot},
+    snapshot::{Action, Available, BySource, Failure, FolderLook, Preload, SharingMode, Snapshot},
 };
 use release::{
     hash::Hash32,
@@ -162,6 +163,7 @@ pub struct Outcome {
 
 pub(crate) enum Command {
     Act(Action, Option<oneshot::Sender<Result<Outcome, Failure>>>),
+    Look(PathBuf, oneshot::Sender<Result<FolderLook, Failure>>),
     SetSharing(SharingMode),
     SetPolicy(Box<Policy>),
     Close(oneshot::Sender<()>),
@@ -214,10 +216,18 @@ impl Game {
     /// Why it was not done, with a stable code.
     pub async fn perform(&self, action: Action) -> Result<Outcome, Failure> {
         let (reply, outcome) = oneshot::channel();
-        let gone =
-            || Failure { code: "CLOSED".into(), message: "the game was closed".into(), can_retry: false };
         self.commands.send(Command::Act(action, Some(reply))).map_err(|_| gone())?;
         outcome.await.map_err(|_| gone())?
+    }
+
+    /// What it would come to if the game went to `dir`. Nothing is changed by asking.
+    ///
+    /// # Errors
+    /// Why it cannot go there, with a stable code.
+    pub async fn look(&self, dir: PathBuf) -> Result<FolderLook, Failure> {
+        let (reply, found) = oneshot::channel();
+        self.commands.send(Command::Look(dir, reply)).map_err(|_| gone())?;
+        found.await.map_err(|_| gone())?
     }
 
     /// Changes when bytes are passed on.
@@ -237,4 +247,8 @@ impl Game {
             let _ = closed.await;
         }
     }
+}
+
+fn gone() -> Failure {
+    Failure { code: "CLOSED".into(), message: "the game was closed".into(), can_retry: false }
 }

@@ -3,6 +3,12 @@
 //! The UI renders the last one and computes nothing: phase, button, rates and permissions are
 //! decided here. All byte counts are bytes, all rates bytes per second.
 
+mod folder;
+mod summary;
+
+pub use folder::{FolderHolds, FolderLook};
+pub use summary::Summary;
+
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -55,6 +61,8 @@ pub struct Snapshot {
     pub last_check: Option<String>,
     /// How the game ended last.
     pub last_exit: Option<LastExit>,
+    /// What the last install, update or repair of this run took.
+    pub summary: Option<Summary>,
     /// Warnings that do not stop anything: stable codes such as `CLOCK_WRONG`.
     pub warnings: Vec<String>,
 }

@@ -1,5 +1,5 @@
 // What the window may ask of whoever stands behind it. Two implementations run: the Tauri one and the mock.
-import type { Account, Action, Brand, Failure, News, Settings, Snapshot } from "./bindings";
+import type { Account, Action, Brand, Failure, FolderLook, News, Settings, Snapshot } from "./bindings";
 
 export type Unlisten = () => void;
 
@@ -11,6 +11,8 @@ export interface Backend {
   saveSettings(settings: Settings): Promise<void>;
   /** The folder chosen in the system's dialog, or null when it was dismissed. */
   pickFolder(): Promise<string | null>;
+  /** What it would come to if the game went to the folder in use, or to the one just picked. */
+  lookAtFolder(dir: string): Promise<FolderLook>;
   /** Shows the game folder in the system's file manager. */
   openFolder(): Promise<void>;
   account(): Promise<Account>;

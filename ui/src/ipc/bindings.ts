@@ -86,6 +86,10 @@ last_check: string | null,
  */
 last_exit: LastExit | null, 
 /**
+ * What the last install, update or repair of this run took.
+ */
+summary: Summary | null, 
+/**
  * Warnings that do not stop anything: stable codes such as `CLOCK_WRONG`.
  */
 warnings: Array<string>, };
@@ -611,6 +615,57 @@ code: number | null,
 seconds: number, };
 
 /**
+ * The last job that changed the game.
+ */
+export type Summary = { 
+/**
+ * The version that stands since.
+ */
+version: string, 
+/**
+ * Bytes that came, by source; signed documents count as origin.
+ */
+downloaded: BySource, 
+/**
+ * Bytes passed on to others meanwhile.
+ */
+uploaded_bytes: number, 
+/**
+ * Seconds from its begin to its end, pauses included.
+ */
+seconds: number, };
+
+/**
+ * What choosing a folder would come to.
+ */
+export type FolderLook = { 
+/**
+ * Where the game would stand: the folder asked for, or one of its own inside it.
+ */
+dir: string, 
+/**
+ * What is there.
+ */
+holds: FolderHolds, 
+/**
+ * Version of the game that stands there, where one of ours does.
+ */
+version: string | null, 
+/**
+ * Bytes free on its volume.
+ */
+free_bytes: number, 
+/**
+ * Bytes that an install would need at most, where the release is known already.
+ */
+need_bytes: number | null, };
+
+/**
+ * What stands in a folder that was chosen.
+ */
+export type FolderHolds = "nothing" | "game" | "copy";
+
+/**
  * Who is signed in, as the window shows it.
  */
 export type Account = { "state": "signed_out" } | { "state": "waiting", 
@@ -730,7 +785,15 @@ schedule: Array<Window>,
 /**
  * Bytes that may be passed on over the internet in a month; `null`, the default: any number.
  */
-month_upload: number | null, };
+month_upload: number | null, 
+/**
+ * Whether a copy of the game that stands in the folder is to be taken over by the first install.
+ */
+import: boolean, 
+/**
+ * Whether the first run's questions were answered, or left at their defaults.
+ */
+welcomed: boolean, };
 
 /**
  * The window's language.

@@ -18,6 +18,7 @@ function tauriBackend(): Backend {
     settings: () => invoke("settings"),
     saveSettings: (settings) => invoke("save_settings", { settings }),
     pickFolder: () => invoke("pick_folder"),
+    lookAtFolder: (dir) => invoke("look_at_folder", { dir }),
     openFolder: () => invoke("open_folder"),
     account: () => invoke("account"),
     signIn: () => invoke("sign_in"),

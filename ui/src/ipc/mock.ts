@@ -1,18 +1,29 @@
 // A launcher made of fixtures, for a plain browser: `?fixture=downloading` shows that state, buttons lead to a plausible next one.
 // It never runs inside the real window.
 import type { Backend } from "./backend";
-import type { Account, Action, News, Settings, Snapshot } from "./bindings";
+import type { Account, Action, FolderLook, News, Settings, Snapshot } from "./bindings";
 import { BRAND, PICTURES, SETTINGS } from "./mock/brand";
 import { ACCOUNTS, NEWS } from "./mock/people";
 import { SNAPSHOTS } from "./mock/snapshots";
 
 export type Fixture = { snapshot: Snapshot; account: Account; news: News };
+/** A first run: nothing was answered yet, and this is what the folder holds. */
+export type Welcome = { account: Account; look: FolderLook };
 
 /** Snapshot fixtures by their own name; the others put an account or news state beside a quiet game. */
 export const FIXTURES: Record<string, Fixture> = {
   ...mapped(SNAPSHOTS, (snapshot, name) => ({ ...quiet(), snapshot, news: name.startsWith("offline") ? NEWS.offline_copy : NEWS.fresh })),
   ...mapped(ACCOUNTS, (account, name) => ["account_" + name, { ...quiet(), account }]),
   ...mapped(NEWS, (news, name) => ["news_" + name, { ...quiet(), news }]),
+};
+
+const LOOK: FolderLook = { dir: SETTINGS.dir, holds: "nothing", version: null, free_bytes: 212_400_000_000, need_bytes: 9_600_000_000 };
+
+export const WELCOMES: Record<string, Welcome> = {
+  welcome: { account: ACCOUNTS.signed_out, look: LOOK },
+  welcome_copy: { account: ACCOUNTS.signed_in, look: { ...LOOK, holds: "copy", dir: "/mnt/games/Lanternfall" } },
+  welcome_game: { account: ACCOUNTS.signed_out, look: { ...LOOK, holds: "game", version: "1.3.2" } },
+  welcome_tight: { account: ACCOUNTS.signed_out, look: { ...LOOK, free_bytes: 3_100_000_000 } },
 };
 
 const NEXT: Record<Action, string> = {
@@ -33,11 +44,12 @@ const NEXT: Record<Action, string> = {
   unlock: "unlocking",
 };
 
-const TICK_MS = 500;
+const TICK_MS = Number(new URLSearchParams(globalThis.location?.search).get("every") ?? 500);
 
 export function mockBackend(fixture: string | null): Backend {
-  let { snapshot, account, news } = FIXTURES[fixture ?? ""] ?? quiet();
-  let settings: Settings = SETTINGS;
+  const first = WELCOMES[fixture ?? ""];
+  let { snapshot, account, news } = first ? { ...quiet(), snapshot: SNAPSHOTS.not_installed!, account: first.account } : (FIXTURES[fixture ?? ""] ?? quiet());
+  let settings: Settings = { ...SETTINGS, welcomed: !first };
   let onSnapshot: (snapshot: Snapshot) => void = () => {};
   let onAccount: (account: Account) => void = () => {};
   let ticks = 0;
@@ -54,6 +66,7 @@ export function mockBackend(fixture: string | null): Backend {
     settings: async () => settings,
     saveSettings: async (next) => void (settings = next),
     pickFolder: async () => "/mnt/games/Lanternfall",
+    lookAtFolder: async (dir) => ({ ...(first?.look ?? LOOK), ...(first && dir === SETTINGS.dir ? {} : { dir }) }),
     openFolder: async () => {},
     account: async () => account,
     signIn: async () => say(ACCOUNTS.waiting),

@@ -4,6 +4,7 @@ import { failureOf, type Backend } from "../ipc/backend";
 import type { Brand } from "../ipc/bindings";
 import { I18n } from "../i18n/i18n.svelte";
 import { AccountState } from "./account.svelte";
+import { FolderState } from "./folder.svelte";
 import { GameState } from "./game.svelte";
 import { NewsState } from "./news.svelte";
 import { SettingsState } from "./settings.svelte";
@@ -19,6 +20,7 @@ export class Launcher {
   readonly account: AccountState;
   readonly news: NewsState;
   readonly settings: SettingsState;
+  readonly folder: FolderState;
   screen = $state<Screen>("game");
   brand = $state.raw<Brand | null>(null);
 
@@ -29,6 +31,7 @@ export class Launcher {
     this.account = new AccountState(backend);
     this.news = new NewsState(backend);
     this.settings = new SettingsState(backend);
+    this.folder = new FolderState(backend, this.settings);
   }
 
   /** The brand comes first, so that the window never shows another publisher's colours. */

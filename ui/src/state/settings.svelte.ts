@@ -28,15 +28,6 @@ export class SettingsState {
     return this.#queue;
   }
 
-  async pickFolder(): Promise<void> {
-    try {
-      const dir = await this.#backend.pickFolder();
-      if (dir !== null) await this.change({ dir });
-    } catch (thrown) {
-      this.refused = failureOf(thrown);
-    }
-  }
-
   async #save(part: Partial<Settings>): Promise<void> {
     const before = this.settings;
     if (!before) return;

@@ -20,7 +20,9 @@ use super::{
     watch::Watcher,
 };
 use crate::session::{Session, TorrentHandle};
-use crate::snapshot::{Action, BySource, Failure, LastExit, PauseReason, Phase, SharingMode, Snapshot};
+use crate::snapshot::{
+    Action, BySource, Failure, LastExit, PauseReason, Phase, SharingMode, Snapshot, Summary,
+};
 use chrono::{DateTime, Utc};
 use patches::PatchSeeds;
 use release::{layout::Layout, manifest::Manifest, path::GamePath};
@@ -99,6 +101,7 @@ struct Actor {
     pending: Option<(Kind, Option<Reply>)>,
     running: Option<Running>,
     last_exit: Option<LastExit>,
+    summary: Option<Summary>,
     /// When a preload is tried and a key asked for.
     hour: Hour,
     /// Starts the game as soon as the job that gives way has ended.
@@ -184,6 +187,7 @@ impl Actor {
             pending: None,
             running: None,
             last_exit: None,
+            summary: None,
             hour: Hour::new(fastrand::u64(..)),
             play_next: None,
             changed: Vec::new(),
@@ -206,6 +210,7 @@ impl Actor {
             }
             // What follows from it is seen to by the loop.
             Command::SetPolicy(policy) => self.policy = *policy,
+            Command::Look(dir, reply) => self.look(dir, reply),
             // Handled by the loop.
             Command::Close(_) => {}
         }
@@ -376,6 +381,11 @@ impl Actor {
         }
         self.share().await;
         let seconds = work.control.started.elapsed().as_secs_f64();
+        if let Some(version) = work.outcome.release.clone().filter(|_| result.is_ok() && work.outcome.changed)
+        {
+            let uploaded_bytes = uploaded;
+            self.summary = Some(Summary { version, downloaded, uploaded_bytes, seconds: seconds as u64 });
+        }
         let outcome =
             Outcome { downloaded_bytes: downloaded, uploaded_bytes: uploaded, seconds, ..work.outcome };
         answer(reply, result.map(|()| outcome).map_err(|error| Failure::from(&error)));

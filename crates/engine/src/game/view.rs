@@ -235,6 +235,7 @@ pub(crate) fn starting(config: &GameConfig) -> Snapshot {
         offline: false,
         last_check: None,
         last_exit: None,
+        summary: None,
         warnings: Vec::new(),
     }
 }

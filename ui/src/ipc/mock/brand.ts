@@ -30,6 +30,8 @@ export const SETTINGS: Settings = {
   map_port: true,
   schedule: [],
   month_upload: null,
+  import: false,
+  welcomed: true,
 };
 
 export const PICTURES: Record<string, string> = {

@@ -70,6 +70,7 @@ const BASE: Snapshot = {
   offline: false,
   last_check: "2026-11-20T11:48:00Z",
   last_exit: null,
+  summary: null,
   warnings: [],
 };
 
@@ -167,6 +168,11 @@ export const SNAPSHOTS: Record<string, Snapshot> = {
     downloaded: { origin: 97 * MB, players: 269 * MB, lan: 46 * MB },
   }),
   ready: state({ kind: "ready" }, {}),
+  updated: state({ kind: "ready" }, {
+    installed: "1.4.0",
+    downloaded: { origin: 21 * MB, players: 293 * MB, lan: 98 * MB },
+    summary: { version: "1.4.0", downloaded: { origin: 21 * MB, players: 293 * MB, lan: 98 * MB }, uploaded_bytes: 180 * MB, seconds: 47 },
+  }),
   preloading: state({ kind: "ready" }, { preload: { ...SEALED, state: "preloading", have_bytes: 96 * MB } }),
   preloaded: state({ kind: "ready" }, { preload: { ...SEALED, state: "preloaded", have_bytes: SEALED.bytes } }),
   unlocking: state({ kind: "verifying" }, {

@@ -5,11 +5,14 @@ use crate::game::{
     GameLink, TrustedRoot,
     error::GameError,
     jobs::{self, Kind},
-    launch, view,
+    launch,
+    looking::Question,
+    view,
 };
-use crate::snapshot::Failure;
-use std::sync::Arc;
+use crate::snapshot::{Failure, FolderLook};
+use std::{path::PathBuf, sync::Arc};
 use store::{GameFolder, StoreError, fs::RealFs, partial::Partial, state::FolderState};
+use tokio::sync::oneshot;
 
 impl Actor {
     pub(super) async fn open_folder(&mut self) {
@@ -53,6 +56,27 @@ impl Actor {
             }
             _ => self.failure = Some((Kind::Check, view::failure_phase(refusal))),
         }
+    }
+
+    /// Looks at a folder that may be chosen for the game, beside whatever else goes on.
+    pub(super) fn look(&self, dir: PathBuf, reply: oneshot::Sender<Result<FolderLook, Failure>>) {
+        let offer = self.offer.as_ref();
+        let offered = offer.and_then(|offer| offer.release.as_ref()).map(|release| &release.manifest);
+        let question = Question {
+            dir,
+            places: self.config.places.clone(),
+            game: self.link.as_ref().map(|link| link.game.clone()),
+            title: self.config.title.clone(),
+            wanted: offered.or(self.installed.as_ref()).cloned(),
+            need_bytes: offer
+                .and_then(|offer| offer.available.as_ref())
+                .map(|available| available.need_bytes),
+        };
+        tokio::spawn(async move {
+            let found = jobs::blocking(move || question.answer()).await.and_then(|found| found);
+            // Whoever asked may be gone.
+            let _ = reply.send(found.map_err(|error| Failure::from(&error)));
+        });
     }
 
     /// Where the game comes from, by its folder, unless the caller said so.

@@ -65,6 +65,7 @@ impl Actor {
         snapshot.offline = self.offline;
         snapshot.last_check = self.last_check.map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
         snapshot.last_exit = self.last_exit;
+        snapshot.summary.clone_from(&self.summary);
         snapshot.warnings = self.offer.as_ref().map(|offer| offer.warnings.clone()).unwrap_or_default();
         if self.only_to_play.is_some() {
             snapshot.warnings.push(ONLY_TO_PLAY.to_owned());

@@ -1,0 +1,65 @@
+// Every state of the window, and how to reach it: what the pictures and the check of the states go through.
+export const STATES = [
+  "starting", "not_installed", "checking", "checking_first", "update_available", "downloading", "sets_required", "sets_playable", "sets_paused", "sets_running", "sets_rest", "paused", "paused_game", "paused_space", "verifying", "repairing",
+  "applying", "ready", "updated", "sharing", "sharing_stopped", "sharing_budget", "sharing_schedule", "running", "offline", "offline_none", "needs_space", "blocked", "folder_missing", "failed", "failed_unknown",
+  "repair_offered", "preloading", "preloaded", "unlocking", "read_only", "warned", "crashed", "account_signed_out", "account_signed_in_memory", "news_empty", "news_loading", "news_offline_copy", "news_unavailable",
+];
+
+const click = (id) => (page) => page.getByTestId(id).click();
+const to = (id) => (page) => page.locator(`#${id}`).evaluate((element) => element.scrollIntoView());
+const times = (count, step) => Array.from({ length: count }, () => step);
+const next = click("welcome-next");
+
+/** Name of the picture: its state, and what to do first. */
+export const SHOTS = [
+  ...STATES.map((state) => ({ name: state, state })),
+  { name: "account_waiting", state: "account_waiting", steps: [click("sign-in")] },
+  { name: "account_failed", state: "account_failed", steps: [click("sign-in")] },
+  { name: "menu_gear", state: "ready", steps: [click("gear")] },
+  { name: "menu_account", state: "account_signed_in_memory", steps: [click("account-menu")] },
+  { name: "confirm_uninstall", state: "ready", steps: [click("gear"), click("gear-uninstall")] },
+  { name: "confirm_stop_game", state: "running", steps: [click("secondary")] },
+  { name: "transfer", state: "downloading", steps: [fiveMinutes, click("nav-transfer")] },
+  { name: "transfer_bottom", state: "downloading", steps: [fiveMinutes, click("nav-transfer"), bottom] },
+  { name: "transfer_sharing", state: "sharing", steps: [fiveMinutes, click("nav-transfer")] },
+  { name: "transfer_idle", state: "ready", steps: [click("nav-transfer")] },
+  { name: "settings", state: "ready", steps: [click("nav-settings")] },
+  { name: "settings_hours", state: "ready", steps: [click("nav-settings"), click("schedule-add"), to("settings-schedule")] },
+  { name: "settings_sharing", state: "ready", steps: [click("nav-settings"), click("month-upload-unlimited"), to("settings-sharing")] },
+  { name: "settings_bottom", state: "ready", steps: [click("nav-settings"), bottom] },
+  { name: "settings_saved", state: "ready", steps: [click("nav-settings"), click("limit-up-unlimited")] },
+  { name: "settings_select", state: "ready", steps: [click("nav-settings"), click("language")] },
+  { name: "folder_dialog", state: "ready", steps: [click("nav-settings"), click("folder-pick")] },
+  { name: "welcome_language", state: "welcome" },
+  { name: "welcome_folder", state: "welcome", steps: [next] },
+  { name: "welcome_folder_copy", state: "welcome_copy", steps: [next] },
+  { name: "welcome_folder_tight", state: "welcome_tight", steps: [next] },
+  { name: "welcome_sharing", state: "welcome", steps: times(2, next) },
+  { name: "welcome_account", state: "welcome", steps: times(3, next) },
+];
+
+/** The big button, or the first run's card: one of them stands when the window does. */
+export const STANDS = "[data-testid=primary], [data-testid=welcome]";
+
+export const BROWSER = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+
+/** A page that shows the shot, its clock standing still at a fixed time. */
+export async function show(context, url, { state, steps = [] }) {
+  const page = await context.newPage();
+  // As the real window does; a library that cannot live with it would fail only there.
+  await page.addInitScript(() => Object.freeze(Object.prototype));
+  await page.clock.install({ time: new Date("2026-11-20T12:00:00Z") });
+  await page.goto(`${url}?fixture=${state}`);
+  await page.locator(STANDS).first().waitFor();
+  for (const step of steps) await step(page);
+  await page.clock.runFor(1000);
+  return page;
+}
+
+async function fiveMinutes(page) {
+  await page.clock.runFor(300_000);
+}
+
+async function bottom(page) {
+  await page.locator(".window-screen").evaluate((screen) => screen.scrollTo(0, screen.scrollHeight));
+}
