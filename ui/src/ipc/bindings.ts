@@ -735,7 +735,7 @@ month_upload: number | null, };
 /**
  * The window's language.
  */
-export type Language = "en" | "de" | "system";
+export type Language = "en" | "de" | "fr" | "es" | "ja" | "ar" | "system";
 
 /**
  * What transfers do while the game runs.
