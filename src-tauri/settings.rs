@@ -25,6 +25,14 @@ pub(crate) enum Language {
     En,
     /// German.
     De,
+    /// French.
+    Fr,
+    /// Spanish.
+    Es,
+    /// Japanese.
+    Ja,
+    /// Arabic.
+    Ar,
     /// What the system says.
     System,
 }

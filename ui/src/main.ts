@@ -12,7 +12,9 @@ import { Launcher } from "./state/launcher.svelte";
 async function main(): Promise<void> {
   const target = document.getElementById("app");
   if (!target) throw new Error("index.html has no #app");
-  const launcher = new Launcher(await connect(), new I18n(navigator.language));
+  const i18n = new I18n(navigator.language);
+  const [backend] = await Promise.all([connect(), i18n.choose("system")]);
+  const launcher = new Launcher(backend, i18n);
   mount(App, { target, props: { launcher } });
   await launcher.start();
 }

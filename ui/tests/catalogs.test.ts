@@ -1,19 +1,64 @@
-import { parse, TYPE, type MessageFormatElement } from "@formatjs/icu-messageformat-parser";
-import { expect, test } from "vitest";
-import de from "../src/i18n/de.json";
+import { describe, expect, test } from "vitest";
+import { CATALOGS } from "../src/i18n/catalogs";
 import en from "../src/i18n/en.json";
 import { SNAPSHOTS } from "../src/ipc/mock/snapshots";
+import { faults } from "./messages";
+import { WORDS } from "./window";
 
-const catalogs: Record<string, Record<string, string>> = { en, de };
+const others = Object.keys(WORDS).filter((language) => language !== "en");
 
-test("every catalog has the same keys", () => expect(Object.keys(de).sort()).toEqual(Object.keys(en).sort()));
-
-test.each(Object.keys(en))("%s has the same placeholders everywhere", (key) => {
-  expect(placeholders(catalogs.de![key]!)).toEqual(placeholders(catalogs.en![key]!));
+test("the window offers the languages that have a catalog, each by its own name", () => {
+  const offered = Object.keys(en).filter((key) => /^settings\.language_[a-z]{2}$/.test(key)).map((key) => key.slice(-2));
+  expect(offered.sort()).toEqual(Object.keys(CATALOGS).sort());
+  expect(Object.keys(WORDS).sort()).toEqual(Object.keys(CATALOGS).sort());
+  for (const language of offered) {
+    const own = new Intl.DisplayNames(language, { type: "language" }).of(language)!;
+    const names = Object.values(WORDS).map((catalog) => catalog[`settings.language_${language}`]);
+    for (const name of names) expect(name?.toLocaleLowerCase(language)).toBe(own.toLocaleLowerCase(language));
+  }
 });
 
-test("no message is empty, and none is a copy but for names and signs", () => {
-  for (const [key, text] of Object.entries(de)) expect(text.trim(), key).not.toBe("");
+describe.each(others)("%s", (language) => {
+  const catalog = WORDS[language]!;
+
+  test("has every key, and none that English does not have", () => {
+    expect({ missing: Object.keys(en).filter((key) => !(key in catalog)), extra: Object.keys(catalog).filter((key) => !(key in en)) }).toEqual({ missing: [], extra: [] });
+  });
+
+  test("has the placeholders of English, the plurals of its own grammar, and no empty words", () => {
+    expect(Object.entries(en).flatMap(([key, source]) => faults(language, source, catalog[key] ?? "").map((fault) => `${key}: ${fault}`))).toEqual([]);
+  });
+
+  test("calls units what its numbers call them", () => {
+    const units = { unit_kB: "kilobyte-per-second", unit_MB: "megabyte-per-second", volume_MB: "megabyte", volume_GB: "gigabyte" };
+    for (const [key, unit] of Object.entries(units)) {
+      const parts = new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short" }).formatToParts(5);
+      expect(catalog[`settings.${key}`], key).toBe(parts.filter(({ type }) => type === "unit").map(({ value }) => value).join(""));
+    }
+  });
+});
+
+test("English itself is whole", () => {
+  expect(Object.entries(en).flatMap(([key, text]) => faults("en", text, text).map((fault) => `${key}: ${fault}`))).toEqual([]);
+});
+
+test.each([
+  ["de", "{a} of {b}", "{a} von {c}", "placeholder"],
+  ["de", "{a} of {b}", "{a} von", "placeholder"],
+  ["de", "{n, plural, one {#} other {#}}", "{n}", "placeholder"],
+  ["de", "{s, select, x {1} other {2}}", "{s, select, y {1} other {2}}", "placeholder"],
+  ["de", "{n, plural, one {#} other {#}}", "{n, plural, one {#} few {#} other {#}}", "few"],
+  ["ar", "{n, plural, one {#} other {#}}", "{n, plural, one {#} other {#}}", "zero, two, few, many"],
+  ["ja", "{n, plural, one {#} other {#}}", "{n, plural, one {#} other {#}}", "one"],
+  ["de", "{n, plural, one {#} other {{a}}}", "{n, plural, one {{a}} other {#}}", ""],
+  ["de", "word", " ", "empty"],
+  ["de", "word", "{", "does not parse"],
+  ["fr", "word", "mot ", "spaces"],
+  ["fr", "It’s", "C'est", "apostrophe"],
+])("in %s, %j as %j is found wrong: %s", (language, source, text, fault) => {
+  const found = faults(language, source, text).join("; ");
+  if (fault) expect(found).toContain(fault);
+  else expect(found).toBe("");
 });
 
 test("every button label that a state may carry has words", () => {
@@ -32,18 +77,3 @@ test("every code that may reach the window has a sentence", () => {
   expect(codes.length).toBeGreaterThan(30);
   expect(codes.filter((code) => !(`error.${code}` in en))).toEqual([]);
 });
-
-/** Names and kinds of the arguments of a message, with the branches of a select. */
-function placeholders(message: string): string[] {
-  const found = new Set<string>();
-  const visit = (elements: MessageFormatElement[]) => {
-    for (const element of elements) {
-      if (element.type === TYPE.argument) found.add(element.value);
-      if (element.type === TYPE.plural) found.add(`${element.value}#plural`);
-      if (element.type === TYPE.select) found.add(`${element.value}#select(${Object.keys(element.options).sort()})`);
-      if (element.type === TYPE.plural || element.type === TYPE.select) Object.values(element.options).forEach(({ value }) => visit(value));
-    }
-  };
-  visit(parse(message));
-  return [...found].sort();
-}

@@ -8,6 +8,11 @@ export function pseudo(catalog: Record<string, string>): Record<string, string> 
   return Object.fromEntries(Object.entries(catalog).map(([key, text]) => [key, `⟦${printAST(parse(text).map(accented))}⟧`]));
 }
 
+/** The same in the other direction: what is not wrapped would show on the wrong side. */
+export function pseudoRightToLeft(catalog: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(pseudo(catalog)).map(([key, text]) => [key, `⟦\u202e${text.slice(1, -1)}\u202c⟧`]));
+}
+
 function accented(element: MessageFormatElement): MessageFormatElement {
   if (element.type === TYPE.literal) return { ...element, value: element.value.replace(/[a-z]/g, (letter) => ACCENTS[letter] ?? letter) + "~".repeat(Math.ceil(element.value.length * 0.3)) };
   if (element.type !== TYPE.plural && element.type !== TYPE.select) return element;

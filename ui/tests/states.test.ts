@@ -2,12 +2,11 @@
 import { cleanup, screen } from "@testing-library/svelte";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import en from "../src/i18n/en.json";
-import de from "../src/i18n/de.json";
 import { FIXTURES } from "../src/ipc/mock";
 import { BRAND, SETTINGS } from "../src/ipc/mock/brand";
 import type { Screen } from "../src/state/launcher.svelte";
-import { pseudo } from "./pseudo";
-import { open, settled } from "./window";
+import { pseudo, pseudoRightToLeft } from "./pseudo";
+import { open, settled, WORDS } from "./window";
 
 beforeEach(() => void vi.useFakeTimers({ now: new Date("2026-11-20T12:00:00Z") }));
 afterEach(() => {
@@ -16,14 +15,16 @@ afterEach(() => {
 });
 
 const names = Object.keys(FIXTURES);
-const catalogs: Record<string, Record<string, string>> = { en, de };
 
-test.each(names)("%s shows the label of its snapshot, in both languages", async (name) => {
+/** English, and by turns one of the others: all of them meet every kind of state. */
+const others = Object.keys(WORDS).filter((language) => language !== "en");
+
+test.each(names.map((name, at) => [name, others[at % others.length]!]))("%s shows the label of its snapshot, in English and in %s", async (name, other) => {
   const { primary, phase, progress } = FIXTURES[name]!.snapshot;
-  for (const language of ["en", "de"]) {
+  for (const language of ["en", other]) {
     await open(name, { language });
     const button = screen.getByTestId("primary");
-    expect(button.querySelector(".label")?.textContent).toBe(catalogs[language]![`button.${primary.label}`]);
+    expect(button.querySelector(".label")?.textContent).toBe(WORDS[language]![`button.${primary.label}`]);
     expect(button.hasAttribute("disabled")).toBe(!primary.enabled);
     expect(screen.getByTestId("phase").dataset["phase"]).toBe(phase.kind);
     if (progress) expect(screen.getByTestId("progress").getAttribute("value")).toBe(String(progress.percent));
@@ -31,8 +32,16 @@ test.each(names)("%s shows the label of its snapshot, in both languages", async 
   }
 });
 
-test.each(names)("%s shows no words that no catalog holds", async (name) => {
-  const launcher = await open(name, { language: "pseudo", catalogs: { en, pseudo: pseudo(en) } });
+/** CLDR's names for made-up languages: accents, and right to left. */
+const PSEUDO = [
+  ["en-XA", pseudo(en), "ltr"],
+  ["ar-XB", pseudoRightToLeft(en), "rtl"],
+] as const;
+
+test.each(names.flatMap((name) => PSEUDO.map((made) => [name, ...made] as const)))("%s shows no words that no catalog holds, in %s", async (name, language, words, direction) => {
+  const launcher = await open(name, { language, catalogs: { en, [language]: words } });
+  expect(document.documentElement.dir).toBe(direction);
+  expect(document.documentElement.lang).toBe(language);
   // Words of the publisher, the player and the machine; all of them are data.
   const data = JSON.stringify([FIXTURES[name], BRAND, SETTINGS]);
   for (const view of ["game", "transfer", "settings"] satisfies Screen[]) {
@@ -99,7 +108,7 @@ function untranslated(root: Element): string[] {
 }
 
 /** Made by Intl, not by us. */
-const FORMATTED = [/^[\d.,]+\s(kB|MB|GB)(\/s)?$/, / ago$/, /^yesterday$/, /^\w{3} \d+, \d{4}$/];
+const FORMATTED = [/^[\p{Script=Arabic}\d\s.,/٪%\u200e\u200f\u061c]+$/u, /^[\d.,]+\s(kB|MB|GB)(\/s)?$/, / ago$/, /^yesterday$/, /^\w{3} \d+, \d{4}$/];
 
 /** Messages may stand inside messages, so the innermost go first. */
 function unbracketed(text: string): string {

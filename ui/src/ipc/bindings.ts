@@ -798,7 +798,7 @@ welcomed: boolean, };
 /**
  * The window's language.
  */
-export type Language = "en" | "de" | "system";
+export type Language = "en" | "de" | "fr" | "es" | "ja" | "ar" | "system";
 
 /**
  * What transfers do while the game runs.

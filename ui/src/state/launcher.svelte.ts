@@ -37,6 +37,8 @@ export class Launcher {
   /** The brand comes first, so that the window never shows another publisher's colours. */
   async start(): Promise<void> {
     await Promise.all([this.#loadBrand(), this.settings.start()]);
+    // Before the first state shows, so that no player reads a word of a language they did not choose.
+    await this.i18n.choose(this.settings.settings?.language ?? "system");
     await Promise.all([this.game.start(), this.account.start(), this.news.start()]);
   }
 

@@ -36,10 +36,15 @@ export const VOLUME: Scale<"MB" | "GB"> = {
 
 /** Null when it is no number, or too little to be one. */
 export function parseLimit<Unit extends string>(text: string, unit: Unit, scale: Scale<Unit>): number | null {
-  const plain = text.trim().replace(",", ".");
+  const plain = latinDigits(text.trim()).replace(/[,٫]/, ".");
   if (!/^\d+(\.\d+)?$/.test(plain)) return null;
   const bytes = Math.round(Number(plain) * scale.units[unit]);
   return bytes >= scale.min && bytes <= Number.MAX_SAFE_INTEGER ? bytes : null;
+}
+
+/** Digits as Arabic and Japanese keyboards write them, read as the ones everybody's tables have. */
+function latinDigits(text: string): string {
+  return text.normalize("NFKC").replace(/[٠-٩۰-۹]/g, (digit) => String(digit.charCodeAt(0) & 15));
 }
 
 /** The unit in which a stored limit reads best. */

@@ -1,11 +1,14 @@
-// The uPlot instance behind the rate graph. Colours come from the theme, as a canvas cannot read custom properties itself.
+// The uPlot instance behind the rate graph. Time runs from left to right in every language: the graph is read beside those of other programs and
+// of the system, which all do, and its axis stands at the left. Colours come from the theme, as a canvas cannot read custom properties itself.
 import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
 import type { I18n } from "../i18n/i18n.svelte";
 import { ceilRound, type GraphData } from "./graph";
 
 /** Upload gets this share of the height, below the zero line. */
 const UP_SHARE = 0.3;
 const AXIS_PX = 74;
+const AXIS_PADDING_PX = 16;
 const FONT_PX = 11;
 /** Two hex digits after a `#rrggbb` token. */
 const STACK_ALPHA = "8c";
@@ -34,7 +37,7 @@ export function makePlot(host: HTMLElement, data: GraphData, i18n: I18n): uPlot 
         {
           ...axis,
           scale: "down",
-          size: AXIS_PX,
+          size: labelWidth,
           splits: (plot) => thirds(plot.scales.down?.max ?? 0),
           grid: { stroke: colour("--line"), width: 1 },
           values: (_, rates) => rates.map((rate) => i18n.format.rate(rate)),
@@ -43,7 +46,7 @@ export function makePlot(host: HTMLElement, data: GraphData, i18n: I18n): uPlot 
           ...axis,
           scale: "up",
           side: 1,
-          size: AXIS_PX,
+          size: labelWidth,
           stroke: colour("--upload"),
           splits: (plot) => [plot.scales.up?.min ?? 0, 0],
           grid: { show: false },
@@ -67,6 +70,15 @@ export function makePlot(host: HTMLElement, data: GraphData, i18n: I18n): uPlot 
     data,
     host,
   );
+}
+
+/** As wide as the widest rate needs: a language may write "kB/s" out. */
+function labelWidth(plot: uPlot, rates: string[] | null, axis: number): number {
+  const font = plot.axes[axis]?.font;
+  if (!rates || !font) return AXIS_PX;
+  plot.ctx.font = Array.isArray(font) ? String(font[0]) : font;
+  const widest = Math.max(0, ...rates.map((rate) => plot.ctx.measureText(rate).width / devicePixelRatio));
+  return Math.max(AXIS_PX, Math.ceil(widest) + AXIS_PADDING_PX);
 }
 
 function downRange(_low: number, high: number): [number, number] {
