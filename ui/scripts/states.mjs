@@ -61,6 +61,8 @@ async function check(shot, language) {
   const page = await show(context, url, shot);
   await accessible(name, page);
   if (language === "en") await reachable(name, page);
+  // An open list keeps the place it was opened at.
+  if ((await page.locator("[role=listbox]").count()) > 0) await page.keyboard.press("Escape");
   for (const size of SIZES) {
     await page.setViewportSize(size);
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);

@@ -265,6 +265,10 @@ impl Fs for MemoryFs {
         Ok(1 << 40)
     }
 
+    fn file_bytes_max(&self, _: &Path) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
+
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
         self.node(path).map(|_| path.to_owned())
     }
