@@ -102,6 +102,11 @@ fn standing(disk: &Disk, dir: &Path) -> Result<PathBuf> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and plays the player"
+)]
 mod tests {
     use super::*;
     use crate::{StoreError, fs::RealFs, place::Refusal};

@@ -94,6 +94,7 @@ pub fn available(folder: &GameFolder) -> Result<u64> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 
