@@ -8,6 +8,8 @@ export class FolderState {
   /** Why the folder asked for cannot be it. */
   refused = $state.raw<Failure | null>(null);
   busy = $state(false);
+  /** The folder was chosen by the player, not proposed. */
+  #chosen = false;
   readonly #backend: Backend;
   readonly #settings: SettingsState;
 
@@ -18,7 +20,14 @@ export class FolderState {
 
   /** Looks at the folder in use; nothing is changed. */
   lookAtCurrent(): Promise<void> {
+    this.#chosen = false;
     return this.#lookAt(async () => this.#settings.settings?.dir ?? null);
+  }
+
+  /** The same folder once more: by then more may be known of the release. */
+  lookAgain(): Promise<void> {
+    const { look } = this;
+    return this.#chosen && look ? this.#lookAt(async () => look.dir) : this.lookAtCurrent();
   }
 
   /** Asks for a folder in the system's dialog and looks at it; false when none was chosen. */
@@ -27,6 +36,7 @@ export class FolderState {
     await this.#lookAt(async () => {
       const dir = await this.#backend.pickFolder();
       chosen = dir !== null;
+      this.#chosen ||= chosen;
       return dir;
     });
     return chosen || this.refused !== null;
@@ -37,6 +47,8 @@ export class FolderState {
     const { look } = this;
     if (!look) return;
     const settings = this.#settings.settings;
+    // Before the release is known a copy of the game cannot be told from others' things: nothing is decided about the usual folder then.
+    if (!this.#chosen && look.need_bytes === null && look.dir !== settings?.dir) return;
     const copy = look.holds === "copy";
     if (settings && settings.dir === look.dir && settings.import === copy) return;
     await this.#settings.change({ dir: look.dir, import: copy });
