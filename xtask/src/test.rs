@@ -24,7 +24,6 @@ pub(crate) fn everything(privileged: bool) -> Result<(), Failure> {
     steps.run("user interface: build", || npm("ui", &["run", "build"]))?;
     steps.run("user interface: size", || npm("ui", &["run", "bundle"]))?;
     steps.run("user interface: every state", || npm("ui", &["run", "states"]))?;
-    steps.run("user interface: size", || npm("ui", &["run", "bundle"]))?;
     steps.run("identity provider: tests", || npm("demo/idp", &["test"]))?;
     steps.run("lints", lints)?;
     steps.run("dependencies", dependencies)?;

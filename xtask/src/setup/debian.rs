@@ -42,6 +42,8 @@ const TEST: &[(&str, &str)] = &[
     ("libsecret-tools", "looks into the secret store"),
     ("qbittorrent-nox", "a client in the mixed swarms, without a window"),
     ("opentracker", "a tracker in place of ours"),
+    ("nginx-light", "a plain web server as origin"),
+    ("iproute2", "network namespaces and shaped links"),
     ("strace", "system calls that fail or kill, one after the other"),
     ("e2fsprogs", "an ext4 whose power is cut"),
     ("xfsprogs", "an XFS whose power is cut, and the cut itself"),
