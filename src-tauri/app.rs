@@ -6,11 +6,13 @@ use crate::{
     brand::{Brand, BrandError},
     commands,
     game::{Desk, GameDesk, GameError},
+    help::{self, Help},
     http::HttpError,
     links, logging,
     news::NewsDesk,
     places::{self, Places},
     protocol::{self, SCHEME},
+    redact::Redactor,
     repository::{Environment, Repository},
     settings::{Settings, SettingsFile},
     signals,
@@ -72,6 +74,7 @@ pub(crate) struct Services {
     pub(crate) game: GameDesk,
     pub(crate) news: NewsDesk,
     pub(crate) sign_in: SignIn,
+    pub(crate) help: Help,
     /// The settings file, and the folder last picked in the dialog.
     pub(crate) settings: Mutex<SettingsFile>,
     pub(crate) picked: Mutex<Option<PathBuf>>,
@@ -82,7 +85,9 @@ pub(crate) fn run() -> Result<(), AppError> {
     let environment = Environment::read(|name| env::var_os(name));
     let brand = Brand::load(&environment)?;
     let places = Places::for_game(brand.config.game.as_str()).ok_or(AppError::Home)?;
-    logging::start(&places.state.join("logs"), env::var("MUSTER_LOG").ok().as_deref())?;
+    let logs = places.state.join("logs");
+    let home = places::home();
+    logging::start(&logs, env::var("MUSTER_LOG").ok().as_deref(), Redactor::new(home.as_deref()))?;
     tracing::info!(brand = %brand.config.id, version = env!("CARGO_PKG_VERSION"), "the launcher starts");
     let app = tauri::Builder::default()
         .plugin(tauri_plugin_single_instance::init(|app, _arguments, _folder| focus(app)))
@@ -106,6 +111,10 @@ pub(crate) fn run() -> Result<(), AppError> {
             commands::news,
             commands::open_news,
             commands::brand,
+            help::check_network,
+            help::support_report,
+            help::save_report,
+            help::open_logs,
         ])
         .setup(move |app| Ok(open(app.handle(), brand, &environment, &places)?))
         .build(tauri::generate_context!())?;
@@ -162,7 +171,16 @@ fn services(brand: Brand, environment: &Environment, places: &Places) -> Result<
         user_places: places::user_places(),
     };
     let game = GameDesk::start(desk, settings.current())?;
-    Ok(Services { brand, game, news, sign_in, settings: Mutex::new(settings), picked: Mutex::default() })
+    let help = Help::new(places.state.join("logs"), Redactor::new(places::home().as_deref()));
+    Ok(Services {
+        brand,
+        game,
+        news,
+        sign_in,
+        help,
+        settings: Mutex::new(settings),
+        picked: Mutex::default(),
+    })
 }
 
 /// How people sign in, or `None` when the brand has no identity provider.

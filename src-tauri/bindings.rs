@@ -1,7 +1,7 @@
 //! The window's types, written from ours. The test fails when the committed file no longer says what the Rust types say;
 //! `MUSTER_WRITE_BINDINGS=1 cargo test -p muster-launcher bindings` writes it anew.
 
-use crate::{brand, news, settings, signin};
+use crate::{brand, news, report, settings, signin};
 use engine::{game, snapshot};
 use std::{env, fs, path::Path};
 use ts_rs::{Config, TS};
@@ -57,6 +57,12 @@ fn bindings() -> String {
         snapshot::Summary,
         snapshot::FolderLook,
         snapshot::FolderHolds,
+        snapshot::Diagnosis,
+        snapshot::Verdict,
+        snapshot::Finding,
+        snapshot::Check,
+        snapshot::FindingCode,
+        report::Parts,
         signin::Account,
         signin::Kept,
         news::News,

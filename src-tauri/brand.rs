@@ -93,6 +93,8 @@ pub(crate) struct BrandView {
     pub(crate) sign_in: bool,
     /// The large picture's address in the launcher's scheme.
     pub(crate) key_art: String,
+    /// The launcher's own version.
+    pub(crate) version: String,
 }
 
 /// Why a brand is refused.
@@ -198,6 +200,7 @@ impl Brand {
             channels: self.channels(),
             sign_in: config.issuer.is_some() && config.client_id.is_some(),
             key_art: protocol::KEY_ART.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
 

@@ -52,6 +52,8 @@ pub(crate) enum Code {
     ActionRefused,
     /// No repository is built in and none is given.
     NoRepository,
+    /// The support report cannot be made or saved.
+    ReportFailed,
 }
 
 impl Code {
@@ -80,6 +82,7 @@ impl Code {
             Self::FolderOpenFailed => "FOLDER_OPEN_FAILED",
             Self::ActionRefused => "ACTION_REFUSED",
             Self::NoRepository => "NO_REPOSITORY",
+            Self::ReportFailed => "REPORT_FAILED",
         }
     }
 

@@ -13,9 +13,10 @@ use crate::{
     settings::{Settings, WhilePlaying},
 };
 use engine::{
+    diagnose::{self, Question},
     game::{self, Game, GameConfig, GameLink, Import, Policy, TrustedRoot},
     session::{Session, SessionConfig, SessionError},
-    snapshot::{Action, Button, FolderLook, Limits, Phase, Snapshot},
+    snapshot::{Action, Button, Diagnosis, FolderLook, Limits, Phase, Snapshot},
 };
 use ledger::LedgerFile;
 use memory::Memory;
@@ -56,6 +57,7 @@ enum Wish {
     Act(Action),
     Apply(Box<Settings>),
     Look(PathBuf, oneshot::Sender<Result<FolderLook, Failure>>),
+    Diagnose(oneshot::Sender<Diagnosis>),
     Close(oneshot::Sender<()>),
 }
 
@@ -131,6 +133,13 @@ impl GameDesk {
         found.await.map_err(|_| Code::ActionRefused.failure("the game is being closed"))?
     }
 
+    /// What would keep the game from coming, as things stand around this machine.
+    pub(crate) async fn diagnose(&self) -> Result<Diagnosis, Failure> {
+        let (reply, found) = oneshot::channel();
+        self.wish(Wish::Diagnose(reply)).await?;
+        found.await.map_err(|_| Code::ActionRefused.failure("the game is being closed"))
+    }
+
     /// Stops every transfer, keeps what came, lets go of the folder.
     pub(crate) async fn close(&self) {
         let (done, closed) = oneshot::channel();
@@ -167,6 +176,7 @@ impl Worker {
                     Some(Wish::Act(action)) => self.game.act(action),
                     Some(Wish::Apply(settings)) => self.apply(*settings).await,
                     Some(Wish::Look(dir, reply)) => self.look(dir, reply),
+                    Some(Wish::Diagnose(reply)) => self.diagnose(reply),
                     Some(Wish::Close(done)) => {
                         self.close().await;
                         // Whoever asked may be gone; the game is closed all the same.
@@ -191,6 +201,22 @@ impl Worker {
         tokio::spawn(async move {
             // Whoever asked may be gone.
             let _told = reply.send(game.look(dir).await);
+        });
+    }
+
+    /// Likewise: servers that do not answer take their time.
+    fn diagnose(&self, reply: oneshot::Sender<Diagnosis>) {
+        let question = Question {
+            link: link(&self.desk, &self.settings).ok().flatten(),
+            dir: Some(PathBuf::from(&self.settings.dir)),
+            title: self.desk.title.clone(),
+            state_dir: self.desk.trust_state.clone(),
+            places: self.desk.user_places.clone(),
+        };
+        let session = self.session.clone();
+        tokio::spawn(async move {
+            // Whoever asked may be gone.
+            let _told = reply.send(diagnose::run(question, &session).await);
         });
     }
 
@@ -252,13 +278,7 @@ fn config(
     memory: &Memory,
     ledger: &LedgerFile,
 ) -> Result<GameConfig, IdError> {
-    let channel: ChannelName = settings.channel.parse()?;
-    let link = desk.repository.as_ref().ok().map(|repository| GameLink {
-        repository: repository.url.clone(),
-        game: desk.game.clone(),
-        channel,
-        root: TrustedRoot::Given(repository.root.clone()),
-    });
+    let link = link(desk, settings)?;
     let near = link.as_ref().is_some_and(|link| links::is_loopback(&link.repository));
     Ok(GameConfig {
         dir: PathBuf::from(&settings.dir),
@@ -275,6 +295,17 @@ fn config(
         known_installed: memory.knows(&settings.dir),
         import: Import { in_place: settings.import, from: Vec::new() },
     })
+}
+
+/// Where the game comes from; nothing where no repository is known.
+fn link(desk: &Desk, settings: &Settings) -> Result<Option<GameLink>, IdError> {
+    let channel: ChannelName = settings.channel.parse()?;
+    Ok(desk.repository.as_ref().ok().map(|repository| GameLink {
+        repository: repository.url.clone(),
+        game: desk.game.clone(),
+        channel,
+        root: TrustedRoot::Given(repository.root.clone()),
+    }))
 }
 
 /// Whether the game must be opened anew.

@@ -37,6 +37,11 @@ impl Places {
     }
 }
 
+/// The user's home folder, whose name is nobody's business.
+pub(crate) fn home() -> Option<PathBuf> {
+    UserDirs::new().map(|dirs| dirs.home_dir().to_owned())
+}
+
 /// The user's own folders, so that no game is put right into one.
 pub(crate) fn user_places() -> UserPlaces {
     let Some(dirs) = UserDirs::new() else { return UserPlaces::default() };

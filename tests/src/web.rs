@@ -17,8 +17,12 @@ use std::{
 enum Content {
     /// The files of a folder, with ranges.
     Folder(PathBuf),
+    /// The same without ranges: every answer is the whole file, as some proxies have it.
+    Whole(PathBuf),
     /// One page to every request, as a captive portal does.
     Portal(&'static str),
+    /// Another place to every request, as others do.
+    Elsewhere(&'static str),
 }
 
 /// The server; its port closes when it is dropped.
@@ -82,6 +86,18 @@ impl WebServer {
     #[must_use]
     pub fn portal(page: &'static str) -> Self {
         Self::start(Content::Portal(page), u64::MAX, None)
+    }
+
+    /// Serves `dir` and answers every part that is asked for with the whole.
+    #[must_use]
+    pub fn folder_without_ranges(dir: &Path) -> Self {
+        Self::start(Content::Whole(dir.to_path_buf()), u64::MAX, None)
+    }
+
+    /// Sends every request to `place` with status 302.
+    #[must_use]
+    pub fn elsewhere(place: &'static str) -> Self {
+        Self::start(Content::Elsewhere(place), u64::MAX, None)
     }
 
     fn start(content: Content, stop_after: u64, pace: Option<Pace>) -> Self {
@@ -186,8 +202,13 @@ fn respond(writer: &mut TcpStream, request: &Request, shared: &Shared) -> Option
             let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n";
             return write!(writer, "{head}Content-Length: {}\r\n\r\n{page}", page.len()).ok();
         }
-        Content::Folder(dir) => dir,
+        Content::Elsewhere(place) => {
+            let head = "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n";
+            return write!(writer, "{head}Location: {place}\r\n\r\n").ok();
+        }
+        Content::Folder(dir) | Content::Whole(dir) => dir,
     };
+    let asked = request.range.filter(|_| matches!(shared.content, Content::Folder(_)));
     let found = fs::File::open(dir.join(decode(&request.path)?));
     let date = shared.date.lock().unwrap().clone();
     let date = date.map(|date| format!("Date: {date}\r\n")).unwrap_or_default();
@@ -195,13 +216,13 @@ fn respond(writer: &mut TcpStream, request: &Request, shared: &Shared) -> Option
         return write!(writer, "HTTP/1.1 404 Not Found\r\n{date}Content-Length: 0\r\n\r\n").ok();
     };
     let size = file.metadata().ok()?.len();
-    let (from, to) = match request.range {
+    let (from, to) = match asked {
         Some((Some(from), to)) => (from, to.map_or(size, |to| (to + 1).min(size))),
         Some((None, last)) => (size.checked_sub(last?)?, size),
         None => (0, size),
     };
     let length = to.checked_sub(from)?;
-    match request.range {
+    match asked {
         Some(_) => {
             write!(
                 writer,

@@ -20,7 +20,7 @@ const POLICY: [(&str, &[&str]); 10] = [
     ("form-action", &["'none'"]),
 ];
 /// The launcher's own commands, all that a page can call.
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 18] = [
     "snapshot",
     "act",
     "settings",
@@ -35,6 +35,10 @@ const COMMANDS: [&str; 14] = [
     "news",
     "open_news",
     "brand",
+    "check_network",
+    "support_report",
+    "save_report",
+    "open_logs",
 ];
 /// What stands in the code that makes the window.
 const LOCKS: [&str; 4] = [
@@ -330,7 +334,9 @@ fn has_handler(page: &str) -> bool {
 /// The commands that the program answers.
 fn handlers(app: &str) -> BTreeSet<String> {
     let list = app.split("generate_handler![").nth(1).unwrap().split(']').next().unwrap();
-    list.split(',').filter_map(|name| name.trim().strip_prefix("commands::")).map(str::to_owned).collect()
+    // Whatever module it stands in.
+    let names = list.split(',').map(|path| path.trim().rsplit("::").next().unwrap_or_default());
+    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 /// The features of Tauri that the launcher asks for.

@@ -9,6 +9,9 @@ pub(crate) const UPDATE_AVAILABLE: u8 = 10;
 /// All is in order, but signatures run out soon; only `repo check --expires-within` ends so.
 pub(crate) const EXPIRES_SOON: u8 = 29;
 
+/// Something around keeps a game from coming; only `diagnose` ends so.
+pub(crate) const SOMETHING_BAD: u8 = 30;
+
 /// The exit code for an error code.
 pub(crate) fn of(code: &str) -> u8 {
     match code {

@@ -70,7 +70,7 @@ Exit codes: 0 done, 1 unexpected, 2 usage, 10 an update is available (check), 11
 refused, 13 content damaged, 14 no space, 15 busy, 16 game running or files locked, 17 no permission, 19 clock or TLS,
 20 unsupported, 21 partial (run again), 22 folder refused, 23 address in use, 24 torrent refused,
 25 no file of this release, 26 nobody fetches it, 27 not within the time (wait), 28 a signing key is missing, revoked or
-another one, 29 signatures run out soon (repo check --expires-within), 130/143 interrupted.";
+another one, 29 signatures run out soon (repo check --expires-within), 30 something is bad (diagnose), 130/143 interrupted.";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -110,6 +110,8 @@ enum Verb {
     Wait(verb::wait::Wait),
     /// Say what is installed in a folder; asks nobody
     Status(verb::status::Status),
+    /// Look at network, servers, clock, tracker, port and folder (exit code 30 when something keeps a game from coming)
+    Diagnose(verb::diagnose::Diagnose),
     /// Plain BitTorrent v2
     #[command(subcommand)]
     Torrent(verb::torrent::Torrent),
@@ -127,7 +129,7 @@ pub(crate) struct Context {
 pub(crate) struct Done {
     /// Fields of the result line.
     pub(crate) fields: Map<String, Value>,
-    /// Exit code; only `check` and `repo check` have another than 0.
+    /// Exit code; only `check`, `repo check` and `diagnose` have another than 0.
     pub(crate) exit: u8,
 }
 
@@ -181,6 +183,7 @@ impl Verb {
             Self::Play(verb) => verb.run(context).await,
             Self::Wait(verb) => verb.run(context).await,
             Self::Status(verb) => verb.run(context).await,
+            Self::Diagnose(verb) => verb.run(context).await,
             Self::Torrent(verb) => verb.run(context).await,
         }
     }

@@ -1,6 +1,7 @@
 //! The verbs, each with its words and what it does.
 
 pub(crate) mod check;
+pub(crate) mod diagnose;
 pub(crate) mod install;
 pub(crate) mod keys;
 pub(crate) mod play;

@@ -12,6 +12,7 @@ mod fetch;
 mod filling;
 mod jobs;
 mod launch;
+mod link;
 mod looking;
 mod offer;
 mod older;
@@ -30,6 +31,9 @@ mod watch;
 pub use error::GameError;
 pub use filling::LocalFill;
 pub use launch::platform;
+pub use link::{GameLink, TrustedRoot};
+pub(crate) use looking::Question as LookQuestion;
+pub(crate) use offer::{Sources, named};
 pub use patching::Patched;
 pub use policy::{Decision, Ledger, Policy, Situation, WhilePlaying, Window};
 pub use wait::wait_for_file;
@@ -38,39 +42,10 @@ use crate::{
     session::Session,
     snapshot::{Action, Available, BySource, Failure, FolderLook, Preload, SharingMode, Snapshot},
 };
-use release::{
-    hash::Hash32,
-    id::{ChannelName, GameId},
-};
 use serde::Serialize;
 use std::{path::PathBuf, time::Duration};
 use store::place::Places;
 use tokio::sync::{mpsc, oneshot, watch as tokio_watch};
-use url::Url;
-
-/// Where a game comes from.
-#[derive(Debug, Clone)]
-pub struct GameLink {
-    /// The repository's URL; made to end in `/`.
-    pub repository: Url,
-    /// The game.
-    pub game: GameId,
-    /// The channel followed.
-    pub channel: ChannelName,
-    /// What its trust begins with.
-    pub root: TrustedRoot,
-}
-
-/// What the trust in a repository begins with.
-#[derive(Debug, Clone)]
-pub enum TrustedRoot {
-    /// This root, which came with the launcher or from the publisher.
-    Given(Vec<u8>),
-    /// The root with this SHA-256, pinned earlier.
-    Pinned(Hash32),
-    /// The first one found, over https or on this machine.
-    PinOnFirstUse,
-}
 
 /// How a game is opened.
 #[derive(Debug, Clone)]

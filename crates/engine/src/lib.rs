@@ -3,6 +3,7 @@
 //! Everything that waits is here: sockets, HTTP, timers, the disk threads. What happens is decided in
 //! `swarm` and `release`, what stands on the disk is `store`'s, whom to believe `trust`'s.
 
+pub mod diagnose;
 pub mod game;
 pub mod http;
 pub mod piece_store;

@@ -24,10 +24,11 @@ pub use connections::Connections;
 pub use handle::{
     Exchange, OtherRelease, Torrent, TorrentEvent, TorrentHandle, TorrentStatus, TrackerStatus,
 };
+pub use lan::LanEcho;
 pub use limiter::Caps;
 pub use origin::{OriginSource, OriginStatus, OriginUse};
 pub use port_map::Reachability;
-pub use tracker::is_tracker;
+pub use tracker::{TrackerError, is_tracker};
 
 use crate::http;
 use connections::Places;
@@ -253,6 +254,36 @@ impl Session {
             return Reachability::Reachable;
         }
         self.shared.port_map.as_ref().map(|port_map| port_map.state().reachability()).unwrap_or_default()
+    }
+
+    /// As [`Session::reachability`], once a router that was asked has answered, or should have.
+    pub async fn settled_reachability(&self) -> Reachability {
+        if let Some(port_map) = &self.shared.port_map {
+            port_map.settled().await;
+        }
+        self.reachability()
+    }
+
+    /// The port that peers outside are told.
+    #[must_use]
+    pub fn outside_port(&self) -> u16 {
+        *self.shared.port.borrow()
+    }
+
+    /// Whether a tracker answers as one. Nothing is announced.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub async fn greet_tracker(&self, url: &url::Url) -> Result<(), TrackerError> {
+        self.shared.trackers.greet(url).await
+    }
+
+    /// Says something on every local network and listens whether it is heard.
+    pub async fn lan_echo(&self) -> LanEcho {
+        match &self.shared.lan {
+            Some(_) => lan::echo(self.local_addr()).await,
+            None => LanEcho::Off,
+        }
     }
 
     /// The address that peers connect to; with an unspecified IP when every interface is listened on.

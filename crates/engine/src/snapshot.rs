@@ -3,9 +3,11 @@
 //! The UI renders the last one and computes nothing: phase, button, rates and permissions are
 //! decided here. All byte counts are bytes, all rates bytes per second.
 
+mod diagnosis;
 mod folder;
 mod summary;
 
+pub use diagnosis::{Check, Diagnosis, Finding, FindingCode, Verdict};
 pub use folder::{FolderHolds, FolderLook};
 pub use summary::Summary;
 

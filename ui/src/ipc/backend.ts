@@ -1,5 +1,5 @@
 // What the window may ask of whoever stands behind it. Two implementations run: the Tauri one and the mock.
-import type { Account, Action, Brand, Failure, FolderLook, News, Settings, Snapshot } from "./bindings";
+import type { Account, Action, Brand, Diagnosis, Failure, FolderLook, News, ReportParts, Settings, Snapshot } from "./bindings";
 
 export type Unlisten = () => void;
 
@@ -23,6 +23,14 @@ export interface Backend {
   /** Opens the card's link in the system browser. */
   openNews(id: string): Promise<void>;
   brand(): Promise<Brand>;
+  /** Looks at network, servers, clock and folder; takes up to half a minute. */
+  checkNetwork(): Promise<Diagnosis>;
+  /** The support report as text; nothing is sent anywhere. */
+  supportReport(parts: ReportParts): Promise<string>;
+  /** Saves the report that was made last; false when the dialog was dismissed. */
+  saveReport(): Promise<boolean>;
+  /** Shows the log's folder in the system's file manager. */
+  openLogs(): Promise<void>;
   /** A `muster://` address as this platform's web view can load it; null when there is no such picture. */
   imageUrl(uri: string): string | null;
   onSnapshot(listener: (snapshot: Snapshot) => void): Promise<Unlisten>;

@@ -666,6 +666,92 @@ need_bytes: number | null, };
 export type FolderHolds = "nothing" | "game" | "copy";
 
 /**
+ * Everything that was looked at, in the order in which one depends on the other.
+ */
+export type Diagnosis = { 
+/**
+ * When, RFC 3339, by this machine's clock.
+ */
+at: string, 
+/**
+ * The worst verdict among the findings.
+ */
+verdict: Verdict, 
+/**
+ * What was found.
+ */
+findings: Array<Finding>, };
+
+/**
+ * How bad a finding is.
+ */
+export type Verdict = "good" | "note" | "bad";
+
+/**
+ * One thing that was looked at.
+ */
+export type Finding = { 
+/**
+ * What was looked at.
+ */
+check: Check, 
+/**
+ * How bad it is.
+ */
+verdict: Verdict, 
+/**
+ * What was found.
+ */
+code: FindingCode, 
+/**
+ * Which server, address or folder; without passwords and queries.
+ */
+about: string | null, 
+/**
+ * Why it was refused, where a document or a folder was.
+ */
+failure: Failure | null, 
+/**
+ * How long an answer took.
+ */
+milliseconds: number | null, 
+/**
+ * A figure that belongs to the code: seconds that a clock is off, networks heard, a port, a status of HTTP, bytes free.
+ */
+figure: number | null, };
+
+/**
+ * What is looked at.
+ */
+export type Check = "network" | "proxy" | "origin" | "repository" | "clock" | "tracker" | "port" | "lan" | "folder";
+
+/**
+ * Everything that can be found.
+ */
+export type FindingCode = "NETWORK_UP" | "NETWORK_NONE" | "PROXY_NONE" | "PROXY_USED" | "ORIGIN_ANSWERS" | "ORIGIN_UNRESOLVED" | "ORIGIN_UNREACHABLE" | "ORIGIN_TLS" | "ORIGIN_LATE" | "ORIGIN_REFUSES" | "ORIGIN_PORTAL" | "ORIGIN_RANGE" | "REPOSITORY_TRUSTED" | "REPOSITORY_REFUSED" | "REPOSITORY_UNNAMED" | "CLOCK_RIGHT" | "CLOCK_AHEAD" | "CLOCK_BEHIND" | "CLOCK_UNKNOWN" | "TRACKER_ANSWERS" | "TRACKER_SILENT" | "TRACKER_NONE" | "PORT_OPEN" | "PORT_UNKNOWN" | "PORT_CLOSED" | "LAN_HEARD" | "LAN_SILENT" | "LAN_NONE" | "LAN_OFF" | "FOLDER_FINE" | "FOLDER_REFUSED";
+
+/**
+ * What a player lets into a report.
+ */
+export type ReportParts = { 
+/**
+ * The state of the game.
+ */
+game: boolean, 
+/**
+ * The settings.
+ */
+settings: boolean, 
+/**
+ * The last check of the network.
+ */
+network: boolean, 
+/**
+ * The newest lines of the log.
+ */
+log: boolean, };
+
+/**
  * Who is signed in, as the window shows it.
  */
 export type Account = { "state": "signed_out" } | { "state": "waiting", 
@@ -865,4 +951,8 @@ sign_in: boolean,
 /**
  * The large picture's address in the launcher's scheme.
  */
-key_art: string, };
+key_art: string, 
+/**
+ * The launcher's own version.
+ */
+version: string, };

@@ -3,6 +3,7 @@
 import type { Backend } from "./backend";
 import type { Account, Action, FolderLook, News, Settings, Snapshot } from "./bindings";
 import { BRAND, PICTURES, SETTINGS } from "./mock/brand";
+import { DIAGNOSES, report } from "./mock/help";
 import { ACCOUNTS, NEWS } from "./mock/people";
 import { SNAPSHOTS } from "./mock/snapshots";
 
@@ -75,6 +76,10 @@ export function mockBackend(fixture: string | null): Backend {
     news: async () => news,
     openNews: async () => {},
     brand: async () => BRAND,
+    checkNetwork: async () => DIAGNOSES[fixture === "offline" ? "bad" : "good"],
+    supportReport: async (parts) => report(parts),
+    saveReport: async () => true,
+    openLogs: async () => {},
     imageUrl: (uri) => PICTURES[uri] ?? null,
     onSnapshot: async (listener) => {
       onSnapshot = listener;

@@ -88,7 +88,8 @@ fn readable(dir: &Path) -> Result<PathBuf, CliError> {
     Ok(dir)
 }
 
-fn read_root(path: &Path) -> Result<Vec<u8>, CliError> {
+/// A root as its publisher gave it, bounded.
+pub(super) fn read_root(path: &Path) -> Result<Vec<u8>, CliError> {
     let failed = |error| CliError::file(path, &error);
     if path.metadata().map_err(failed)?.len() > ROOT_BYTES_MAX {
         return Err(CliError::new("ROOT_INVALID", format!("{}: too large to be a root", path.display())));

@@ -96,18 +96,8 @@ fn built_at() -> Option<DateTime<Utc>> {
 /// Reads the repository.
 pub(crate) async fn read(ask: Ask<'_>) -> Result<Offer, GameError> {
     let link = ask.link;
-    let transport = Arc::new(HttpTransport::new(ask.client.clone(), link.repository.clone()));
-    let trust_dir = roots::trust_dir(ask.state_dir, &link.repository);
-    let (root, root_pinned_now) = roots::trusted(&trust_dir, &transport, link).await?;
-    let request = LoadRequest {
-        trusted_root: &root,
-        state_dir: &trust_dir.join("tuf"),
-        now: Utc::now(),
-        built_at: built_at(),
-        installed: ask.installed.is_some(),
-    };
-    let client = trust::Client::load(Arc::clone(&transport) as Arc<dyn trust::Transport>, request).await?;
-    let channel = read_channel(&client, link).await?;
+    let Opened { client, channel, transport, root, root_pinned_now } =
+        open(ask.client, link, ask.state_dir, ask.installed.is_some()).await?;
     if channel.sequence < ask.seen_sequence {
         return Err(GameError::ChannelRollback { seen: ask.seen_sequence, found: channel.sequence });
     }
@@ -134,6 +124,46 @@ pub(crate) async fn read(ask: Ask<'_>) -> Result<Offer, GameError> {
         client,
         channel,
     })
+}
+
+/// A repository that is believed, with one channel of it.
+struct Opened {
+    client: trust::Client,
+    channel: Channel,
+    transport: Arc<HttpTransport>,
+    root: Vec<u8>,
+    root_pinned_now: bool,
+}
+
+/// Verifies the signed documents, and reads the channel.
+async fn open(
+    client: &Client,
+    link: &GameLink,
+    state_dir: &Path,
+    installed: bool,
+) -> Result<Opened, GameError> {
+    let transport = Arc::new(HttpTransport::new(client.clone(), link.repository.clone()));
+    let trust_dir = roots::trust_dir(state_dir, &link.repository);
+    let (root, root_pinned_now) = roots::trusted(&trust_dir, &transport, link).await?;
+    let request = LoadRequest {
+        trusted_root: &root,
+        state_dir: &trust_dir.join("tuf"),
+        now: Utc::now(),
+        built_at: built_at(),
+        installed,
+    };
+    let client = trust::Client::load(Arc::clone(&transport) as Arc<dyn trust::Transport>, request).await?;
+    let channel = read_channel(&client, link).await?;
+    Ok(Opened { client, channel, transport, root, root_pinned_now })
+}
+
+/// The servers that a channel names, its documents verified; no release is read.
+///
+/// # Errors
+/// As an install has it, up to the channel.
+pub(crate) async fn named(client: &Client, link: &GameLink, state_dir: &Path) -> Result<Sources, GameError> {
+    let opened = open(client, link, state_dir, false).await?;
+    Ok(sources(&link.repository, &opened.channel))
 }
 
 async fn read_channel(client: &trust::Client, link: &GameLink) -> Result<Channel, GameError> {

@@ -7,9 +7,13 @@
 //!
 //! It connects to nobody: what it finds goes to the torrents, and [`Lan::heard`] says who counts as LAN.
 
+mod echo;
 mod heard;
 pub(super) mod message;
 mod networks;
+
+pub use echo::LanEcho;
+pub(super) use echo::echo;
 
 use super::Session;
 use heard::Heard;
@@ -202,15 +206,7 @@ impl Talk {
             Some(socket) => socket,
             None => ear.insert(ear_on(network.ip.is_ipv6())?),
         };
-        let joined = match network.ip {
-            IpAddr::V4(ip) => socket.join_multicast_v4(GROUP_V4, ip),
-            IpAddr::V6(_) => socket.join_multicast_v6(&GROUP_V6, network.index),
-        };
-        match joined {
-            // A membership outlives an address that comes back.
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(()),
-            joined => joined,
-        }
+        join(socket, network)
     }
 
     /// Announces what is due, on every network.
@@ -246,14 +242,6 @@ impl Talk {
     /// To everybody on a network, or to one address.
     fn say(&self, network: &Network, to: Option<IpAddr>, infohashes: &[[u8; 20]]) -> io::Result<()> {
         let v6 = network.ip.is_ipv6();
-        // From our address in that network: by it others judge who speaks.
-        let socket = Socket::new(domain(v6), Type::DGRAM, Some(Protocol::UDP))?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&network.scoped(network.ip, 0).into())?;
-        match network.ip {
-            IpAddr::V4(ip) => socket.set_multicast_if_v4(&ip)?,
-            IpAddr::V6(_) => socket.set_multicast_if_v6(network.index)?,
-        }
         let group = if v6 { IpAddr::V6(GROUP_V6) } else { IpAddr::V4(GROUP_V4) };
         let datagram = encode(
             &SocketAddr::new(group, PORT).to_string(),
@@ -261,8 +249,7 @@ impl Talk {
             infohashes,
             &self.cookie,
         );
-        socket.send_to(&datagram, &network.scoped(to.unwrap_or(group), PORT).into())?;
-        Ok(())
+        speak(network, to.unwrap_or(group), &datagram)
     }
 
     fn heard(&mut self, datagram: &[u8], from: SocketAddr) {
@@ -303,6 +290,32 @@ impl Talk {
             tracing::debug!(%ip, %error, "no answer");
         }
     }
+}
+
+/// Hears a network's announces from now on.
+fn join(socket: &UdpSocket, network: Network) -> io::Result<()> {
+    let joined = match network.ip {
+        IpAddr::V4(ip) => socket.join_multicast_v4(GROUP_V4, ip),
+        IpAddr::V6(_) => socket.join_multicast_v6(&GROUP_V6, network.index),
+    };
+    match joined {
+        // A membership outlives an address that comes back.
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(()),
+        joined => joined,
+    }
+}
+
+/// A datagram to an address of a network, from our address in it: by that others judge who speaks.
+fn speak(network: &Network, to: IpAddr, datagram: &[u8]) -> io::Result<()> {
+    let socket = Socket::new(domain(network.ip.is_ipv6()), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&network.scoped(network.ip, 0).into())?;
+    match network.ip {
+        IpAddr::V4(ip) => socket.set_multicast_if_v4(&ip)?,
+        IpAddr::V6(_) => socket.set_multicast_if_v6(network.index)?,
+    }
+    socket.send_to(datagram, &network.scoped(to, PORT).into())?;
+    Ok(())
 }
 
 /// The socket on which announces of a family are heard, shared with other programs that do the same.

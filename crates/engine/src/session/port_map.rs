@@ -14,6 +14,8 @@ use tokio::{sync::watch, task::JoinHandle};
 const RETRY: Duration = Duration::from_secs(15 * 60);
 /// How long giving back may take at the end.
 const END_MAX: Duration = Duration::from_secs(1);
+/// How long somebody who wants to know waits for a router that was asked.
+const SETTLE_MAX: Duration = Duration::from_secs(15);
 
 /// Whether peers on the internet can connect to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -81,6 +83,16 @@ impl PortMap {
 
     pub(super) fn state(&self) -> State {
         *self.state.borrow()
+    }
+
+    /// Waits until the router that is asked has answered, for a bounded time.
+    pub(super) async fn settled(&self) {
+        if *self.wish.borrow() == Wish::On {
+            let mut state = self.state.clone();
+            let answered = state.wait_for(|state| *state != State::None);
+            // Who does not answer gives no port.
+            let _ = tokio::time::timeout(SETTLE_MAX, answered).await;
+        }
     }
 
     /// Gives the port back, for a bounded time.

@@ -69,9 +69,9 @@ pub(crate) struct Answer {
     pub(crate) leechers: u32,
 }
 
-/// Why an announce failed.
+/// Why a tracker gave no answer.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum TrackerError {
+pub enum TrackerError {
     /// The request itself.
     #[error("{0}")]
     Http(#[from] HttpError),
@@ -116,6 +116,15 @@ impl Trackers {
         match url.scheme() {
             "http" | "https" => self.http.announce(url, say).await,
             "udp" => self.udp.announce(url, say).await,
+            other => Err(TrackerError::Scheme(other.to_owned())),
+        }
+    }
+
+    /// Whether a tracker answers as one; nothing is announced.
+    pub(crate) async fn greet(&self, url: &Url) -> Result<(), TrackerError> {
+        match url.scheme() {
+            "http" | "https" => self.http.greet(url).await,
+            "udp" => self.udp.greet(url).await,
             other => Err(TrackerError::Scheme(other.to_owned())),
         }
     }

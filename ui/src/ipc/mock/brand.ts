@@ -14,6 +14,7 @@ export const BRAND: Brand = {
   channels: ["live", "beta"],
   sign_in: true,
   key_art: "muster://brand/key-art",
+  version: "0.1.0",
 };
 
 export const SETTINGS: Settings = {

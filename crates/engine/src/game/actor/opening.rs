@@ -2,7 +2,7 @@
 
 use super::Actor;
 use crate::game::{
-    GameLink, TrustedRoot,
+    GameLink,
     error::GameError,
     jobs::{self, Kind},
     launch,
@@ -81,15 +81,8 @@ impl Actor {
 
     /// Where the game comes from, by its folder, unless the caller said so.
     fn link_of(&mut self, state: &FolderState) {
-        if self.link.is_none()
-            && let Ok(repository) = state.repository_url.parse()
-        {
-            self.link = Some(GameLink {
-                repository,
-                game: state.game.clone(),
-                channel: state.channel.clone(),
-                root: TrustedRoot::Pinned(state.root_sha256),
-            });
+        if self.link.is_none() {
+            self.link = GameLink::of(state);
         }
     }
 }

@@ -4,7 +4,7 @@
 //! (BEP 7), with a client that has only that family.
 
 use super::{Announce, AnnounceEvent, Answer, TrackerError, believed, clamp_interval, merged, shown, v4, v6};
-use crate::http;
+use crate::http::{self, HttpError};
 use release::bencode::Value;
 use reqwest::Client;
 use std::{
@@ -42,6 +42,18 @@ impl Clients {
                 merged(vec![v4, v6])
             }
             None => self.ask(&self.any, url, say).await,
+        }
+    }
+
+    /// Asks for no torrent, which a tracker refuses as one: with a status, or in bencode (BEP 3, `failure reason`).
+    pub(super) async fn greet(&self, url: &Url) -> Result<(), TrackerError> {
+        let asked = http::fetch(&self.any, url.clone(), ANSWER_BYTES_MAX);
+        let asked = tokio::time::timeout(self.time_max, asked).await;
+        match asked.map_err(|_| TrackerError::Late(self.time_max))? {
+            Err(HttpError::Status { status: 400, .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+            Ok((body, _)) if body.first() == Some(&b'd') => Ok(()),
+            Ok(_) => Err(TrackerError::Malformed),
         }
     }
 

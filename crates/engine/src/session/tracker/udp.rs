@@ -52,20 +52,22 @@ impl Connections {
 
     /// Announces once over each family that both sides have.
     pub(super) async fn announce(&self, url: &Url, say: &Announce) -> Result<Answer, TrackerError> {
-        let port = url.port().filter(|port| *port != 0);
-        let (Some(host), Some(port)) = (url.host_str(), port) else {
-            return Err(TrackerError::Scheme(url.to_string()));
-        };
-        let unreachable = |source| TrackerError::Unreachable { host: format!("{host}:{port}"), source };
-        let name = host.trim_start_matches('[').trim_end_matches(']');
-        let addrs: Vec<SocketAddr> =
-            tokio::net::lookup_host((name, port)).await.map_err(unreachable)?.collect();
+        let addrs = addresses(url).await?;
         let asked = self.one_of_each(&addrs).into_iter().map(|addr| self.ask(addr, url, say));
         let outcomes = futures_util::future::join_all(asked).await;
         if outcomes.is_empty() {
-            return Err(unreachable(io::ErrorKind::AddrNotAvailable.into()));
+            return Err(nowhere(url));
         }
         merged(outcomes)
+    }
+
+    /// Whether a tracker gives a connection id, which costs it nothing.
+    pub(super) async fn greet(&self, url: &Url) -> Result<(), TrackerError> {
+        let addrs = addresses(url).await?;
+        let tracker = self.one_of_each(&addrs).first().copied().ok_or_else(|| nowhere(url))?;
+        let socket = socket_to(tracker).await?;
+        let connected = tokio::time::timeout(self.patience.first, self.connect(&socket, tracker)).await;
+        connected.map_err(|_| TrackerError::Late(self.patience.first))?.map(drop)
     }
 
     /// The first address of each family over which peers reach us, or else the first.
@@ -77,14 +79,7 @@ impl Connections {
     }
 
     async fn ask(&self, tracker: SocketAddr, url: &Url, say: &Announce) -> Result<Answer, TrackerError> {
-        let unreachable = |source| TrackerError::Unreachable { host: tracker.to_string(), source };
-        let any: SocketAddr = match tracker {
-            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-        };
-        let socket = UdpSocket::bind(any).await.map_err(unreachable)?;
-        // Connected: nobody else's datagrams come in, and a closed port is noticed at once.
-        socket.connect(tracker).await.map_err(unreachable)?;
+        let socket = socket_to(tracker).await?;
         let mut waited = Duration::ZERO;
         for attempt in 0..self.patience.tries {
             let wait = self.patience.first * 2_u32.pow(attempt);
@@ -150,6 +145,36 @@ impl Connections {
     fn forget(&self, tracker: SocketAddr) {
         self.ids.lock().unwrap_or_else(PoisonError::into_inner).remove(&tracker);
     }
+}
+
+/// Every address of the tracker's name.
+async fn addresses(url: &Url) -> Result<Vec<SocketAddr>, TrackerError> {
+    let port = url.port().filter(|port| *port != 0);
+    let (Some(host), Some(port)) = (url.host_str(), port) else {
+        return Err(TrackerError::Scheme(url.to_string()));
+    };
+    let unreachable = |source| TrackerError::Unreachable { host: format!("{host}:{port}"), source };
+    let name = host.trim_start_matches('[').trim_end_matches(']');
+    Ok(tokio::net::lookup_host((name, port)).await.map_err(unreachable)?.collect())
+}
+
+/// The name has no address.
+fn nowhere(url: &Url) -> TrackerError {
+    let host = url.host_str().unwrap_or_default().to_owned();
+    TrackerError::Unreachable { host, source: io::ErrorKind::AddrNotAvailable.into() }
+}
+
+/// A socket for one tracker.
+async fn socket_to(tracker: SocketAddr) -> Result<UdpSocket, TrackerError> {
+    let unreachable = |source| TrackerError::Unreachable { host: tracker.to_string(), source };
+    let any: SocketAddr = match tracker {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    let socket = UdpSocket::bind(any).await.map_err(unreachable)?;
+    // Connected: nobody else's datagrams come in, and a closed port is noticed at once.
+    socket.connect(tracker).await.map_err(unreachable)?;
+    Ok(socket)
 }
 
 fn answer(announced: Announced, tracker: SocketAddr) -> Answer {
