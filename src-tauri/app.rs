@@ -3,7 +3,7 @@
 //! Invariant: services stand before the window does, so no command finds one missing; and nothing here waits for a network.
 
 use crate::{
-    brand::{Brand, BrandError},
+    brand::{self, Brand, BrandError},
     commands,
     game::{Desk, GameDesk, GameError},
     help::{self, Help},
@@ -83,7 +83,7 @@ pub(crate) struct Services {
 /// Runs the launcher until its window is closed.
 pub(crate) fn run() -> Result<(), AppError> {
     let environment = Environment::read(|name| env::var_os(name));
-    let brand = Brand::load(&environment)?;
+    let brand = brand::load(&environment)?;
     let places = Places::for_game(brand.config.game.as_str()).ok_or(AppError::Home)?;
     let logs = places.state.join("logs");
     let home = places::home();
@@ -111,6 +111,7 @@ pub(crate) fn run() -> Result<(), AppError> {
             commands::news,
             commands::open_news,
             commands::brand,
+            commands::open_link,
             help::check_network,
             help::support_report,
             help::save_report,
@@ -155,9 +156,9 @@ fn open(app: &AppHandle, brand: Brand, environment: &Environment, places: &Place
 
 /// The services; called inside the runtime, on which they start their tasks.
 fn services(brand: Brand, environment: &Environment, places: &Places) -> Result<Services, AppError> {
-    let channels = brand.channels();
+    let channels = brand::channels(&brand);
     let channel = channels.first().map_or("", String::as_str);
-    let defaults = Settings::default_for(channel, &places.game);
+    let defaults = Settings::default_for(channel, &places.game).begun_as(&brand.config.defaults);
     let settings = SettingsFile::load(places.config.join("settings.json"), defaults, &channels);
     let news = NewsDesk::start(brand.config.feed.clone(), places.cache.join("news"))?;
     let sign_in = SignIn::start(sign_in_config(&brand, places))?;

@@ -73,6 +73,7 @@ fn bindings() -> String {
         settings::WhilePlaying,
         game::Window,
         brand::BrandView,
+        brand::LinkName,
     )
 }
 

@@ -3,7 +3,7 @@
 
 use crate::{
     app::{Services, WINDOW, locked},
-    brand::BrandView,
+    brand::{self, BrandView, LinkName},
     failure::{Code, Failure},
     links,
     news::News,
@@ -124,12 +124,25 @@ pub(crate) async fn open_news(services: State<'_, Services>, id: String) -> Answ
 
 #[tauri::command]
 pub(crate) fn brand(services: State<'_, Services>) -> BrandView {
-    services.brand.view()
+    brand::view(&services.brand)
+}
+
+/// Opens a page of the studio in the browser, by its name.
+#[tauri::command]
+pub(crate) async fn open_link(services: State<'_, Services>, name: LinkName) -> Answer<()> {
+    let refused = || Code::LinkRefused.failure("the brand has no such page");
+    let url = brand::page(&services.brand.config.links, name).cloned().ok_or_else(refused)?;
+    match tokio::task::spawn_blocking(move || links::open_in_browser(&url)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(links::LinkError::Refused(_))) => Err(refused()),
+        Ok(Err(error)) => Err(Code::LinkFailed.failure(error.to_string())),
+        Err(error) => Err(Code::LinkFailed.failure(error.to_string())),
+    }
 }
 
 /// Checks the settings and writes them down.
 fn keep(services: &Services, settings: Settings) -> Answer<()> {
-    settings.check(&services.brand.channels())?;
+    settings.check(&brand::channels(&services.brand))?;
     let mut file = locked(&services.settings);
     let picked = locked(&services.picked).clone();
     if settings.dir != file.current().dir && picked.as_deref() != Some(Path::new(&settings.dir)) {

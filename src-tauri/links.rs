@@ -3,11 +3,12 @@
 //! Invariant: https anywhere, plain http on the loopback only (a demo, a test), no user name or password inside. Everything else,
 //! `file:`, `javascript:`, a custom scheme, is refused before it reaches a browser or a socket.
 
+pub(crate) use ::brand::address::{allowed, is_loopback};
 use std::{
     io,
     path::{Path, PathBuf},
 };
-use url::{Host, Url};
+use url::Url;
 
 /// Why a link was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -29,26 +30,6 @@ pub(crate) enum FolderError {
     /// The system has no file manager, or it did not start.
     #[error("no file manager could be started: {0}")]
     FileManager(#[from] io::Error),
-}
-
-/// Whether the launcher may fetch or open this address.
-pub(crate) fn allowed(url: &Url) -> bool {
-    let bare = url.username().is_empty() && url.password().is_none();
-    match url.scheme() {
-        "https" => bare && url.host().is_some(),
-        "http" => bare && is_loopback(url),
-        _ => false,
-    }
-}
-
-/// Whether the address names this machine by its loopback, as a literal or as `localhost`.
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
 }
 
 /// Opens an allowed address in the system's browser, which then lives its own life.

@@ -17,6 +17,7 @@ pub(crate) const SCHEME: &str = "muster";
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Target {
     KeyArt,
+    KeyArt2x,
     Logo,
     /// A card's id, not yet checked.
     News(String),
@@ -24,6 +25,9 @@ enum Target {
 
 /// The address of the key art. The window turns it into what its web view loads.
 pub(crate) const KEY_ART: &str = "muster://brand/key-art";
+
+/// The same for screens of twice the pixels.
+pub(crate) const KEY_ART_2X: &str = "muster://brand/key-art-2x";
 
 /// The address of a card's picture.
 pub(crate) fn news_address(id: &str) -> String {
@@ -37,6 +41,7 @@ pub(crate) fn answer(request: &Request<Vec<u8>>, brand: &Brand, news: &NewsDesk)
     }
     let found = match target(request.uri()) {
         Some(Target::KeyArt) => asset(brand.key_art.as_ref()),
+        Some(Target::KeyArt2x) => asset(brand.key_art_2x.as_ref()),
         Some(Target::Logo) => asset(brand.logo.as_ref()),
         Some(Target::News(id)) => news.picture(&id).map(|(kind, bytes)| (kind, Cow::Owned(bytes))),
         None => None,
@@ -65,6 +70,7 @@ fn target(uri: &Uri) -> Option<Target> {
     };
     match (kind, rest) {
         ("brand", "key-art") => Some(Target::KeyArt),
+        ("brand", "key-art-2x") => Some(Target::KeyArt2x),
         ("brand", "logo") => Some(Target::Logo),
         ("news", id) => Some(Target::News(id.to_owned())),
         _ => None,
@@ -91,6 +97,7 @@ mod tests {
         let news = |id: &str| Some(Target::News(id.to_owned()));
         let cases = [
             ("muster://brand/key-art", Some(Target::KeyArt)),
+            ("muster://brand/key-art-2x", Some(Target::KeyArt2x)),
             ("muster://brand/logo", Some(Target::Logo)),
             ("muster://localhost/brand/logo", Some(Target::Logo)),
             ("http://muster.localhost/brand/key-art", Some(Target::KeyArt)),
@@ -116,8 +123,9 @@ mod tests {
         fs::write(cache.join("0123456789abcdef.png"), b"pixels").unwrap();
         fs::write(dir.path().join("secret.png"), b"secret").unwrap();
         let news = NewsDesk::start(None, cache).unwrap();
-        let mut brand = Brand::embedded().unwrap();
-        brand.key_art = Some(Asset { content_type: "image/jpeg", bytes: Cow::Borrowed(b"art") });
+        let mut brand = crate::brand::embedded().unwrap();
+        let name = "key-art.jpg".to_owned();
+        brand.key_art = Some(Asset { name, content_type: "image/jpeg", bytes: Cow::Borrowed(b"art") });
         brand.logo = None;
         let status = |method: &str, uri: &str| {
             let request = Request::builder().method(method).uri(uri).body(Vec::new()).unwrap();

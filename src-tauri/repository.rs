@@ -117,7 +117,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("1.root.json");
         fs::write(&root, b"theirs").unwrap();
-        let mut brand = Brand::embedded().unwrap();
+        let mut brand = crate::brand::embedded().unwrap();
         let mut environment = Environment::default();
         assert!(matches!(Repository::find(&brand, &environment), Err(RepositoryError::None)));
 

@@ -7,6 +7,7 @@ use crate::{
     failure::{Code, Failure},
     files,
 };
+use ::brand::{Defaults, Sharing};
 use engine::{game::Window, snapshot::SharingMode};
 use release::id::ChannelName;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -124,6 +125,19 @@ impl Settings {
             import: false,
             welcomed: false,
         }
+    }
+
+    /// As a studio wants them to begin.
+    pub(crate) fn begun_as(mut self, wanted: &Defaults) -> Self {
+        self.limit_up = wanted.limit_up.or(self.limit_up);
+        self.limit_down = wanted.limit_down.or(self.limit_down);
+        self.sharing = match wanted.sharing {
+            Some(Sharing::WhileDownloading) => SharingMode::WhileDownloading,
+            Some(Sharing::Lan) => SharingMode::Lan,
+            Some(Sharing::Off) => SharingMode::Off,
+            None => self.sharing,
+        };
+        self
     }
 
     /// Whether these settings can be used, given the channels the brand offers.

@@ -20,7 +20,7 @@ const POLICY: [(&str, &[&str]); 10] = [
     ("form-action", &["'none'"]),
 ];
 /// The launcher's own commands, all that a page can call.
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 19] = [
     "snapshot",
     "act",
     "settings",
@@ -35,6 +35,7 @@ const COMMANDS: [&str; 18] = [
     "news",
     "open_news",
     "brand",
+    "open_link",
     "check_network",
     "support_report",
     "save_report",

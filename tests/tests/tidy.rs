@@ -11,8 +11,9 @@ use std::{
 use tests::programs::root;
 
 /// Crate, and the crates it may use. Whoever is absent from a right-hand side stays unknown to it.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("release", &[]),
+    ("brand", &["release"]),
     ("delta", &[]),
     ("swarm", &["release"]),
     ("store", &["release", "delta"]),
@@ -20,9 +21,9 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("engine", &["release", "swarm", "store", "trust"]),
     ("publisher", &["release", "swarm", "store", "trust", "delta"]),
     ("origin", &["release", "swarm", "store", "trust", "engine", "publisher"]),
-    ("cli", &["release", "swarm", "store", "trust", "engine", "publisher", "origin"]),
+    ("cli", &["release", "swarm", "store", "trust", "engine", "publisher", "origin", "brand"]),
     ("sim", &["release", "swarm"]),
-    ("muster-launcher", &["release", "swarm", "store", "trust", "engine"]),
+    ("muster-launcher", &["release", "swarm", "store", "trust", "engine", "brand"]),
 ];
 /// They may use anything, and nothing that is shipped uses them.
 const OUTSIDE: [&str; 5] = ["tests", "xtask", "demo-game", "proof", "fuzz"];

@@ -1,5 +1,5 @@
 // Pictures of every state, from the built UI in a real browser under the window's own policy:
-//   npm run build && npm run screens -- --out DIR [--only NAME,…] [--size 1120x680] [--scale 1] [--lang de]
+//   npm run build && npm run screens -- --out DIR [--only NAME,…] [--size 1120x680] [--scale 1] [--lang de] [--brand tidewrack]
 // Anything the browser complains about (policy, script error, missing file) fails the run.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -15,6 +15,7 @@ const { values } = parseArgs({
     size: { type: "string", default: "1120x680" },
     scale: { type: "string", default: "1" },
     lang: { type: "string", default: "en" },
+    brand: { type: "string", default: "" },
     chromium: { type: "string", default: "/usr/bin/chromium" },
   },
 });
@@ -45,7 +46,7 @@ async function take(shot) {
   });
   context.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(`${name}: ${message.text()}`));
   context.on("weberror", (error) => complaints.push(`${name}: ${error.error().message}`));
-  const page = await show(context, url, shot);
+  const page = await show(context, url, shot, values.brand);
   await page.waitForLoadState("networkidle");
   await page.waitForTimeout(150);
   const wide = await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth);

@@ -47,12 +47,12 @@ export const STANDS = "[data-testid=primary], [data-testid=welcome]";
 export const BROWSER = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
 /** A page that shows the shot, its clock standing still at a fixed time. */
-export async function show(context, url, { state, steps = [] }) {
+export async function show(context, url, { state, steps = [] }, brand = "") {
   const page = await context.newPage();
   // As the real window does; a library that cannot live with it would fail only there.
   await page.addInitScript(() => Object.freeze(Object.prototype));
   await page.clock.install({ time: new Date("2026-11-20T12:00:00Z") });
-  await page.goto(`${url}?fixture=${state}`);
+  await page.goto(`${url}?fixture=${state}&brand=${brand}`);
   await page.locator(STANDS).first().waitFor();
   for (const step of steps) await step(page);
   await page.clock.runFor(1000);

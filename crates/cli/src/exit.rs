@@ -9,7 +9,7 @@ pub(crate) const UPDATE_AVAILABLE: u8 = 10;
 /// All is in order, but signatures run out soon; only `repo check --expires-within` ends so.
 pub(crate) const EXPIRES_SOON: u8 = 29;
 
-/// Something around keeps a game from coming; only `diagnose` ends so.
+/// Something around keeps a game from coming; only `diagnose` and `brand check` end so.
 pub(crate) const SOMETHING_BAD: u8 = 30;
 
 /// The exit code for an error code.
@@ -50,6 +50,7 @@ pub(crate) fn of(code: &str) -> u8 {
         {
             12
         }
+        brand if brand.starts_with("BRAND_") && brand != "BRAND_IO" => 22,
         build if build.starts_with("BUILD_") && build != "BUILD_IO" => 22,
         _ => UNEXPECTED,
     }

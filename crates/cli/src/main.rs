@@ -70,7 +70,8 @@ Exit codes: 0 done, 1 unexpected, 2 usage, 10 an update is available (check), 11
 refused, 13 content damaged, 14 no space, 15 busy, 16 game running or files locked, 17 no permission, 19 clock or TLS,
 20 unsupported, 21 partial (run again), 22 folder refused, 23 address in use, 24 torrent refused,
 25 no file of this release, 26 nobody fetches it, 27 not within the time (wait), 28 a signing key is missing, revoked or
-another one, 29 signatures run out soon (repo check --expires-within), 30 something is bad (diagnose), 130/143 interrupted.";
+another one, 29 signatures run out soon (repo check --expires-within), 30 something is bad
+(diagnose, brand check), 130/143 interrupted.";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -83,6 +84,9 @@ enum Verb {
     Serve(verb::serve::Serve),
     /// At its hour, let players open a sealed release; or take it back
     Unlock(verb::unlock::Unlock),
+    /// Look after a studio's brand
+    #[command(subcommand)]
+    Brand(verb::brand::Verb),
     /// Look after a repository
     #[command(subcommand)]
     Repo(verb::repo::Repo),
@@ -129,7 +133,7 @@ pub(crate) struct Context {
 pub(crate) struct Done {
     /// Fields of the result line.
     pub(crate) fields: Map<String, Value>,
-    /// Exit code; only `check`, `repo check` and `diagnose` have another than 0.
+    /// Exit code; only the verbs that judge something have another than 0.
     pub(crate) exit: u8,
 }
 
@@ -183,6 +187,7 @@ impl Verb {
             Self::Play(verb) => verb.run(context).await,
             Self::Wait(verb) => verb.run(context).await,
             Self::Status(verb) => verb.run(context).await,
+            Self::Brand(verb) => verb.run(context),
             Self::Diagnose(verb) => verb.run(context).await,
             Self::Torrent(verb) => verb.run(context).await,
         }

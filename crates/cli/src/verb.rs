@@ -1,5 +1,6 @@
 //! The verbs, each with its words and what it does.
 
+pub(crate) mod brand;
 pub(crate) mod check;
 pub(crate) mod diagnose;
 pub(crate) mod install;

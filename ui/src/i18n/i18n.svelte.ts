@@ -21,6 +21,7 @@ export class I18n {
   readonly #system: string;
   readonly #fallback: Catalog;
   #wanted = FALLBACK;
+  #overrides = $state.raw<Record<string, Catalog>>({});
   // Language and words change together, never one before the other.
   #spoken = $state.raw<{ language: string; catalog: Catalog }>({ language: FALLBACK, catalog: {} });
   readonly format: Formatter = $derived(new Formatter(localeOf(this.#spoken.language)));
@@ -28,6 +29,7 @@ export class I18n {
   // Parsed messages of the language in use; a new language starts a new map.
   readonly #parsed = $derived.by(() => {
     void this.#spoken;
+    void this.#overrides;
     return new Map<string, IntlMessageFormat>();
   });
 
@@ -38,6 +40,11 @@ export class I18n {
     if (typeof fallback !== "object") throw new Error("English comes with the program");
     this.#fallback = fallback;
     this.#spoken = { language: FALLBACK, catalog: fallback };
+  }
+
+  /** A publisher's own sentences, by language; they go before ours. */
+  override(words: Record<string, Catalog>): void {
+    this.#overrides = words;
   }
 
   get language(): string {
@@ -77,7 +84,7 @@ export class I18n {
   }
 
   #write(key: string, values?: Values): string | null {
-    const source = this.#spoken.catalog[key] ?? this.#fallback[key];
+    const source = this.#overrides[this.language]?.[key] ?? this.#spoken.catalog[key] ?? this.#overrides[FALLBACK]?.[key] ?? this.#fallback[key];
     if (source === undefined) return null;
     let message = this.#parsed.get(key);
     if (!message) {

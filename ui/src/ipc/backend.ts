@@ -1,5 +1,5 @@
 // What the window may ask of whoever stands behind it. Two implementations run: the Tauri one and the mock.
-import type { Account, Action, Brand, Diagnosis, Failure, FolderLook, News, ReportParts, Settings, Snapshot } from "./bindings";
+import type { Account, Action, Brand, Diagnosis, Failure, FolderLook, LinkName, News, ReportParts, Settings, Snapshot } from "./bindings";
 
 export type Unlisten = () => void;
 
@@ -23,6 +23,8 @@ export interface Backend {
   /** Opens the card's link in the system browser. */
   openNews(id: string): Promise<void>;
   brand(): Promise<Brand>;
+  /** Opens a page of the studio in the system browser. */
+  openLink(name: LinkName): Promise<void>;
   /** Looks at network, servers, clock and folder; takes up to half a minute. */
   checkNetwork(): Promise<Diagnosis>;
   /** The support report as text; nothing is sent anywhere. */

@@ -941,6 +941,10 @@ tagline: string,
  */
 accent: string, 
 /**
+ * Other colours by their names, `#rrggbb`; those that are absent stay the window's own.
+ */
+colours: { [key in string]: string }, 
+/**
  * Channels a player may choose from.
  */
 channels: Array<string>, 
@@ -953,6 +957,27 @@ sign_in: boolean,
  */
 key_art: string, 
 /**
+ * The same for screens of twice the pixels, where there is one.
+ */
+key_art_2x: string | null, 
+/**
+ * Sentences said otherwise, by language.
+ */
+words: { [key in string]: { [key in string]: string } }, 
+/**
+ * What a player agrees to, by language.
+ */
+licence: { [key in string]: string }, 
+/**
+ * Pages of the studio that can be opened.
+ */
+links: Array<LinkName>, 
+/**
  * The launcher's own version.
  */
 version: string, };
+
+/**
+ * A page of the studio.
+ */
+export type LinkName = "support" | "community" | "privacy";

@@ -27,6 +27,7 @@ function tauriBackend(): Backend {
     news: () => invoke("news"),
     openNews: (id) => invoke("open_news", { id }),
     brand: () => invoke("brand"),
+    openLink: (name) => invoke("open_link", { name }),
     checkNetwork: () => invoke("check_network"),
     supportReport: (parts) => invoke("support_report", { parts }),
     saveReport: () => invoke("save_report"),

@@ -2,7 +2,7 @@
 // It never runs inside the real window.
 import type { Backend } from "./backend";
 import type { Account, Action, FolderLook, News, Settings, Snapshot } from "./bindings";
-import { BRAND, PICTURES, SETTINGS } from "./mock/brand";
+import { BRAND, BRANDS, PICTURES, SETTINGS } from "./mock/brand";
 import { DIAGNOSES, report } from "./mock/help";
 import { ACCOUNTS, NEWS } from "./mock/people";
 import { SNAPSHOTS } from "./mock/snapshots";
@@ -75,7 +75,8 @@ export function mockBackend(fixture: string | null): Backend {
     signOut: async () => say(ACCOUNTS.signed_out),
     news: async () => news,
     openNews: async () => {},
-    brand: async () => BRAND,
+    brand: async () => BRANDS[new URLSearchParams(globalThis.location?.search).get("brand") ?? ""] ?? BRAND,
+    openLink: async () => {},
     checkNetwork: async () => DIAGNOSES[fixture === "offline" ? "bad" : "good"],
     supportReport: async (parts) => report(parts),
     saveReport: async () => true,

@@ -1,6 +1,6 @@
 // The check of the network and the support report, as the settings' help section shows them.
 import { failureOf, type Backend } from "../ipc/backend";
-import type { Diagnosis, Failure, ReportParts } from "../ipc/bindings";
+import type { Diagnosis, Failure, LinkName, ReportParts } from "../ipc/bindings";
 
 export const EVERYTHING: ReportParts = { game: true, settings: true, network: true, log: true };
 
@@ -38,6 +38,10 @@ export class HelpState {
 
   async openLogs(): Promise<void> {
     await this.#try(() => this.#backend.openLogs());
+  }
+
+  async openLink(name: LinkName): Promise<void> {
+    await this.#try(() => this.#backend.openLink(name));
   }
 
   async #try(step: () => Promise<unknown>): Promise<void> {

@@ -46,6 +46,7 @@ export class Launcher {
   async #loadBrand(): Promise<void> {
     try {
       this.brand = await this.backend.brand();
+      this.i18n.override(this.brand.words);
     } catch (thrown) {
       this.game.refused = failureOf(thrown);
     }

@@ -1,6 +1,6 @@
-// A publisher's accent made safe to read: the text on it, and the accent itself as text on our dark ground.
+// A publisher's accent made safe to read: the text on it, and the accent itself as text on the ground.
 
-type Rgb = readonly [number, number, number];
+export type Rgb = readonly [number, number, number];
 
 const DARK: Rgb = [11, 14, 20];
 const LIGHT: Rgb = [255, 255, 255];
@@ -10,13 +10,14 @@ const LIGHTEN_STEP = 0.08;
 
 export type AccentTokens = { accent: string; onAccent: string; accentText: string };
 
-/** Null when the brand's accent is not a `#rrggbb` colour; the theme's own then stays. */
-export function accentTokens(accent: string): AccentTokens | null {
+/** Null when the brand's accent is not a `#rrggbb` colour; the theme's own then stays. `ground` is what text lies on. */
+export function accentTokens(accent: string, ground: Rgb = DARK): AccentTokens | null {
   const rgb = parse(accent);
   if (!rgb) return null;
   const onAccent = contrast(rgb, DARK) >= contrast(rgb, LIGHT) ? DARK : LIGHT;
+  const away = isLight(ground) ? DARK : LIGHT;
   let text = rgb;
-  while (contrast(text, DARK) < CONTRAST_MIN) text = mix(text, LIGHT, LIGHTEN_STEP);
+  while (contrast(text, ground) < CONTRAST_MIN) text = mix(text, away, LIGHTEN_STEP);
   return { accent: hex(rgb), onAccent: hex(onAccent), accentText: hex(text) };
 }
 
@@ -25,7 +26,12 @@ export function contrast(a: Rgb, b: Rgb): number {
   return (high + 0.05) / (low + 0.05);
 }
 
-function parse(colour: string): Rgb | null {
+/** Whether dark text is the one to be read on it. */
+export function isLight(ground: Rgb): boolean {
+  return contrast(ground, DARK) > contrast(ground, LIGHT);
+}
+
+export function parse(colour: string): Rgb | null {
   const match = /^#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})$/i.exec(colour);
   return match ? [parseInt(match[1]!, 16), parseInt(match[2]!, 16), parseInt(match[3]!, 16)] : null;
 }

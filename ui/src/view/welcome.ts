@@ -17,3 +17,10 @@ export function isFirstRun(settings: Settings | null, snapshot: Snapshot | null)
 export function hourly(cap: number): number {
   return cap * 3600;
 }
+
+/** The publisher's licence in the language spoken, else in English, else in whichever there is; null where there is none. */
+export function licenceIn(brand: Brand | null, language: string): { language: string; text: string } | null {
+  const texts = brand?.licence ?? {};
+  const found = [language, "en", ...Object.keys(texts)].find((one) => texts[one]);
+  return found ? { language: found, text: texts[found]! } : null;
+}

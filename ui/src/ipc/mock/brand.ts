@@ -1,9 +1,15 @@
 // A made-up publisher for the plain browser.
 import type { Brand, Settings } from "../bindings";
+import tidewrack from "../../../../demo/brand-tidewrack/brand.json";
+import tidewrackArt from "../../../../demo/brand-tidewrack/key-art.svg?url";
+import en from "../../../../demo/brand-tidewrack/words.en.json";
+import ar from "../../../../demo/brand-tidewrack/words.ar.json";
 import keyArt from "./art/key-art.svg?url";
 import newsBridge from "./art/news-1.svg?url";
 import newsEvent from "./art/news-2.svg?url";
 import newsNight from "./art/news-3.svg?url";
+
+const tidewrackWords: Brand["words"] = { en, ar };
 
 export const BRAND: Brand = {
   name: "Muster",
@@ -11,10 +17,29 @@ export const BRAND: Brand = {
   title: "Lanternfall",
   tagline: "Keep the last light burning.",
   accent: "#ffb454",
+  colours: {},
   channels: ["live", "beta"],
   sign_in: true,
   key_art: "muster://brand/key-art",
+  key_art_2x: null,
+  words: {},
+  licence: { en: "You may play Lanternfall on your own machines. Be kind to whoever you meet there.\n\nThe launcher passes parts of the game on to other players while you download, within the limit that you set.\n\n".repeat(2) },
+  links: ["support", "community", "privacy"],
   version: "0.1.0",
+};
+
+/** Others by their names: the demo's second one, light and cool where the first is dark and warm. */
+export const BRANDS: Record<string, Brand> = {
+  tidewrack: {
+    ...BRAND,
+    name: tidewrack.name,
+    title: tidewrack.title,
+    tagline: tidewrack.tagline,
+    accent: tidewrack.accent,
+    colours: tidewrack.colours,
+    key_art: "muster://brand/key-art-tidewrack",
+    words: tidewrackWords,
+  },
 };
 
 export const SETTINGS: Settings = {
@@ -37,6 +62,7 @@ export const SETTINGS: Settings = {
 
 export const PICTURES: Record<string, string> = {
   "muster://brand/key-art": keyArt,
+  "muster://brand/key-art-tidewrack": tidewrackArt,
   "muster://news/bridge": newsBridge,
   "muster://news/event": newsEvent,
   "muster://news/night": newsNight,
