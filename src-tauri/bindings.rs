@@ -71,6 +71,9 @@ fn bindings() -> String {
         settings::Settings,
         settings::Language,
         settings::WhilePlaying,
+        settings::AfterStart,
+        settings::Updates,
+        settings::Metered,
         game::Window,
         brand::BrandView,
     )
