@@ -1,12 +1,8 @@
 //! A game that runs: followed through what it starts, known again by the next launcher, ended as a whole, and its crash said with its
 //! last words.
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use engine::{
-    game::Play,
-    snapshot::{Action, Snapshot},
-};
+use engine::{game::Play, snapshot::Action};
 use std::{fs, path::Path, time::Instant};
 use tests::{
     child::eventually,
