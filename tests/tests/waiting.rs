@@ -1,6 +1,5 @@
 //! Downloads that wait for another network or another hour, and updates that come by themselves: seen in what is fetched and what stands.
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use engine::{
     game::{Metered, Policy, Updates, Window},
