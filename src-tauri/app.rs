@@ -3,12 +3,13 @@
 //! Invariant: services stand before the window does, so no command finds one missing; and nothing here waits for a network.
 
 use crate::{
+    after_start,
     brand::{self, Brand, BrandError},
     commands,
     game::{Desk, GameDesk, GameError},
     help::{self, Help},
     http::HttpError,
-    links, logging,
+    links, logging, metered,
     news::NewsDesk,
     places::{self, Places},
     protocol::{self, SCHEME},
@@ -144,6 +145,7 @@ fn open(app: &AppHandle, brand: Brand, environment: &Environment, places: &Place
     forward(app, "snapshot", services.game.watch(), SNAPSHOT_GAP);
     forward(app, "account", services.sign_in.watch(), EVENT_GAP);
     forward(app, "news", services.news.watch(), EVENT_GAP);
+    after_start::follow(app, services.game.watch());
     let title = services.brand.config.name.clone();
     app.manage(services);
     let ending = app.clone();
@@ -170,6 +172,7 @@ fn services(brand: Brand, environment: &Environment, places: &Places) -> Result<
         memory: places.state.join("installed.json"),
         ledger: places.state.join("passed-on.json"),
         user_places: places::user_places(),
+        metered: metered::follow(),
     };
     let game = GameDesk::start(desk, settings.current())?;
     let help = Help::new(places.state.join("logs"), Redactor::new(places::home().as_deref()));

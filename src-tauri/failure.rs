@@ -34,6 +34,8 @@ pub(crate) enum Code {
     FeedUnreadable,
     /// The settings hold a value that is not allowed.
     SettingsInvalid,
+    /// The game's arguments are no line of words.
+    SettingsArguments,
     /// The game folder was not picked in the folder dialog.
     SettingsFolder,
     /// The settings file cannot be written.
@@ -73,6 +75,7 @@ impl Code {
             Self::FeedTooBig => "FEED_TOO_BIG",
             Self::FeedUnreadable => "FEED_UNREADABLE",
             Self::SettingsInvalid => "SETTINGS_INVALID",
+            Self::SettingsArguments => "SETTINGS_ARGUMENTS",
             Self::SettingsFolder => "SETTINGS_FOLDER",
             Self::SettingsWrite => "SETTINGS_WRITE",
             Self::SettingsBusy => "SETTINGS_BUSY",
@@ -91,6 +94,7 @@ impl Code {
         !matches!(
             self,
             Self::SettingsInvalid
+                | Self::SettingsArguments
                 | Self::SettingsFolder
                 | Self::LinkRefused
                 | Self::ActionRefused

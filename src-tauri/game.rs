@@ -10,11 +10,11 @@ use crate::{
     failure::{Code, Failure},
     links,
     repository::{Repository, RepositoryError},
-    settings::{Settings, WhilePlaying},
+    settings::{Metered, Settings, Updates, WhilePlaying},
 };
 use engine::{
     diagnose::{self, Question},
-    game::{self, Game, GameConfig, GameLink, Import, Policy, TrustedRoot},
+    game::{self, Game, GameConfig, GameLink, Import, Play, Policy, TrustedRoot},
     session::{Session, SessionConfig, SessionError},
     snapshot::{Action, Button, Diagnosis, FolderLook, Limits, Phase, Snapshot},
 };
@@ -51,6 +51,8 @@ pub(crate) struct Desk {
     pub(crate) ledger: PathBuf,
     /// This user's own folders, where no game goes.
     pub(crate) user_places: UserPlaces,
+    /// Whether the network in use is paid for by the amount.
+    pub(crate) metered: watch::Receiver<bool>,
 }
 
 enum Wish {
@@ -190,6 +192,7 @@ impl Worker {
                     self.follow(&snapshot);
                     publish.send_replace(self.dressed(snapshot));
                 }
+                Ok(()) = self.desk.metered.changed() => self.tell_metered(),
                 _ = keep.tick() => self.ledger.keep(&self.game.ledger().borrow()),
             }
         }
@@ -235,6 +238,7 @@ impl Worker {
         }
         self.game.set_sharing(self.settings.sharing);
         self.game.set_policy(policy(&self.settings));
+        self.game.set_play(play(&self.settings));
     }
 
     async fn reopen(&mut self) {
@@ -247,6 +251,12 @@ impl Worker {
         self.game = Game::open(config, self.session.clone());
         self.states = self.game.snapshot();
         self.states.mark_changed();
+        self.tell_metered();
+    }
+
+    fn tell_metered(&mut self) {
+        let metered = *self.desk.metered.borrow_and_update();
+        self.game.set_metered(metered);
     }
 
     /// What the launcher itself does with a new state.
@@ -294,6 +304,7 @@ fn config(
         preload: true,
         known_installed: memory.knows(&settings.dir),
         import: Import { in_place: settings.import, from: Vec::new() },
+        play: play(settings),
     })
 }
 
@@ -313,6 +324,13 @@ fn moves(old: &Settings, new: &Settings) -> bool {
     (&old.dir, &old.channel, old.import) != (&new.dir, &new.channel, new.import)
 }
 
+/// What a start of the game is given.
+fn play(settings: &Settings) -> Play {
+    // They were checked; a line that cannot be split gives the game nothing more.
+    let arguments = game::arguments(&settings.launch_arguments).unwrap_or_default();
+    Play { arguments, output: game::Output::Kept }
+}
+
 /// What the player chose, as the engine keeps to it.
 fn policy(settings: &Settings) -> Policy {
     Policy {
@@ -326,6 +344,15 @@ fn policy(settings: &Settings) -> Policy {
             WhilePlaying::Ignore => game::WhilePlaying::Ignore,
         },
         lan_capped: settings.limit_lan,
+        updates: match settings.updates {
+            Updates::Ask => game::Updates::Ask,
+            Updates::Auto => game::Updates::Auto,
+        },
+        metered: match settings.metered {
+            Metered::Ask => game::Metered::Ask,
+            Metered::Pause => game::Metered::Pause,
+            Metered::Allow => game::Metered::Allow,
+        },
     }
 }
 

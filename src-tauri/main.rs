@@ -4,6 +4,7 @@
 //! `settings`, `signin`. No update logic lives here; that is the engine's.
 #![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
 
+mod after_start;
 mod app;
 #[cfg(test)]
 mod bindings;
@@ -16,6 +17,7 @@ mod help;
 mod http;
 mod links;
 mod logging;
+mod metered;
 mod news;
 mod places;
 mod protocol;

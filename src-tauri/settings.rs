@@ -3,12 +3,19 @@
 //! Invariant: what is in memory passed [`Settings::check`]. A torn or foreign file never stops the launcher: the last good copy
 //! (`.bak`) is read, then defaults. Keys a newer launcher wrote are kept through a save by this one.
 
+mod choices;
+
+pub(crate) use choices::{AfterStart, Language, Metered, Updates, WhilePlaying};
+
 use crate::{
     failure::{Code, Failure},
     files,
 };
 use ::brand::{Defaults, Sharing};
-use engine::{game::Window, snapshot::SharingMode};
+use engine::{
+    game::{self, Window},
+    snapshot::SharingMode,
+};
 use release::id::ChannelName;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -17,38 +24,6 @@ use std::{
     path::{Path, PathBuf},
 };
 use ts_rs::TS;
-
-/// The window's language.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Language {
-    /// English.
-    En,
-    /// German.
-    De,
-    /// French.
-    Fr,
-    /// Spanish.
-    Es,
-    /// Japanese.
-    Ja,
-    /// Arabic.
-    Ar,
-    /// What the system says.
-    System,
-}
-
-/// What transfers do while the game runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum WhilePlaying {
-    /// They stop.
-    Pause,
-    /// They go on under a small cap.
-    Limit,
-    /// They go on as if nothing ran.
-    Ignore,
-}
 
 /// All settings, as the window shows them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -88,6 +63,14 @@ pub(crate) struct Settings {
     pub(crate) import: bool,
     /// Whether the first run's questions were answered, or left at their defaults.
     pub(crate) welcomed: bool,
+    /// Arguments that the game gets after its manifest's own, as a line with quotation marks; no shell reads it. Default: none.
+    pub(crate) launch_arguments: String,
+    /// Default: keep.
+    pub(crate) after_start: AfterStart,
+    /// Default: ask.
+    pub(crate) updates: Updates,
+    /// Default: ask.
+    pub(crate) metered: Metered,
 }
 
 /// The layout this launcher writes.
@@ -124,6 +107,10 @@ impl Settings {
             month_upload: None,
             import: false,
             welcomed: false,
+            launch_arguments: String::new(),
+            after_start: AfterStart::Keep,
+            updates: Updates::Ask,
+            metered: Metered::Ask,
         }
     }
 
@@ -159,6 +146,9 @@ impl Settings {
         }
         if self.channel.parse::<ChannelName>().is_err() || !channels.contains(&self.channel) {
             return invalid("there is no such channel");
+        }
+        if let Err(error) = game::arguments(&self.launch_arguments) {
+            return Err(Code::SettingsArguments.failure(error.to_string()));
         }
         let dir = Path::new(&self.dir);
         if self.dir.len() > DIR_MAX || self.dir.contains('\0') || !dir.is_absolute() {
@@ -248,6 +238,10 @@ fn merge(raw: &Map<String, Value>, defaults: &Settings, channels: &[String]) -> 
     pick(raw, "month_upload", &mut settings, usable, |s, v| s.month_upload = v);
     pick(raw, "import", &mut settings, usable, |s, v| s.import = v);
     pick(raw, "welcomed", &mut settings, usable, |s, v| s.welcomed = v);
+    pick(raw, "launch_arguments", &mut settings, usable, |s, v| s.launch_arguments = v);
+    pick(raw, "after_start", &mut settings, usable, |s, v| s.after_start = v);
+    pick(raw, "updates", &mut settings, usable, |s, v| s.updates = v);
+    pick(raw, "metered", &mut settings, usable, |s, v| s.metered = v);
     settings
 }
 
@@ -273,142 +267,4 @@ fn pick<T: DeserializeOwned>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-    use std::fs;
-
-    struct Case {
-        _dir: tempfile::TempDir,
-        path: PathBuf,
-        defaults: Settings,
-    }
-
-    fn channels() -> Vec<String> {
-        vec!["live".into(), "beta".into()]
-    }
-
-    impl Case {
-        fn new() -> Self {
-            let dir = tempfile::tempdir().unwrap();
-            let path = dir.path().join("config/settings.json");
-            let defaults = Settings::default_for("live", &dir.path().join("game"));
-            Self { path, defaults, _dir: dir }
-        }
-
-        fn load(&self) -> SettingsFile {
-            SettingsFile::load(self.path.clone(), self.defaults.clone(), &channels())
-        }
-    }
-
-    #[test]
-    fn defaults_without_a_file_share_little_and_only_while_downloading() {
-        let case = Case::new();
-        let file = case.load();
-        assert_eq!(file.current().limit_up, Some(300_000));
-        assert_eq!(file.current().sharing, SharingMode::WhileDownloading);
-        assert!(!case.path.exists(), "reading writes nothing");
-    }
-
-    #[test]
-    fn the_first_run_comes_once_and_never_to_who_has_settings() {
-        let case = Case::new();
-        let mut file = case.load();
-        assert!(!file.current().welcomed, "a new player");
-        file.save(Settings { welcomed: true, ..case.defaults.clone() }).unwrap();
-        assert!(case.load().current().welcomed);
-        fs::write(&case.path, r#"{ "version": 1, "limit_up": 50000 }"#).unwrap();
-        assert!(case.load().current().welcomed, "settings from before there was a first run");
-    }
-
-    #[test]
-    fn a_torn_file_falls_back_to_the_last_good_one_and_never_becomes_it() {
-        let case = Case::new();
-        let mut file = case.load();
-        let good = Settings { limit_up: Some(50_000), ..case.defaults.clone() };
-        file.save(good.clone()).unwrap();
-        file.save(Settings { limit_up: Some(60_000), ..good.clone() }).unwrap();
-        let whole = fs::read(&case.path).unwrap();
-        fs::write(&case.path, &whole[..whole.len() / 2]).unwrap();
-
-        let mut file = case.load();
-        assert_eq!(file.current(), &good, "the copy before the torn one");
-        file.save(Settings { limit_up: Some(70_000), ..good.clone() }).unwrap();
-        fs::write(&case.path, b"").unwrap();
-        assert_eq!(case.load().current(), &good, "the torn file did not push out the good copy");
-    }
-
-    #[test]
-    fn unknown_keys_survive_a_save() {
-        let case = Case::new();
-        fs::create_dir_all(case.path.parent().unwrap()).unwrap();
-        let written = json!({ "version": 2, "limit_up": 40_000, "autostart": { "on": true } });
-        fs::write(&case.path, written.to_string()).unwrap();
-        let mut file = case.load();
-        assert_eq!(file.current().limit_up, Some(40_000));
-        let next = Settings { limit_down: Some(9_000_000), ..file.current().clone() };
-        file.save(next).unwrap();
-        let saved: Value = serde_json::from_slice(&fs::read(&case.path).unwrap()).unwrap();
-        assert_eq!(saved["autostart"], json!({ "on": true }));
-        assert_eq!(saved["limit_down"], json!(9_000_000));
-    }
-
-    #[test]
-    fn one_bad_value_costs_only_itself() {
-        let case = Case::new();
-        fs::create_dir_all(case.path.parent().unwrap()).unwrap();
-        let written = json!({
-            "version": 1, "limit_up": 1, "limit_down": "fast", "sharing": "always",
-            "channel": "nightly", "dir": "relative/path", "language": "de"
-        });
-        fs::write(&case.path, written.to_string()).unwrap();
-        let expected = Settings { language: Language::De, welcomed: true, ..case.defaults.clone() };
-        assert_eq!(case.load().current(), &expected);
-    }
-
-    fn night(up: Option<u64>) -> Window {
-        let limits = engine::snapshot::Limits { up, down: None };
-        Window { days: [true; 7], from_minute: 23 * 60, to_minute: 6 * 60, limits, sharing: true }
-    }
-
-    #[test]
-    fn a_schedule_and_a_budget_are_kept() {
-        let case = Case::new();
-        let mut file = case.load();
-        let chosen = Settings {
-            schedule: vec![night(Some(50_000)), night(None)],
-            month_upload: Some(20_000_000_000),
-            limit_up_idle: Some(9_000),
-            limit_lan: true,
-            map_port: false,
-            ..case.defaults.clone()
-        };
-        file.save(chosen.clone()).unwrap();
-        assert_eq!(case.load().current(), &chosen);
-    }
-
-    #[test]
-    fn what_the_window_may_not_save() {
-        let case = Case::new();
-        let ok = case.defaults.clone();
-        assert!(ok.check(&channels()).is_ok());
-        let bad = [
-            Settings { version: 2, ..ok.clone() },
-            Settings { limit_up: Some(0), ..ok.clone() },
-            Settings { limit_down: Some(4_095), ..ok.clone() },
-            Settings { limit_up_idle: Some(0), ..ok.clone() },
-            Settings { month_upload: Some(999_999), ..ok.clone() },
-            Settings { schedule: vec![Window::default()], ..ok.clone() },
-            Settings { schedule: vec![night(Some(1))], ..ok.clone() },
-            Settings { schedule: vec![night(None); 15], ..ok.clone() },
-            Settings { channel: "../live".into(), ..ok.clone() },
-            Settings { channel: "nightly".into(), ..ok.clone() },
-            Settings { dir: "game".into(), ..ok.clone() },
-            Settings { dir: format!("{}\0", ok.dir), ..ok.clone() },
-        ];
-        for settings in bad {
-            let refused = settings.check(&channels()).unwrap_err();
-            assert_eq!(refused.code, "SETTINGS_INVALID", "{settings:?}");
-        }
-    }
-}
+mod tests;

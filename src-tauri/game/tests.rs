@@ -18,6 +18,7 @@ fn desk(dir: &Path, repository: Result<Repository, RepositoryError>) -> Desk {
         memory: dir.join("installed.json"),
         ledger: dir.join("passed-on.json"),
         user_places: UserPlaces::default(),
+        metered: watch::channel(false).1,
     }
 }
 
@@ -75,6 +76,27 @@ fn what_the_player_chose_is_what_the_engine_keeps_to() {
     let policy = policy(&chosen);
     assert_eq!((policy.idle_up, policy.month_upload), (Some(9_000), Some(5_000_000)));
     assert_eq!((policy.windows, policy.lan_capped), (chosen.schedule, true));
+}
+
+#[tokio::test]
+async fn a_metered_network_is_heard_at_once_also_after_the_game_was_opened_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (told, metered) = watch::channel(false);
+    let old = Settings { sharing: SharingMode::WhileOpen, ..settings(&dir.path().join("one")) };
+    let desk = Desk { metered, ..desk(dir.path(), Ok(nowhere())) };
+    let desk = GameDesk::start(desk, &old).unwrap();
+    let rests =
+        |snapshot: &Snapshot| snapshot.sharing.paused_reason == Some(engine::snapshot::SharingPause::Metered);
+    until(&desk, |snapshot| snapshot.sharing.paused_reason.is_none() && snapshot.phase != Phase::Starting)
+        .await;
+    told.send_replace(true);
+    until(&desk, rests).await;
+    let moved = Settings { dir: dir.path().join("two").display().to_string(), ..old.clone() };
+    desk.apply(moved.clone()).await.unwrap();
+    until(&desk, |snapshot| snapshot.game.dir == moved.dir && rests(snapshot)).await;
+    desk.apply(Settings { metered: Metered::Allow, ..moved }).await.unwrap();
+    until(&desk, |snapshot| !rests(snapshot)).await;
+    desk.close().await;
 }
 
 #[tokio::test]

@@ -73,6 +73,22 @@ impl Desktop {
         lend(command, &self.display, &self.bus, &self.home, &self.person);
     }
 
+    /// A window manager, without which no window can be minimised; it ends when what is returned is dropped.
+    #[must_use]
+    pub fn window_manager(&self) -> Running {
+        let mut manager = Command::new("openbox");
+        manager.arg("--sm-disable");
+        self.lend(&mut manager);
+        let manager = Running::start("openbox", &mut manager);
+        eventually(START_LIMIT, "a window manager", || {
+            let mut ask = Command::new("xprop");
+            ask.args(["-root", "_NET_SUPPORTING_WM_CHECK"]).env("DISPLAY", &self.display);
+            let answer = ask.output().unwrap_or_else(|error| panic!("xprop (x11-utils): {error}"));
+            String::from_utf8_lossy(&answer.stdout).contains("window id")
+        });
+        manager
+    }
+
     /// A picture of the whole display.
     pub fn picture(&self, path: &Path) {
         let mut import = Command::new("import");

@@ -15,8 +15,12 @@ pub mod liar;
 pub mod libtorrent;
 pub mod muster;
 pub mod netns;
+#[cfg(target_os = "linux")]
+pub mod network_manager;
 pub mod nginx;
 pub mod opentracker;
+#[cfg(unix)]
+pub mod played;
 pub mod programs;
 pub mod share;
 pub mod siege;

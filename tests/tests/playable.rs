@@ -193,6 +193,7 @@ async fn the_window_plays_while_the_rest_comes_and_nothing_holds_it() {
         known_installed: false,
         preload: false,
         import: Import::default(),
+        play: Default::default(),
     };
     let game = Game::open(config, session.clone());
     let mut snapshot = game.snapshot();

@@ -64,6 +64,7 @@ impl Sharer {
             title: "Demo".into(),
             known_installed: false,
             import: Import::default(),
+            play: Default::default(),
         };
         let game = Game::open(config, session.clone());
         game.perform(Action::Install).await.unwrap();
@@ -96,7 +97,7 @@ impl Sharer {
 }
 
 fn always(limits: Limits, sharing: bool) -> Window {
-    Window { days: [true; 7], from_minute: 0, to_minute: 0, limits, sharing }
+    Window { days: [true; 7], from_minute: 0, to_minute: 0, limits, sharing, no_downloads: false }
 }
 
 fn arrived(place: &Path) -> u64 {

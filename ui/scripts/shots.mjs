@@ -1,8 +1,8 @@
 // Every state of the window, and how to reach it: what the pictures and the check of the states go through.
 export const STATES = [
-  "starting", "not_installed", "checking", "checking_first", "update_available", "downloading", "sets_required", "sets_playable", "sets_paused", "sets_running", "sets_rest", "paused", "paused_game", "paused_space", "verifying", "repairing",
-  "applying", "ready", "updated", "sharing", "sharing_stopped", "sharing_budget", "sharing_schedule", "running", "offline", "offline_none", "needs_space", "blocked", "folder_missing", "failed", "failed_unknown",
-  "repair_offered", "preloading", "preloaded", "unlocking", "read_only", "warned", "crashed", "account_signed_out", "account_signed_in_memory", "news_empty", "news_loading", "news_offline_copy", "news_unavailable",
+  "starting", "not_installed", "checking", "checking_first", "update_available", "downloading", "sets_required", "sets_playable", "sets_paused", "sets_running", "sets_rest", "paused", "paused_game", "paused_space", "paused_metered", "paused_metered_waits", "paused_schedule", "verifying", "repairing",
+  "applying", "ready", "updated", "sharing", "sharing_stopped", "sharing_budget", "sharing_schedule", "running", "still_running", "offline", "offline_none", "needs_space", "blocked", "folder_missing", "failed", "failed_unknown",
+  "repair_offered", "preloading", "preloaded", "unlocking", "read_only", "warned", "crashed", "ended_badly", "account_signed_out", "account_signed_in_memory", "news_empty", "news_loading", "news_offline_copy", "news_unavailable",
 ];
 
 const click = (id) => (page) => page.getByTestId(id).click();
@@ -19,6 +19,8 @@ export const SHOTS = [
   { name: "menu_account", state: "account_signed_in_memory", steps: [click("account-menu")] },
   { name: "confirm_uninstall", state: "ready", steps: [click("gear"), click("gear-uninstall")] },
   { name: "confirm_stop_game", state: "running", steps: [click("secondary")] },
+  { name: "confirm_still_running", state: "still_running", steps: [click("secondary")] },
+  { name: "crash_details", state: "crashed", steps: [click("crash-details")] },
   { name: "transfer", state: "downloading", steps: [fiveMinutes, click("nav-transfer")] },
   { name: "transfer_bottom", state: "downloading", steps: [fiveMinutes, click("nav-transfer"), bottom] },
   { name: "transfer_sharing", state: "sharing", steps: [fiveMinutes, click("nav-transfer")] },
@@ -26,6 +28,7 @@ export const SHOTS = [
   { name: "settings", state: "ready", steps: [click("nav-settings")] },
   { name: "settings_hours", state: "ready", steps: [click("nav-settings"), click("schedule-add"), to("settings-schedule")] },
   { name: "settings_sharing", state: "ready", steps: [click("nav-settings"), click("month-upload-unlimited"), to("settings-sharing")] },
+  { name: "settings_play", state: "ready", steps: [click("nav-settings"), to("settings-game")] },
   { name: "settings_bottom", state: "ready", steps: [click("nav-settings"), bottom] },
   { name: "settings_saved", state: "ready", steps: [click("nav-settings"), click("limit-up-unlimited")] },
   { name: "settings_select", state: "ready", steps: [click("nav-settings"), click("language")] },

@@ -62,7 +62,7 @@ test.each([
 });
 
 test("every button label that a state may carry has words", () => {
-  const labels = ["install", "update", "pause", "resume", "checking", "play", "play_offline", "running", "cancel", "applying", "retry", "repair", "try_again", "locate", "free_space", "starting", "play_anyway", "reinstall", "stop_game"];
+  const labels = ["install", "update", "pause", "resume", "checking", "play", "play_offline", "running", "cancel", "applying", "retry", "repair", "try_again", "locate", "free_space", "starting", "play_anyway", "reinstall", "stop_game", "still_running", "download_anyway", "waiting"];
   for (const { primary, secondary } of Object.values(SNAPSHOTS)) labels.push(primary.label, ...(secondary ? [secondary.label] : []));
   for (const label of labels) expect(en, label).toHaveProperty([`button.${label}`]);
 });

@@ -55,6 +55,22 @@ test("forcing the game to quit asks first", async () => {
   expect(act).toHaveBeenCalledExactlyOnceWith("stop_game");
 });
 
+test("a game that left something running is ended or believed to be closed", async () => {
+  const act = vi.fn(async () => {});
+  await open("still_running", { backend: { act } });
+  await click("secondary");
+  await settled();
+  expect(screen.getByRole("dialog").textContent).toContain("crash-reporter (4744)");
+  await click("confirm-other");
+  expect(act).toHaveBeenCalledExactlyOnceWith("not_running");
+});
+
+test("a crash is said with its code and, on wish, the game's last words", async () => {
+  await open("crashed");
+  expect(screen.getByTestId("crash").dataset["code"]).toBe("GAME_CRASHED");
+  expect(screen.getByTestId("crash-words").textContent).toContain("a pipeline could not be made");
+});
+
 test("the game's folder is one entry of the menu, and a refusal is said", async () => {
   const openFolder = vi.fn(() => Promise.reject({ code: "FOLDER_MISSING", message: "gone", can_retry: false }));
   await open("ready", { backend: { openFolder } });

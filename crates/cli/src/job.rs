@@ -169,6 +169,7 @@ fn open_with(
         preload: net.preload,
         known_installed: false,
         import,
+        play: Default::default(),
     };
     Ok(Opened { game: Game::open(config, session.clone()), session })
 }

@@ -19,11 +19,13 @@ mod older;
 mod outlook;
 mod parts;
 mod patching;
+mod play;
 mod policy;
 mod preload;
 mod release_store;
 mod roots;
 mod route;
+mod running;
 mod view;
 mod wait;
 mod watch;
@@ -35,7 +37,8 @@ pub use link::{GameLink, TrustedRoot};
 pub(crate) use looking::Question as LookQuestion;
 pub(crate) use offer::{Sources, named};
 pub use patching::Patched;
-pub use policy::{Decision, Ledger, Policy, Situation, WhilePlaying, Window};
+pub use play::{ArgumentsError, Output, Play, arguments};
+pub use policy::{Decision, Ledger, Metered, Policy, Situation, Updates, WhilePlaying, Window};
 pub use wait::wait_for_file;
 
 use crate::{
@@ -77,6 +80,8 @@ pub struct GameConfig {
     pub known_installed: bool,
     /// What is here already of a game that is to be installed.
     pub import: Import,
+    /// What a start of the game is given.
+    pub play: Play,
 }
 
 /// Copies of a game that something else put on this machine.
@@ -141,6 +146,8 @@ pub(crate) enum Command {
     Look(PathBuf, oneshot::Sender<Result<FolderLook, Failure>>),
     SetSharing(SharingMode),
     SetPolicy(Box<Policy>),
+    SetPlay(Play),
+    SetMetered(bool),
     Close(oneshot::Sender<()>),
 }
 
@@ -215,7 +222,17 @@ impl Game {
         let _ = self.commands.send(Command::SetPolicy(Box::new(policy)));
     }
 
-    /// Stops every transfer, keeps what came, lets go of the folder.
+    /// Says whether the network in use is paid for by the amount; it holds at once.
+    pub fn set_metered(&self, metered: bool) {
+        let _ = self.commands.send(Command::SetMetered(metered));
+    }
+
+    /// Changes what the next start of the game is given.
+    pub fn set_play(&self, play: Play) {
+        let _ = self.commands.send(Command::SetPlay(play));
+    }
+
+    /// Stops every transfer, keeps what came, lets go of the folder. A game that runs lives on.
     pub async fn close(&self) {
         let (done, closed) = oneshot::channel();
         if self.commands.send(Command::Close(done)).is_ok() {

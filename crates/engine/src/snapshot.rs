@@ -100,6 +100,8 @@ pub enum Phase {
     Paused {
         /// Why.
         reason: PauseReason,
+        /// The minute of the day at which it goes on by itself, where a clock decides that.
+        until: Option<u16>,
     },
     /// Files are being hashed.
     Verifying,
@@ -114,6 +116,9 @@ pub enum Phase {
         /// Seconds since it started.
         #[ts(type = "number")]
         since_seconds: u64,
+        /// What of it still runs, by name and number, where that is not the program that was started, or was found running: the
+        /// player may know better.
+        still: Vec<String>,
     },
     /// The repository cannot be reached; playable when `installed` is set.
     Offline,
@@ -155,6 +160,10 @@ pub enum PauseReason {
     Game,
     /// The volume is full.
     Space,
+    /// The network is paid for by the amount.
+    Metered,
+    /// The schedule says so.
+    Schedule,
 }
 
 /// A failure as it crosses to people: the code is stable, the message a sentence.
@@ -190,6 +199,8 @@ pub enum Action {
     Play,
     /// End the game.
     StopGame,
+    /// Nothing of the game runs, whatever it looks like.
+    NotRunning,
     /// Read the repository again, or try the failed job again.
     Retry,
     /// Remove the game.
@@ -449,6 +460,8 @@ pub enum SharingPause {
     Budget,
     /// The schedule says so.
     Schedule,
+    /// The network is paid for by the amount.
+    Metered,
 }
 
 /// The swarm in detail.
@@ -563,11 +576,19 @@ pub struct TrackerRow {
 }
 
 /// How the game ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct LastExit {
-    /// Its own exit code; `None` when a signal ended it.
+    /// Its own exit code; `None` when a signal ended it, or something ended last that we did not start.
     pub code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
     /// Seconds it ran.
     #[ts(type = "number")]
     pub seconds: u64,
+    /// It did not end well within seconds of its start: `GAME_CRASHED`.
+    pub crash: Option<Failure>,
+    /// It did not end well, and the player did not ask for it.
+    pub bad: bool,
+    /// The last lines that it said, where it did not end well.
+    pub words: Vec<String>,
 }

@@ -122,11 +122,20 @@ export type Phase = { "kind": "starting" } | { "kind": "not_installed" } | { "ki
 /**
  * Why.
  */
-reason: PauseReason, } | { "kind": "verifying" } | { "kind": "repairing" } | { "kind": "applying" } | { "kind": "ready" } | { "kind": "running", 
+reason: PauseReason, 
+/**
+ * The minute of the day at which it goes on by itself, where a clock decides that.
+ */
+until: number | null, } | { "kind": "verifying" } | { "kind": "repairing" } | { "kind": "applying" } | { "kind": "ready" } | { "kind": "running", 
 /**
  * Seconds since it started.
  */
-since_seconds: number, } | { "kind": "offline" } | { "kind": "needs_space", 
+since_seconds: number, 
+/**
+ * What of it still runs, by name and number, where that is not the program that was started, or was found running: the
+ * player may know better.
+ */
+still: Array<string>, } | { "kind": "offline" } | { "kind": "needs_space", 
 /**
  * Bytes needed.
  */
@@ -155,7 +164,7 @@ failure: Failure, };
 /**
  * Why a download is held.
  */
-export type PauseReason = "user" | "game" | "space";
+export type PauseReason = "user" | "game" | "space" | "metered" | "schedule";
 
 /**
  * A failure as it crosses to people: the code is stable, the message a sentence.
@@ -177,7 +186,7 @@ can_retry: boolean, };
 /**
  * What the window may ask for.
  */
-export type Action = "install" | "update" | "pause" | "resume" | "cancel" | "verify" | "repair" | "play" | "stop_game" | "retry" | "uninstall" | "preload" | "unlock" | "stop_sharing" | "start_sharing";
+export type Action = "install" | "update" | "pause" | "resume" | "cancel" | "verify" | "repair" | "play" | "stop_game" | "not_running" | "retry" | "uninstall" | "preload" | "unlock" | "stop_sharing" | "start_sharing";
 
 /**
  * A button: what it does and the key of its text.
@@ -445,7 +454,7 @@ month_budget: number | null, };
 /**
  * Why sharing rests.
  */
-export type SharingPause = "playing" | "user" | "held" | "budget" | "schedule";
+export type SharingPause = "playing" | "user" | "held" | "budget" | "schedule" | "metered";
 
 /**
  * The swarm in detail.
@@ -606,13 +615,29 @@ leechers: number, };
  */
 export type LastExit = { 
 /**
- * Its own exit code; `None` when a signal ended it.
+ * Its own exit code; `None` when a signal ended it, or something ended last that we did not start.
  */
 code: number | null, 
 /**
+ * The signal that ended it.
+ */
+signal: number | null, 
+/**
  * Seconds it ran.
  */
-seconds: number, };
+seconds: number, 
+/**
+ * It did not end well within seconds of its start: `GAME_CRASHED`.
+ */
+crash: Failure | null, 
+/**
+ * It did not end well, and the player did not ask for it.
+ */
+bad: boolean, 
+/**
+ * The last lines that it said, where it did not end well.
+ */
+words: Array<string>, };
 
 /**
  * The last job that changed the game.
@@ -879,7 +904,23 @@ import: boolean,
 /**
  * Whether the first run's questions were answered, or left at their defaults.
  */
-welcomed: boolean, };
+welcomed: boolean, 
+/**
+ * Arguments that the game gets after its manifest's own, as a line with quotation marks; no shell reads it. Default: none.
+ */
+launch_arguments: string, 
+/**
+ * Default: keep.
+ */
+after_start: AfterStart, 
+/**
+ * Default: ask.
+ */
+updates: Updates, 
+/**
+ * Default: ask.
+ */
+metered: Metered, };
 
 /**
  * The window's language.
@@ -890,6 +931,21 @@ export type Language = "en" | "de" | "fr" | "es" | "ja" | "ar" | "system";
  * What transfers do while the game runs.
  */
 export type WhilePlaying = "pause" | "limit" | "ignore";
+
+/**
+ * What becomes of the launcher when the game has started.
+ */
+export type AfterStart = "keep" | "hide" | "close";
+
+/**
+ * What is done with an update that is offered.
+ */
+export type Updates = "ask" | "auto";
+
+/**
+ * What is done on a network that is paid for by the amount.
+ */
+export type Metered = "ask" | "pause" | "allow";
 
 /**
  * Hours of some days of the week with rules of their own.
@@ -914,7 +970,11 @@ limits: Limits,
 /**
  * Whether anything is passed on meanwhile.
  */
-sharing: boolean, };
+sharing: boolean, 
+/**
+ * Whether downloads wait until it closes.
+ */
+no_downloads: boolean, };
 
 /**
  * The part the window sees.

@@ -37,6 +37,7 @@ const NEXT: Record<Action, string> = {
   repair: "repairing",
   play: "running",
   stop_game: "ready",
+  not_running: "ready",
   retry: "ready",
   uninstall: "not_installed",
   stop_sharing: "sharing_stopped",

@@ -8,6 +8,7 @@ export const FIRST_WINDOW: Window = {
   to_minute: 23 * 60,
   limits: { up: null, down: null },
   sharing: false,
+  no_downloads: false,
 };
 
 /** "18:05", whatever the locale: it is the value of a time field, not its face. */

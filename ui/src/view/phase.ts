@@ -1,7 +1,8 @@
 // From one snapshot to the words of the dock. Nothing here decides what may be done: the snapshot already says so.
-import type { Failure, Phase, Snapshot } from "../ipc/bindings";
+import type { Failure, LastExit, Phase, Snapshot } from "../ipc/bindings";
 import type { Formatter } from "../i18n/format";
 import { span } from "../i18n/format";
+import { clockText } from "./hours";
 import type { Line, MessageKey, Said } from "../i18n/i18n.svelte";
 
 /** The headline of the dock. */
@@ -12,6 +13,7 @@ export function phaseLine({ phase, available, installed, repair_offered }: Snaps
     case "applying":
       return available ? { key: `phase.${phase.kind}`, values: { version: available.version } } : { key: `phase.${phase.kind}_unnamed` };
     case "paused":
+      if (phase.reason === "schedule") return phase.until !== null ? { key: "phase.paused_schedule", values: { time: clockText(phase.until) } } : { key: "phase.paused_schedule_unnamed" };
       return { key: `phase.paused_${phase.reason}` };
     case "offline":
       return { key: installed === null ? "phase.offline_none" : "phase.offline_installed" };
@@ -41,11 +43,14 @@ export function detailLines(snapshot: Snapshot, format: Formatter, now: Date): S
     case "folder_missing":
       return [{ key: "detail.folder_missing", values: { dir: phase.dir } }];
     case "running":
+      if (phase.still.length > 0) return [{ key: "detail.running_still", values: { programs: phase.still.join(", ") } }];
       return snapshot.sets ? [{ key: "detail.running_rest" }, ...progressLines(snapshot, format)] : [{ key: "detail.running" }];
     case "offline":
       return [{ key: snapshot.installed === null ? "detail.offline_none" : "detail.offline_installed" }];
     case "paused":
-      return phase.reason === "space" ? [{ key: "detail.paused_space" }] : progressLines(snapshot, format);
+      if (phase.reason === "space") return [{ key: "detail.paused_space" }];
+      if (phase.reason === "metered" || phase.reason === "schedule") return [{ key: `detail.paused_${phase.reason}` }, ...progressLines(snapshot, format)];
+      return progressLines(snapshot, format);
     case "ready":
       return snapshot.repair_offered.length > 0 ? [{ key: "detail.ready_damaged" }] : checkedLine(snapshot.last_check, format, now);
     default:
@@ -72,6 +77,13 @@ export function buttonDetail(snapshot: Snapshot, format: Formatter): Said | null
     default:
       return null;
   }
+}
+
+/** How the game ended, where it did not end well. */
+export function exitLine({ code, signal, seconds, crash }: LastExit, format: Formatter): Line {
+  const time = format.stopwatch(seconds);
+  if (crash) return code === null ? { key: "banner.crashed_signal", values: { time, signal: String(signal ?? "") } } : { key: "banner.crashed", values: { time, code: String(code) } };
+  return code === null ? { key: "banner.exit_unknown", values: { time } } : { key: "banner.exit", values: { time, code: String(code) } };
 }
 
 /** Phases whose bar has no end in sight. */

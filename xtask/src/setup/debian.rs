@@ -31,11 +31,13 @@ const DEMO: &[(&str, &str)] = &[
     ("dbus", "the session bus of a headless run"),
     ("imagemagick", "pictures of the window"),
     ("xdotool", "finds the window"),
+    ("x11-utils", "asks the display about its windows"),
     ("xdg-utils", "opens the system's browser"),
 ];
 const TEST: &[(&str, &str)] = &[
     ("python3-venv", "the Python environment with libtorrent and python-tuf"),
     ("webkit2gtk-driver", "drives the launcher's window"),
+    ("openbox", "a window manager, without which no window is minimised"),
     ("chromium", "the browser in which the test signs in"),
     ("chromium-driver", "drives that browser"),
     ("gnome-keyring", "a secret store for the test"),

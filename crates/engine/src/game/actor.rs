@@ -8,6 +8,7 @@ mod playing;
 mod preloading;
 mod sharing;
 mod telling;
+mod updating;
 
 use super::{
     Command, Decision, GameConfig, GameLink, Ledger, Outcome, Policy,
@@ -15,7 +16,9 @@ use super::{
     error::GameError,
     jobs::{self, Kind, Work},
     offer::Offer,
+    play::Play,
     preload::Hour,
+    running::End,
     view,
     watch::Watcher,
 };
@@ -25,14 +28,11 @@ use crate::snapshot::{
 };
 use chrono::{DateTime, Utc};
 use patches::PatchSeeds;
-use release::{layout::Layout, manifest::Manifest, path::GamePath};
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use playing::Running;
+use release::{id::Version, layout::Layout, manifest::Manifest, path::GamePath};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use store::{GameFolder, InstalledTree, verify};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 /// How often a snapshot is told; fewer when nothing changed.
@@ -43,7 +43,7 @@ type Reply = oneshot::Sender<Result<Outcome, Failure>>;
 /// What reaches the actor from its own tasks.
 enum Happened {
     JobEnded { work: Box<Work>, kind: Kind, result: Result<(), GameError>, reply: Option<Reply> },
-    GameExited { code: Option<i32> },
+    GameExited { run: String, end: End },
     Touched,
     Changed(Vec<GamePath>),
 }
@@ -52,13 +52,9 @@ struct Job {
     kind: Kind,
     /// Nobody asked for it.
     quiet: bool,
+    /// The player lets it go on past the rules that would hold it.
+    anyway: bool,
     control: Arc<Control>,
-}
-
-struct Running {
-    since: Instant,
-    stop: Arc<Notify>,
-    reply: Option<Reply>,
 }
 
 /// The installed release as it is passed on and watched.
@@ -101,6 +97,12 @@ struct Actor {
     pending: Option<(Kind, Option<Reply>)>,
     running: Option<Running>,
     last_exit: Option<LastExit>,
+    /// What the next start of the game is given.
+    play_with: Play,
+    /// The network is paid for by the amount.
+    metered: bool,
+    /// The release that was installed without being asked for, or tried: not twice.
+    updated_by_itself: Option<Version>,
     summary: Option<Summary>,
     /// When a preload is tried and a key asked for.
     hour: Hour,
@@ -131,6 +133,7 @@ pub(super) async fn run(
     actor.govern().await;
     actor.open_folder().await;
     actor.take_standing();
+    actor.find_running().await;
     actor.tell();
     let mut tick = tokio::time::interval(SNAPSHOT_INTERVAL);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -152,6 +155,7 @@ pub(super) async fn run(
             _ = checks.tick(), if check_interval.is_some() => actor.check_quietly(),
         }
         actor.govern().await;
+        actor.update_by_itself().await;
         actor.preload_by_itself().await;
         actor.tell();
     }
@@ -169,6 +173,7 @@ impl Actor {
             link: config.link.clone(),
             sharing: config.sharing,
             policy: config.policy.clone(),
+            play_with: config.play.clone(),
             decision: Decision::default(),
             ledger,
             counted: session.internet_upload_bytes(),
@@ -187,6 +192,8 @@ impl Actor {
             pending: None,
             running: None,
             last_exit: None,
+            metered: false,
+            updated_by_itself: None,
             summary: None,
             hour: Hour::new(fastrand::u64(..)),
             play_next: None,
@@ -210,6 +217,8 @@ impl Actor {
             }
             // What follows from it is seen to by the loop.
             Command::SetPolicy(policy) => self.policy = *policy,
+            Command::SetPlay(play) => self.play_with = play,
+            Command::SetMetered(metered) => self.metered = metered,
             Command::Look(dir, reply) => self.look(dir, reply),
             // Handled by the loop.
             Command::Close(_) => {}
@@ -227,20 +236,19 @@ impl Actor {
             Action::Unlock => self.start_job(Kind::Unlock, reply).await,
             Action::Retry => self.retry(reply).await,
             Action::Play => self.play(reply).await,
-            Action::Pause => self.pause(Some(PauseReason::User), reply),
-            Action::Resume => self.pause(None, reply),
+            Action::Pause => self.pause(reply),
+            Action::Resume => {
+                self.go_on();
+                answer(reply, Ok(Outcome::default()));
+            }
             Action::Cancel => {
                 if let Some(job) = &self.job {
                     job.control.cancel();
                 }
                 answer(reply, Ok(Outcome::default()));
             }
-            Action::StopGame => {
-                if let Some(running) = &self.running {
-                    running.stop.notify_one();
-                }
-                answer(reply, Ok(Outcome::default()));
-            }
+            Action::StopGame => self.stop_game(reply),
+            Action::NotRunning => self.not_running(reply).await,
             Action::StopSharing | Action::StartSharing => {
                 self.sharing_stopped = action == Action::StopSharing;
                 self.share().await;
@@ -249,9 +257,10 @@ impl Actor {
         }
     }
 
-    fn pause(&self, reason: Option<PauseReason>, reply: Option<Reply>) {
-        if let Some(job) = &self.job {
-            job.control.pause.send_replace(reason);
+    fn pause(&mut self, reply: Option<Reply>) {
+        if let Some(job) = &mut self.job {
+            job.anyway = false;
+            job.control.pause.send_replace(Some(PauseReason::User));
         }
         answer(reply, Ok(Outcome::default()));
     }
@@ -275,7 +284,9 @@ impl Actor {
     }
 
     async fn start_job(&mut self, kind: Kind, reply: Option<Reply>) {
-        if self.running.is_some() && kind != Kind::Check && !(kind == Kind::Install && self.is_partial()) {
+        let beside_the_game =
+            matches!(kind, Kind::Check | Kind::Verify) || (kind == Kind::Install && self.is_partial());
+        if self.running.is_some() && !beside_the_game {
             return answer(reply, Err(Failure::from(&GameError::Running)));
         }
         if let Some(failure) = self.only_to_play.clone() {
@@ -319,7 +330,9 @@ impl Actor {
             outcome: Outcome::default(),
             only_the_rest: self.running.is_some(),
         });
-        self.job = Some(Job { kind, quiet, control });
+        // The word for a download that waited was for that one.
+        self.job = Some(Job { kind, quiet, anyway: false, control });
+        self.hold();
         let happened = self.happened.clone();
         tokio::spawn(async move {
             let result = work.run(kind).await;
@@ -332,7 +345,7 @@ impl Actor {
             Happened::JobEnded { work, kind, result, reply } => {
                 self.job_ended(*work, kind, result, reply).await
             }
-            Happened::GameExited { code } => self.game_exited(code).await,
+            Happened::GameExited { run, end } => self.game_exited(&run, end).await,
             Happened::Touched => self.look_at_files(),
             Happened::Changed(files) => self.files_changed(files),
         }

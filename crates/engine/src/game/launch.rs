@@ -1,7 +1,11 @@
 //! Starting the game: an argument vector from the signed manifest, its program hashed just before, in
 //! the game folder, with a cleaned environment.
 
-use super::{error::GameError, jobs::layout};
+use super::{
+    error::GameError,
+    jobs::layout,
+    running::{MARKER, Words},
+};
 use release::{manifest::Manifest, merkle::FileHasher, path::GamePath};
 use std::{
     env,
@@ -131,10 +135,15 @@ fn check(tree: &InstalledTree, manifest: &Manifest, executable: &GamePath) -> Re
     if hasher.finish().pieces_root == entry.pieces_root { Ok(()) } else { Err(bad()) }
 }
 
-/// Starts it. The child lives on when the launcher ends.
-pub(crate) fn start(program: &Program) -> Result<Child, GameError> {
+/// Starts it, its processes marked with the id of the run. The child lives on when the launcher ends.
+pub(crate) fn start(program: &Program, run: &str, words: Option<&Words>) -> Result<Child, GameError> {
+    let refused = |source| GameError::Start { path: program.path.display().to_string(), source };
     let mut command = Command::new(&program.path);
     command.args(&program.arguments).current_dir(&program.folder).stdin(Stdio::null()).env_clear();
+    if let Some(words) = words {
+        command.stdout(words.stdio().map_err(refused)?).stderr(words.stdio().map_err(refused)?);
+    }
+    command.env(MARKER, run);
     for (name, value) in env::vars_os() {
         if kept(&name.to_string_lossy()) {
             command.env(name, value);
@@ -143,7 +152,7 @@ pub(crate) fn start(program: &Program) -> Result<Child, GameError> {
     // Its own process group: Ctrl-C in the launcher's terminal is not the game's.
     #[cfg(unix)]
     command.process_group(0);
-    command.spawn().map_err(|source| GameError::Start { path: program.path.display().to_string(), source })
+    command.spawn().map_err(refused)
 }
 
 fn kept(name: &str) -> bool {

@@ -11,9 +11,12 @@ pub use schedule::Window;
 
 use crate::{
     session::Caps,
-    snapshot::{Limits, SharingMode, SharingPause},
+    snapshot::{Limits, PauseReason, SharingMode, SharingPause},
 };
-use chrono::NaiveDateTime;
+use chrono::{NaiveDateTime, TimeDelta, Timelike};
+
+/// Minutes of a week.
+const WEEK_MINUTES: i64 = 7 * 24 * 60;
 
 /// What transfers do while the game runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,6 +28,28 @@ pub enum WhilePlaying {
     Limit(Limits),
     /// Everything goes on.
     Ignore,
+}
+
+/// What is done with an update that is offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Updates {
+    /// The player asks for it.
+    #[default]
+    Ask,
+    /// It is installed as soon as nothing speaks against it.
+    Auto,
+}
+
+/// What is done on a network that is paid for by the amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Metered {
+    /// Downloads wait for a word of the player's, and nothing is passed on.
+    #[default]
+    Ask,
+    /// Downloads wait for another network, and nothing is passed on.
+    Pause,
+    /// It is a network like any other.
+    Allow,
 }
 
 /// What a player allows.
@@ -42,6 +67,10 @@ pub struct Policy {
     pub while_playing: WhilePlaying,
     /// Whether the local network counts against the caps. Default: it does not.
     pub lan_capped: bool,
+    /// Whether updates are installed without being asked for.
+    pub updates: Updates,
+    /// On a network that is paid for by the amount.
+    pub metered: Metered,
 }
 
 /// What matters at a moment.
@@ -61,6 +90,10 @@ pub struct Situation {
     pub stopped: bool,
     /// The player holds the download.
     pub held: bool,
+    /// The network is paid for by the amount.
+    pub metered: bool,
+    /// The player said that this download goes on all the same.
+    pub anyway: bool,
 }
 
 /// What follows.
@@ -72,8 +105,10 @@ pub struct Decision {
     pub caps: Caps,
     /// Whether peers are served.
     pub share: bool,
-    /// Whether a transfer is held because the game runs.
-    pub hold: bool,
+    /// Why downloads are held, if they are.
+    pub hold: Option<PauseReason>,
+    /// The minute of the day at which hours without downloads end.
+    pub until_minute: Option<u16>,
     /// Why peers are not served, where the mode would allow it.
     pub rests: Option<SharingPause>,
 }
@@ -85,6 +120,8 @@ impl Policy {
         let window = self.windows.iter().find(|window| window.is_open(situation.now));
         let limits = self.limits(window, situation.playing);
         let rests = self.rests(window, situation);
+        let hold = self.holds(window, situation);
+        let waits_for_hours = hold == Some(PauseReason::Schedule);
         Decision {
             limits,
             caps: Caps {
@@ -95,7 +132,8 @@ impl Policy {
                 ..Caps::default()
             },
             share: situation.mode != SharingMode::Off && rests.is_none(),
-            hold: situation.playing && !situation.rest && self.while_playing == WhilePlaying::Pause,
+            hold,
+            until_minute: waits_for_hours.then(|| self.downloads_again(situation.now)).flatten(),
             rests,
         }
     }
@@ -108,6 +146,30 @@ impl Policy {
             }
             _ => limits,
         }
+    }
+
+    /// Why a download waits. What the player said for this one goes before every rule.
+    fn holds(&self, window: Option<&Window>, situation: &Situation) -> Option<PauseReason> {
+        if situation.anyway {
+            return None;
+        }
+        let playing = situation.playing && !situation.rest && self.while_playing == WhilePlaying::Pause;
+        let reasons = [
+            (playing, PauseReason::Game),
+            (situation.metered && self.metered != Metered::Allow, PauseReason::Metered),
+            (window.is_some_and(|window| window.no_downloads), PauseReason::Schedule),
+        ];
+        reasons.into_iter().find(|(applies, _)| *applies).map(|(_, reason)| reason)
+    }
+
+    /// When hours come at which downloads are allowed, as a minute of its day; `None` if that is never in a week.
+    fn downloads_again(&self, now: NaiveDateTime) -> Option<u16> {
+        let allowed = |at: &NaiveDateTime| {
+            !self.windows.iter().find(|window| window.is_open(*at)).is_some_and(|window| window.no_downloads)
+        };
+        let minutes = (1..=WEEK_MINUTES).map(|minutes| now + TimeDelta::minutes(minutes));
+        let at = minutes.into_iter().find(allowed)?;
+        u16::try_from(at.hour() * 60 + at.minute()).ok()
     }
 
     /// The nearest reason first: what a player could change at once is said before what a clock does.
@@ -123,6 +185,7 @@ impl Policy {
             (situation.stopped, SharingPause::User),
             (situation.held, SharingPause::Held),
             (abroad && used_up, SharingPause::Budget),
+            (abroad && situation.metered && self.metered != Metered::Allow, SharingPause::Metered),
             (abroad && window.is_some_and(|window| !window.sharing), SharingPause::Schedule),
         ];
         reasons.into_iter().find(|(applies, _)| *applies).map(|(_, reason)| reason)
@@ -140,7 +203,7 @@ fn smaller(one: Option<u64>, other: Option<u64>) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono::{Days, NaiveDate, TimeDelta};
+    use chrono::{Days, NaiveDate};
 
     /// A Monday, at noon.
     fn noon() -> NaiveDateTime {
@@ -156,6 +219,8 @@ mod tests {
             rest: false,
             stopped: false,
             held: false,
+            metered: false,
+            anyway: false,
         }
     }
 
@@ -208,6 +273,7 @@ mod tests {
             to_minute,
             limits: limits(up),
             sharing: true,
+            no_downloads: false,
         };
         let night = window(23 * 60, 6 * 60, None);
         let early = window(5 * 60, 8 * 60, Some(50_000));
@@ -237,15 +303,60 @@ mod tests {
         let limited = |up| decide(with(up, WhilePlaying::Limit(less)), true);
         assert_eq!(limited(None).limits, Limits { up: Some(50_000), down: Some(90_000) });
         assert_eq!(limited(Some(10_000)).caps.up, Some(10_000));
-        assert!(limited(None).share && !limited(None).hold);
+        assert!(limited(None).share && limited(None).hold.is_none());
         assert_eq!(decide(with(Some(90_000), WhilePlaying::Limit(less)), false).caps.up, Some(90_000));
         assert_eq!(decide(with(None, WhilePlaying::Ignore), true).caps.up, None);
         let paused = decide(with(None, WhilePlaying::Pause), true);
-        assert!(paused.hold && !paused.share);
+        assert!(paused.hold == Some(PauseReason::Game) && !paused.share);
         // A game waits for its own rest, and the others wait until it is over.
         let rest = Situation { playing: true, rest: true, ..situation() };
         let rest = with(None, WhilePlaying::Pause).decide(&rest);
-        assert!(!rest.hold && !rest.share);
+        assert!(rest.hold.is_none() && !rest.share);
+    }
+
+    #[test]
+    fn downloads_wait_on_a_metered_network_and_at_hours_that_say_so() {
+        let night = |from_minute, to_minute| Window {
+            days: [true; 7],
+            from_minute,
+            to_minute,
+            sharing: true,
+            no_downloads: true,
+            ..Window::default()
+        };
+        // Two after each other: it goes on when the second closes.
+        let hours = Policy {
+            windows: vec![night(11 * 60, 13 * 60), night(13 * 60, 26 * 60 % (24 * 60))],
+            ..policy()
+        };
+        let held = |policy: &Policy, situation| {
+            let decision = policy.decide(&situation);
+            (decision.hold, decision.until_minute)
+        };
+        let base = situation();
+        assert_eq!(held(&hours, base), (Some(PauseReason::Schedule), Some(2 * 60)));
+        assert_eq!(held(&hours, Situation { anyway: true, ..base }), (None, None));
+        let always = Policy { windows: vec![night(0, 0)], ..policy() };
+        assert_eq!(held(&always, base), (Some(PauseReason::Schedule), None), "never");
+
+        let metered = Situation { metered: true, ..base };
+        for (rule, hold) in [
+            (Metered::Ask, Some(PauseReason::Metered)),
+            (Metered::Pause, Some(PauseReason::Metered)),
+            (Metered::Allow, None),
+        ] {
+            let policy = Policy { metered: rule, ..policy() };
+            assert_eq!(held(&policy, metered).0, hold, "{rule:?}");
+            assert_eq!(held(&policy, base).0, None, "{rule:?} elsewhere");
+            let decision = policy.decide(&metered);
+            assert_eq!(decision.share, rule == Metered::Allow, "{rule:?}");
+            let lan = policy.decide(&Situation { mode: SharingMode::Lan, ..metered });
+            assert!(lan.share, "the own network costs nothing");
+        }
+        let anyway = policy().decide(&Situation { anyway: true, ..metered });
+        assert!(anyway.hold.is_none() && !anyway.share, "a download that goes on passes nothing on");
+        let playing = Situation { playing: true, ..metered };
+        assert_eq!(held(&policy(), playing).0, Some(PauseReason::Game), "the nearest reason");
     }
 
     #[test]

@@ -17,7 +17,8 @@ pub(crate) struct Facts {
     pub(crate) offline: bool,
     pub(crate) job: Option<JobFacts>,
     pub(crate) failure: Option<Phase>,
-    pub(crate) running_seconds: Option<u64>,
+    /// Seconds since the game was started, and what of it still runs beside the program that was started.
+    pub(crate) running: Option<(u64, Vec<String>)>,
     /// Something of the release that stands is still to come; whether it can be played all the same.
     pub(crate) partial: Option<bool>,
     pub(crate) damaged: bool,
@@ -29,6 +30,10 @@ pub(crate) struct JobFacts {
     pub(crate) step: Step,
     pub(crate) repair: bool,
     pub(crate) pause: Option<PauseReason>,
+    /// The minute of the day at which hours without downloads end.
+    pub(crate) until: Option<u16>,
+    /// A word of the player's makes it go on where a rule holds it.
+    pub(crate) may_go_on: bool,
     /// A check that nobody asked for: it changes nothing that is shown, unless nothing is known.
     pub(crate) quiet: bool,
     /// The game can be started while the rest of it comes.
@@ -39,12 +44,12 @@ pub(crate) fn phase(facts: &Facts) -> Phase {
     if facts.opening {
         return Phase::Starting;
     }
-    if let Some(since_seconds) = facts.running_seconds {
-        return Phase::Running { since_seconds };
+    if let Some((since_seconds, still)) = facts.running.clone() {
+        return Phase::Running { since_seconds, still };
     }
     if let Some(job) = facts.job.filter(|job| !job.quiet) {
         return match (job.step, job.pause) {
-            (Step::Downloading, Some(reason)) => Phase::Paused { reason },
+            (Step::Downloading, Some(reason)) => Phase::Paused { reason, until: job.until },
             (Step::Downloading, None) if job.repair => Phase::Repairing,
             (Step::Downloading, None) => Phase::Downloading,
             (Step::Checking, _) => Phase::Checking,
@@ -88,13 +93,16 @@ pub(crate) fn buttons(phase: &Phase, facts: &Facts) -> (Button, Option<Button>) 
         Phase::Downloading | Phase::Repairing => {
             (button(Action::Pause, "pause"), Some(button(Action::Cancel, "cancel")))
         }
-        Phase::Paused { .. } => (button(Action::Resume, "resume"), Some(button(Action::Cancel, "cancel"))),
+        Phase::Paused { reason, .. } => (go_on_with(*reason, facts), Some(button(Action::Cancel, "cancel"))),
         Phase::Verifying => (button(Action::Cancel, "cancel"), None),
         Phase::Applying => (told("applying"), None),
         Phase::Ready if facts.partial.is_some() => (play(), Some(go_on())),
         Phase::Ready if facts.damaged => (button(Action::Repair, "repair"), Some(play())),
         Phase::Ready => (play(), None),
-        Phase::Running { .. } => (told("running"), Some(button(Action::StopGame, "stop_game"))),
+        Phase::Running { still, .. } => {
+            let label = if still.is_empty() { "stop_game" } else { "still_running" };
+            (told("running"), Some(button(Action::StopGame, label)))
+        }
         Phase::Offline if playable => {
             (button(Action::Play, "play_offline"), Some(button(Action::Retry, "retry")))
         }
@@ -107,6 +115,17 @@ pub(crate) fn buttons(phase: &Phase, facts: &Facts) -> (Button, Option<Button>) 
         }
         Phase::Failed { .. } => (button(Action::Retry, "try_again"), play_anyway()),
     }
+}
+
+/// The button of a download that waits: a rule is broken by a word of the player's, or not at all.
+fn go_on_with(reason: PauseReason, facts: &Facts) -> Button {
+    let by_rule = matches!(reason, PauseReason::Metered | PauseReason::Schedule);
+    let (action, label) = match by_rule {
+        false => (Some(Action::Resume), "resume"),
+        true if facts.job.is_some_and(|job| job.may_go_on) => (Some(Action::Resume), "download_anyway"),
+        true => (None, "waiting"),
+    };
+    Button { enabled: action.is_some(), action, label: label.to_owned() }
 }
 
 /// How a failure looks: some have a phase of their own.
@@ -244,10 +263,43 @@ pub(crate) fn starting(config: &GameConfig) -> Snapshot {
 mod tests {
     use super::*;
 
+    fn idle() -> JobFacts {
+        JobFacts {
+            step: Step::Checking,
+            repair: false,
+            pause: None,
+            until: None,
+            may_go_on: true,
+            quiet: false,
+            playable: false,
+        }
+    }
+
+    #[test]
+    fn a_download_that_a_rule_holds_goes_on_by_a_word_or_not_at_all() {
+        let held = |reason, may_go_on| {
+            let job = JobFacts {
+                step: Step::Downloading,
+                pause: Some(reason),
+                until: Some(120),
+                may_go_on,
+                ..idle()
+            };
+            let facts = Facts { job: Some(job), ..Facts::default() };
+            let phase = phase(&facts);
+            assert_eq!(phase, Phase::Paused { reason, until: Some(120) });
+            let (primary, _) = buttons(&phase, &facts);
+            (primary.label, primary.action)
+        };
+        assert_eq!(held(PauseReason::Metered, true), ("download_anyway".into(), Some(Action::Resume)));
+        assert_eq!(held(PauseReason::Metered, false), ("waiting".into(), None));
+        assert_eq!(held(PauseReason::User, false), ("resume".into(), Some(Action::Resume)));
+    }
+
     #[test]
     fn every_phase_has_a_button_with_a_label() {
-        let job = |step, pause| Some(JobFacts { step, repair: false, pause, quiet: false, playable: false });
-        let rest = |step, pause| Some(JobFacts { step, repair: false, pause, quiet: false, playable: true });
+        let job = |step, pause| Some(JobFacts { step, pause, ..idle() });
+        let rest = |step, pause| Some(JobFacts { step, pause, playable: true, ..idle() });
         let facts = [
             Facts { opening: true, ..Facts::default() },
             Facts::default(),
@@ -255,7 +307,7 @@ mod tests {
             Facts { installed: true, update: true, ..Facts::default() },
             Facts { installed: true, offline: true, ..Facts::default() },
             Facts { offline: true, ..Facts::default() },
-            Facts { installed: true, running_seconds: Some(3), ..Facts::default() },
+            Facts { installed: true, running: Some((3, Vec::new())), ..Facts::default() },
             Facts { job: job(Step::Downloading, None), ..Facts::default() },
             Facts { job: job(Step::Downloading, Some(PauseReason::User)), ..Facts::default() },
             Facts { job: job(Step::Applying, None), ..Facts::default() },
@@ -288,8 +340,7 @@ mod tests {
 
     #[test]
     fn a_quiet_check_hides_nothing() {
-        let quiet =
-            Some(JobFacts { step: Step::Checking, repair: false, pause: None, quiet: true, playable: false });
+        let quiet = Some(JobFacts { quiet: true, ..idle() });
         let facts = Facts { installed: true, job: quiet, ..Facts::default() };
         assert_eq!(phase(&facts), Phase::Ready);
     }

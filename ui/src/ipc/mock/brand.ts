@@ -58,6 +58,10 @@ export const SETTINGS: Settings = {
   month_upload: null,
   import: false,
   welcomed: true,
+  launch_arguments: "",
+  after_start: "keep",
+  updates: "ask",
+  metered: "ask",
 };
 
 export const PICTURES: Record<string, string> = {

@@ -49,6 +49,8 @@ const BUSY: Transfer = {
   wasted_bytes: 1.1 * MB,
 };
 
+const CRASH_WORDS = ["loading data/world.pak", "renderer: 3 adapters", "renderer: no adapter has what is needed", "thread 'main' panicked at src/renderer.rs:118", "a pipeline could not be made"];
+
 const BASE: Snapshot = {
   v: 1,
   game: { id: BRAND.game, title: BRAND.title, channel: "live", dir: SETTINGS.dir },
@@ -116,7 +118,7 @@ export const SNAPSHOTS: Record<string, Snapshot> = {
     sets: sets("optional", 0.6 * GB, 1.2 * GB, 0.8 * GB),
     rates: { down: 11.4 * MB, up: 240 * KB, origin: 4.3 * MB, players: 5.8 * MB, lan: 1.3 * MB },
   }),
-  sets_paused: state({ kind: "paused", reason: "user" }, {
+  sets_paused: state({ kind: "paused", reason: "user", until: null }, {
     ...LOADING,
     installed: "1.4.0",
     primary: { action: "play", label: "play", enabled: true },
@@ -124,7 +126,7 @@ export const SNAPSHOTS: Record<string, Snapshot> = {
     progress: progress(2.6 * GB, 4.2 * GB, 0, null),
     sets: sets("optional", 0.6 * GB, 1.2 * GB, 0.8 * GB),
   }),
-  sets_running: state({ kind: "running", since_seconds: 754 }, {
+  sets_running: state({ kind: "running", since_seconds: 754, still: [] }, {
     installed: "1.4.0",
     primary: { action: null, label: "running", enabled: false },
     secondary: { action: "stop_game", label: "stop_game", enabled: true },
@@ -133,20 +135,40 @@ export const SNAPSHOTS: Record<string, Snapshot> = {
     sharing: sharing("while_open", false, "playing"),
   }),
   sets_rest: state({ kind: "ready" }, { primary: { action: "play", label: "play", enabled: true }, secondary: { action: "install", label: "continue", enabled: true }, installed: "1.4.0" }),
-  paused: state({ kind: "paused", reason: "user" }, {
+  paused: state({ kind: "paused", reason: "user", until: null }, {
     ...LOADING,
     primary: { action: "resume", label: "resume", enabled: true },
     secondary: { action: "cancel", label: "cancel", enabled: true },
     progress: progress(2.6 * GB, 4.2 * GB, 0, null),
     sharing: sharing("while_downloading", false, "held"),
   }),
-  paused_game: state({ kind: "paused", reason: "game" }, {
+  paused_game: state({ kind: "paused", reason: "game", until: null }, {
     primary: { action: "resume", label: "resume", enabled: true },
     available: UPDATE,
     progress: progress(120 * MB, 412 * MB, 0, null),
     sharing: sharing("while_open", false, "playing"),
   }),
-  paused_space: state({ kind: "paused", reason: "space" }, {
+  paused_metered: state({ kind: "paused", reason: "metered", until: null }, {
+    ...LOADING,
+    primary: { action: "resume", label: "download_anyway", enabled: true },
+    secondary: { action: "cancel", label: "cancel", enabled: true },
+    progress: progress(0.4 * GB, 4.2 * GB, 0, null),
+    sharing: sharing("while_downloading", false, "metered"),
+  }),
+  paused_metered_waits: state({ kind: "paused", reason: "metered", until: null }, {
+    ...LOADING,
+    primary: { action: null, label: "waiting", enabled: false },
+    secondary: { action: "cancel", label: "cancel", enabled: true },
+    progress: progress(0.4 * GB, 4.2 * GB, 0, null),
+    sharing: sharing("while_downloading", false, "metered"),
+  }),
+  paused_schedule: state({ kind: "paused", reason: "schedule", until: 120 }, {
+    ...LOADING,
+    primary: { action: "resume", label: "download_anyway", enabled: true },
+    secondary: { action: "cancel", label: "cancel", enabled: true },
+    progress: progress(0.4 * GB, 4.2 * GB, 0, null),
+  }),
+  paused_space: state({ kind: "paused", reason: "space", until: null }, {
     ...LOADING,
     primary: { action: "resume", label: "resume", enabled: true },
     progress: progress(3.9 * GB, 4.2 * GB, 0, null),
@@ -190,9 +212,14 @@ export const SNAPSHOTS: Record<string, Snapshot> = {
   sharing_stopped: state({ kind: "ready" }, { sharing: sharing("while_open", false, "user"), uploaded_bytes: 1.2 * GB }),
   sharing_budget: state({ kind: "ready" }, { sharing: { ...sharing("while_open", false, "budget"), month_bytes: 20.02 * GB }, uploaded_bytes: 1.2 * GB }),
   sharing_schedule: state({ kind: "ready" }, { sharing: sharing("while_open", false, "schedule"), uploaded_bytes: 1.2 * GB }),
-  running: state({ kind: "running", since_seconds: 2542 }, {
+  running: state({ kind: "running", since_seconds: 2542, still: [] }, {
     primary: { action: null, label: "running", enabled: false },
     secondary: { action: "stop_game", label: "stop_game", enabled: true },
+    sharing: sharing("while_open", false, "playing"),
+  }),
+  still_running: state({ kind: "running", since_seconds: 5321, still: ["lanternfall (4711)", "crash-reporter (4744)"] }, {
+    primary: { action: null, label: "running", enabled: false },
+    secondary: { action: "stop_game", label: "still_running", enabled: true },
     sharing: sharing("while_open", false, "playing"),
   }),
   offline: state({ kind: "offline" }, { primary: { action: "play", label: "play_offline", enabled: true }, secondary: { action: "retry", label: "retry", enabled: true }, offline: true }),
@@ -219,7 +246,8 @@ export const SNAPSHOTS: Record<string, Snapshot> = {
   warned: state({ kind: "ready" }, { warnings: ["CLOCK_WRONG"] }),
   locate: state({ kind: "folder_missing", dir: SETTINGS.dir }, { primary: { action: null, label: "locate", enabled: true } }),
   free_space: state({ kind: "needs_space", need_bytes: 12.4 * GB, have_bytes: 9.1 * GB, dir: SETTINGS.dir }, { primary: { action: null, label: "free_space", enabled: true }, installed: null }),
-  crashed: state({ kind: "ready" }, { last_exit: { code: 139, seconds: 3 } }),
+  crashed: state({ kind: "ready" }, { last_exit: { code: null, signal: 11, seconds: 3, bad: true, crash: { code: "GAME_CRASHED", message: "the game ended 3.2 s after its start, with signal 11", can_retry: true }, words: CRASH_WORDS } }),
+  ended_badly: state({ kind: "ready" }, { last_exit: { code: 3, signal: null, seconds: 2542, bad: true, crash: null, words: CRASH_WORDS.slice(-2) } }),
 };
 
 function state(phase: Phase, rest: Partial<Snapshot>): Snapshot {

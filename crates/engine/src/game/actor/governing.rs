@@ -16,12 +16,31 @@ impl Actor {
         if decision.caps != before.caps {
             self.session.set_caps(decision.caps);
         }
-        if decision.hold != before.hold {
-            self.hold_for_game();
-        }
+        self.hold();
         if decision.share != before.share {
             self.share().await;
         }
+    }
+
+    /// A transfer that runs is held while a rule says so, and goes on afterwards. What the player holds stays held.
+    pub(super) fn hold(&self) {
+        let Some(job) = &self.job else { return };
+        let hold = self.decision.hold;
+        job.control.pause.send_if_modified(|pause| {
+            let by_player = matches!(pause, Some(PauseReason::User | PauseReason::Space));
+            !by_player && std::mem::replace(pause, hold) != hold
+        });
+    }
+
+    /// The player lets a transfer go on that waits: also past the rule that holds it.
+    pub(super) fn go_on(&mut self) {
+        let Some(job) = &mut self.job else { return };
+        let by_rule = matches!(
+            *job.control.pause.borrow(),
+            Some(PauseReason::Game | PauseReason::Metered | PauseReason::Schedule)
+        );
+        job.anyway |= by_rule;
+        job.control.pause.send_replace(None);
     }
 
     /// Bytes passed on over the internet this month.
@@ -38,6 +57,8 @@ impl Actor {
             playing: self.running.is_some(),
             rest: fetching.is_some_and(|job| job.control.parts.are_playable()),
             stopped: self.sharing_stopped,
+            metered: self.metered,
+            anyway: self.job.as_ref().is_some_and(|job| job.anyway),
             held: fetching.is_some_and(|job| *job.control.pause.borrow() == Some(PauseReason::User)),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{Actor, Reply};
 use crate::game::{error::GameError, jobs::Kind};
-use crate::snapshot::{PauseReason, Preload, PreloadState};
+use crate::snapshot::{Preload, PreloadState};
 use chrono::Utc;
 use std::time::Instant;
 
@@ -25,9 +25,6 @@ impl Actor {
                 self.uploaded_before += seeds.stop().await;
             }
             self.spawn_job(Kind::Preload, true, None);
-            if let Some(job) = self.job.as_ref().filter(|_| self.decision.hold) {
-                job.control.pause.send_replace(Some(PauseReason::Game));
-            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Actor, patches::PatchSeeds};
 use crate::game::{
+    Metered,
     jobs::Kind,
     view::{self, Facts, JobFacts},
 };
@@ -25,6 +26,8 @@ impl Actor {
             step: job.control.step(),
             repair: job.kind == Kind::Repair,
             pause: *job.control.pause.borrow(),
+            until: self.decision.until_minute,
+            may_go_on: !(self.metered && self.policy.metered == Metered::Pause),
             quiet: job.quiet,
             playable: job.control.parts.are_playable(),
         });
@@ -35,7 +38,10 @@ impl Actor {
             offline: self.offline,
             job,
             failure: self.failure.as_ref().map(|(_, phase)| phase.clone()),
-            running_seconds: self.running.as_ref().map(|running| running.since.elapsed().as_secs()),
+            running: self
+                .running
+                .as_ref()
+                .map(|running| (running.age().as_secs(), running.still.borrow().clone())),
             partial: self.folder.as_ref().and_then(|folder| folder.partial()).map(Partial::is_playable),
             damaged: !self.changed.is_empty() || !self.damaged.is_empty(),
         }
@@ -64,7 +70,7 @@ impl Actor {
         snapshot.repair_offered = offered.into_iter().map(ToString::to_string).collect();
         snapshot.offline = self.offline;
         snapshot.last_check = self.last_check.map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
-        snapshot.last_exit = self.last_exit;
+        snapshot.last_exit.clone_from(&self.last_exit);
         snapshot.summary.clone_from(&self.summary);
         snapshot.warnings = self.offer.as_ref().map(|offer| offer.warnings.clone()).unwrap_or_default();
         if self.only_to_play.is_some() {

@@ -21,6 +21,9 @@ pub struct Window {
     pub limits: Limits,
     /// Whether anything is passed on meanwhile.
     pub sharing: bool,
+    /// Whether downloads wait until it closes.
+    #[serde(default)]
+    pub no_downloads: bool,
 }
 
 impl Window {
