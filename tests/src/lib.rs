@@ -18,6 +18,7 @@ pub mod netns;
 pub mod nginx;
 pub mod opentracker;
 pub mod programs;
+pub mod secrets;
 pub mod share;
 pub mod siege;
 pub mod sockets;
