@@ -107,6 +107,7 @@ pub(crate) fn run() -> Result<(), AppError> {
             commands::open_folder,
             commands::account,
             commands::sign_in,
+            commands::sign_in_elsewhere,
             commands::cancel_sign_in,
             commands::sign_out,
             commands::news,
@@ -199,6 +200,7 @@ fn sign_in_config(brand: &Brand, places: &Places) -> Option<SignInConfig> {
         secrets: Secrets::system("org.muster.launcher", &user),
         open: links::open_in_browser,
         patience: PATIENCE,
+        pause: Arc::new(|time| Box::pin(tokio::time::sleep(time))),
     })
 }
 

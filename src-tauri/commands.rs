@@ -96,6 +96,11 @@ pub(crate) async fn sign_in(services: State<'_, Services>) -> Answer<()> {
 }
 
 #[tauri::command]
+pub(crate) async fn sign_in_elsewhere(services: State<'_, Services>) -> Answer<()> {
+    services.sign_in.sign_in_elsewhere().await
+}
+
+#[tauri::command]
 pub(crate) async fn cancel_sign_in(services: State<'_, Services>) -> Answer<()> {
     services.sign_in.cancel().await
 }

@@ -22,6 +22,10 @@ pub(crate) enum Code {
     SignInExpired,
     /// No port on the loopback could be opened.
     SignInPort,
+    /// The provider gives no codes for another device.
+    SignInNoCodes,
+    /// The secret store is locked or missing, so the session cannot be renewed.
+    SignInLocked,
     /// This brand has no sign-in.
     SignInUnavailable,
     /// The news server does not answer.
@@ -69,6 +73,8 @@ impl Code {
             Self::SignInClock => "SIGN_IN_CLOCK",
             Self::SignInExpired => "SIGN_IN_EXPIRED",
             Self::SignInPort => "SIGN_IN_PORT",
+            Self::SignInNoCodes => "SIGN_IN_NO_CODES",
+            Self::SignInLocked => "SIGN_IN_LOCKED",
             Self::SignInUnavailable => "SIGN_IN_UNAVAILABLE",
             Self::FeedUnreachable => "FEED_UNREACHABLE",
             Self::FeedHtml => "FEED_HTML",
@@ -99,6 +105,7 @@ impl Code {
                 | Self::LinkRefused
                 | Self::ActionRefused
                 | Self::SignInUnavailable
+                | Self::SignInNoCodes
                 | Self::NoRepository
         )
     }

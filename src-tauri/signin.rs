@@ -1,9 +1,10 @@
 //! Who is playing: sign-in by OpenID Connect in the system's browser, and a session that outlives the launcher.
 //!
-//! Follows RFC 8252 (native apps: system browser, loopback redirect), RFC 7636 (PKCE, S256), RFC 9207 (issuer in the answer) and
-//! OpenID Connect Core. Invariant: one task owns the state; the window sees [`Account`] and nothing else, no token crosses to it.
+//! Follows RFC 8252 (native apps: system browser, loopback redirect), RFC 7636 (PKCE, S256), RFC 8628 (codes for another device), RFC
+//! 9207 (issuer in the answer) and OpenID Connect Core. Invariant: one task owns the state; the window sees [`Account`] and nothing else, no token crosses to it.
 //! A network failure never signs a player out, and a locked secret store never loses a session.
 
+mod attempt;
 mod callback;
 mod loopback;
 mod provider;
@@ -19,10 +20,12 @@ use crate::{
     http::HttpError,
     links::LinkError,
 };
+use futures_util::future::BoxFuture;
 use provider::{Provider, ProviderError};
+use secrets::SecretsError;
 use serde::Serialize;
 use session::Session;
-use std::{io, path::PathBuf, time::Duration};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, watch};
 use ts_rs::TS;
 use url::Url;
@@ -37,6 +40,17 @@ pub(crate) enum Account {
     Waiting {
         /// The provider's page.
         url: String,
+        /// Whether it can be done on another device instead.
+        elsewhere: bool,
+    },
+    /// Another device has the word. All is empty until the provider was reached.
+    Elsewhere {
+        /// What is typed in there.
+        code: String,
+        /// The page to type it into.
+        url: String,
+        /// The same page with the code in it, to be copied; where the provider has none, the page.
+        link: String,
     },
     /// Somebody.
     SignedIn {
@@ -46,6 +60,8 @@ pub(crate) enum Account {
         picture: Option<String>,
         /// Where the session is kept.
         kept: Kept,
+        /// Why the session could not be renewed the last time, if it could not. Playing goes on.
+        trouble: Option<Failure>,
     },
     /// The last try failed.
     Failed {
@@ -78,7 +94,12 @@ pub(crate) struct SignInConfig {
     pub(crate) open: fn(&Url) -> Result<(), LinkError>,
     /// How long the browser may take.
     pub(crate) patience: Duration,
+    /// How time passes.
+    pub(crate) pause: Pause,
 }
+
+/// Waits for a while.
+pub(crate) type Pause = Arc<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// How long a person may take in the browser.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5 * 60);
@@ -96,6 +117,8 @@ enum SignInError {
     Denied(String),
     #[error("nobody came back from the browser in time")]
     TimedOut,
+    #[error(transparent)]
+    Locked(SecretsError),
 }
 
 impl SignInError {
@@ -106,8 +129,10 @@ impl SignInError {
             Self::Provider(ProviderError::ClockWrong(_)) => Code::SignInClock,
             Self::Provider(ProviderError::SessionOver) => Code::SignInExpired,
             Self::Provider(ProviderError::Refused(_)) => Code::SignInRefused,
-            Self::Denied(_) => Code::SignInDenied,
-            Self::TimedOut => Code::SignInTimeout,
+            Self::Provider(ProviderError::NoDeviceCodes) => Code::SignInNoCodes,
+            Self::Denied(_) | Self::Provider(ProviderError::Denied) => Code::SignInDenied,
+            Self::TimedOut | Self::Provider(ProviderError::CodeExpired) => Code::SignInTimeout,
+            Self::Locked(_) => Code::SignInLocked,
         };
         code.failure(self.to_string())
     }
@@ -117,6 +142,7 @@ impl SignInError {
 #[derive(Clone, Copy, Debug)]
 enum Wish {
     SignIn,
+    Elsewhere,
     Cancel,
     SignOut,
 }
@@ -152,9 +178,14 @@ impl SignIn {
         self.account.borrow().clone()
     }
 
-    /// Opens the provider's page; the account says how it goes on.
+    /// Opens the provider's page, or renews the session of somebody signed in; the account says how it goes on.
     pub(crate) async fn sign_in(&self) -> Result<(), Failure> {
         self.wish(Wish::SignIn).await
+    }
+
+    /// Asks for a code to be typed in on another device; the account says how it goes on.
+    pub(crate) async fn sign_in_elsewhere(&self) -> Result<(), Failure> {
+        self.wish(Wish::Elsewhere).await
     }
 
     /// Gives up a sign-in that waits; otherwise nothing.

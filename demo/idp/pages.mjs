@@ -52,6 +52,30 @@ export function consentPage(uid, name) {
   );
 }
 
+/** Where the code of another device is typed in; the form is the provider's own. */
+export function codePage(form, fault = null) {
+  return page(
+    'Code',
+    `<p>Type in the code that the launcher shows.</p>
+    ${fault ? `<p class="fault" role="alert">${text(fault)}</p>` : ''}
+    ${form}<button type="submit" form="op.deviceInputForm">Continue</button>`,
+  );
+}
+
+export function codeConfirmPage(form, client, code) {
+  return page(
+    'Code',
+    `<p>Is this the code that <b>${text(client ?? 'the launcher')}</b> shows you? If you did not begin a sign-in, do not go on.</p>
+    <p><b>${text(code)}</b></p>
+    ${form}<button type="submit" form="op.deviceConfirmForm" autofocus>Continue</button>
+    <button class="quiet" type="submit" form="op.deviceConfirmForm" name="abort" value="yes">Do not allow</button>`,
+  );
+}
+
+export function codeDonePage() {
+  return page('Done', '<p role="status">You are signed in. Go back to the launcher; this page can be closed.</p>');
+}
+
 export function errorPage(message) {
   return page('Sign in', `<p role="alert">${text(message)}</p><small>You can close this page and try again in the launcher.</small>`);
 }

@@ -11,9 +11,11 @@
 import { createServer } from 'node:http';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { Provider, errors } from 'oidc-provider';
-import { consentPage, errorPage, loginPage, portrait } from './pages.mjs';
+import { codeConfirmPage, codeDonePage, codePage, consentPage, errorPage, loginPage, portrait } from './pages.mjs';
 
 const CLIENT = 'muster-launcher';
+// RFC 8628: a code that is typed in on another device.
+const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
 const FORM_BYTES_MAX = 8 * 1024;
 const NAME_LENGTH_MAX = 40;
 
@@ -53,7 +55,7 @@ function makeProvider(issuer) {
         client_name: 'Emberfall Launcher',
         application_type: 'native',
         token_endpoint_auth_method: 'none',
-        grant_types: ['authorization_code', 'refresh_token'],
+        grant_types: ['authorization_code', 'refresh_token', DEVICE_CODE],
         response_types: ['code'],
         // RFC 8252 §7.3: the launcher listens on any port of the loopback address.
         redirect_uris: ['http://127.0.0.1/callback'],
@@ -65,7 +67,17 @@ function makeProvider(issuer) {
     claims: { openid: ['sub'], profile: ['name', 'preferred_username', 'picture'] },
     // Claims of the profile travel in the ID token too: the launcher needs no second request.
     conformIdTokenClaims: false,
-    features: { devInteractions: { enabled: false }, revocation: { enabled: true }, rpInitiatedLogout: { enabled: false } },
+    features: {
+      devInteractions: { enabled: false },
+      revocation: { enabled: true },
+      rpInitiatedLogout: { enabled: false },
+      deviceFlow: {
+        enabled: true,
+        userCodeInputSource: async (ctx, form, _out, error) => say(ctx, codePage(form, faultOfCode(error))),
+        userCodeConfirmSource: async (ctx, form, client, _device, code) => say(ctx, codeConfirmPage(form, client.clientName, code)),
+        successSource: async (ctx) => say(ctx, codeDonePage()),
+      },
+    },
     findAccount: (_, sub) => account(issuer, sub),
     interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
     cookies: { keys: [randomBytes(32).toString('hex')] },
@@ -75,6 +87,7 @@ function makeProvider(issuer) {
     ttl: {
       AccessToken: 5 * 60,
       AuthorizationCode: 60,
+      DeviceCode: 10 * 60,
       IdToken: 5 * 60,
       Grant: 24 * 60 * 60,
       Interaction: 10 * 60,
@@ -89,6 +102,17 @@ function makeProvider(issuer) {
   if (tellTokens) provider.on('grant.success', (ctx) => console.log(JSON.stringify({ issued: ctx.body })));
   provider.on('server_error', (_, error) => console.error(`identity provider: ${error.stack}`));
   return provider;
+}
+
+function say(ctx, page) {
+  ctx.type = 'html';
+  ctx.body = page;
+}
+
+function faultOfCode(error) {
+  if (!error) return null;
+  if (error.name === 'AbortedError') return 'You did not agree. You can close this page.';
+  return 'That code is not known, or too old. Please look at the launcher and try again.';
 }
 
 /** A key of this process alone: tokens of an earlier run are worth nothing. */

@@ -116,6 +116,53 @@ test('a name is text, never markup', async () => {
   assert.ok(consent.body.includes('&lt;b&gt;Eve') && !consent.body.includes('<b>Eve'));
 });
 
+/** Takes a code, and answers a question of the token endpoint about it. */
+async function codeOfDevice() {
+  const asked = await fetch(`${issuer}/device/auth`, {
+    method: 'POST',
+    body: new URLSearchParams({ client_id: 'muster-launcher', scope: 'openid profile offline_access', prompt: 'consent' }),
+  });
+  const code = await asked.json();
+  const ask = () => token({ grant_type: 'urn:ietf:params:oauth:grant-type:device_code', device_code: code.device_code }).then((answer) => answer.json());
+  return { code, ask };
+}
+
+function hidden(page, name) {
+  return new RegExp(`name="${name}" value="([^"]+)"`).exec(page.body)[1];
+}
+
+/** Types a code in, up to the question whether it is the right one. */
+async function type(browser, code) {
+  const page = await browser.go('/device');
+  return browser.go('/device', { xsrf: hidden(page, 'xsrf'), user_code: code });
+}
+
+test('a code for another device: pending, typed in, agreed to, tokens with a refresh token', async () => {
+  const { code, ask } = await codeOfDevice();
+  assert.match(code.user_code, /^[A-Z]{4}-[A-Z]{4}$/);
+  assert.equal((await ask()).error, 'authorization_pending');
+  const browser = new Browser();
+  const confirm = await type(browser, code.user_code);
+  assert.ok(confirm.body.includes(code.user_code), confirm.body);
+  const login = await browser.go('/device', { xsrf: hidden(confirm, 'xsrf'), user_code: code.user_code, confirm: 'yes' });
+  const consent = await browser.press(login, 'login', { login: 'Ann', password: 'x' });
+  const done = await browser.press(consent, 'consent');
+  assert.ok(done.body.includes('signed in'), done.body);
+  const tokens = await ask();
+  assert.ok(tokens.refresh_token && tokens.id_token, JSON.stringify(tokens));
+  assert.equal((await ask()).error, 'invalid_grant', 'a code is good for one session');
+});
+
+test('a code that is refused, or that nobody gave out', async () => {
+  const { code, ask } = await codeOfDevice();
+  const browser = new Browser();
+  const confirm = await type(browser, code.user_code);
+  await browser.go('/device', { xsrf: hidden(confirm, 'xsrf'), user_code: code.user_code, confirm: 'yes', abort: 'yes' });
+  assert.equal((await ask()).error, 'access_denied');
+  const unknown = await type(new Browser(), 'AAAA-AAAA');
+  assert.ok(unknown.body.includes('not known'), unknown.body);
+});
+
 test('SIGTERM ends it at once', async () => {
   const other = spawn(process.execPath, [fileURLToPath(new URL('server.mjs', import.meta.url))], { stdio: ['ignore', 'pipe', 'ignore'] });
   await once(other.stdout, 'data');

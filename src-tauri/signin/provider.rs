@@ -1,37 +1,27 @@
-//! The identity provider: OpenID Connect discovery, authorization code with PKCE, renewal and revocation.
+//! The identity provider: OpenID Connect discovery, authorization code with PKCE, codes for other devices, renewal and revocation.
 //!
-//! Invariant: what comes back as a [`Grant`] rests on an ID token whose signature, issuer, audience, expiry, nonce and (where given)
+//! Invariant: what comes back as a [`Grant`] rests on an ID token whose signature, issuer, audience, times, nonce and (where given)
 //! access-token hash were checked. Every address the provider names is under the same rule as all others: https, or the loopback.
 
-use crate::{
-    http::{self, HttpError},
-    links,
-};
-use futures_util::future::BoxFuture;
-use openidconnect::{
-    AccessTokenHash, AdditionalProviderMetadata, AsyncHttpClient, AuthenticationFlow, AuthorizationCode,
-    ClaimsVerificationError, ClientId, CsrfToken, DiscoveryError, EndpointMaybeSet, EndpointNotSet,
-    EndpointSet, HttpRequest, HttpResponse, IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge,
-    PkceCodeVerifier, ProviderMetadata, RedirectUrl, RefreshToken, RequestTokenError, Scope,
-    SubjectIdentifier, TokenResponse,
-    core::{
-        CoreAuthDisplay, CoreAuthPrompt, CoreClaimName, CoreClaimType, CoreClient, CoreClientAuthMethod,
-        CoreErrorResponseType, CoreGrantType, CoreIdTokenClaims, CoreJsonWebKey,
-        CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm, CoreResponseMode, CoreResponseType,
-        CoreSubjectIdentifierType, CoreTokenResponse, CoreUserInfoClaims,
-    },
-};
-use reqwest::Client;
-use serde::{Deserialize, Serialize};
-use std::time::Duration;
-use url::Url;
+mod claims;
+mod device;
+mod types;
+mod web;
 
-/// One exchange with the provider, from the request to the last byte.
-const TIMEOUT: Duration = Duration::from_secs(10);
-/// The longest answer taken, in bytes: key sets are the longest.
-const ANSWER_MAX: usize = 256 * 1024;
-/// Characters of a name; a longer one would not fit beside a button.
-const NAME_MAX: usize = 64;
+pub(crate) use device::DeviceAttempt;
+
+use crate::{http::HttpError, links};
+use chrono::Utc;
+use openidconnect::{
+    AuthenticationFlow, AuthorizationCode, ClientId, CsrfToken, DiscoveryError, EndpointState, IssuerUrl,
+    Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken,
+    RequestTokenError, Scope, SubjectIdentifier,
+    core::{CoreAuthPrompt, CoreErrorResponseType, CoreResponseType, CoreUserInfoClaims},
+};
+use types::{Claims, Metadata, OpenIdClient, Tokens};
+use url::Url;
+use web::{Web, unreachable};
+
 /// The scope that asks for a refresh token.
 const OFFLINE_ACCESS: &str = "offline_access";
 
@@ -61,43 +51,16 @@ pub(crate) enum ProviderError {
     /// The session has ended there.
     #[error("the session is over; sign in again")]
     SessionOver,
+    /// The person said no, on the other device.
+    #[error("the sign-in was refused on the other device")]
+    Denied,
+    /// Nobody typed the code in while it was good.
+    #[error("the code was not used in time")]
+    CodeExpired,
+    /// It gives no codes for other devices.
+    #[error("the identity provider signs people in by browser only")]
+    NoDeviceCodes,
 }
-
-/// What discovery adds to OpenID Connect Core.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-struct Extra {
-    /// RFC 7009.
-    revocation_endpoint: Option<Url>,
-    /// RFC 9207.
-    #[serde(default)]
-    authorization_response_iss_parameter_supported: bool,
-}
-
-impl AdditionalProviderMetadata for Extra {}
-
-type Metadata = ProviderMetadata<
-    Extra,
-    CoreAuthDisplay,
-    CoreClientAuthMethod,
-    CoreClaimName,
-    CoreClaimType,
-    CoreGrantType,
-    CoreJweContentEncryptionAlgorithm,
-    CoreJweKeyManagementAlgorithm,
-    CoreJsonWebKey,
-    CoreResponseMode,
-    CoreResponseType,
-    CoreSubjectIdentifierType,
->;
-
-type OpenIdClient = CoreClient<
-    EndpointSet,
-    EndpointNotSet,
-    EndpointNotSet,
-    EndpointNotSet,
-    EndpointMaybeSet,
-    EndpointMaybeSet,
->;
 
 /// A sign-in that waits for the browser.
 #[derive(Debug)]
@@ -108,6 +71,8 @@ pub(crate) struct Attempt {
     pub(crate) state: String,
     /// Whether the redirect must name the issuer (RFC 9207).
     pub(crate) issuer_required: bool,
+    /// Whether the provider also signs people in on another device.
+    pub(crate) elsewhere: bool,
     nonce: Nonce,
     verifier: PkceCodeVerifier,
     client: OpenIdClient,
@@ -122,6 +87,8 @@ pub(crate) struct Grant {
     pub(crate) name: Option<String>,
     /// What renews the session.
     pub(crate) refresh_token: Option<String>,
+    /// What is wrong between the clocks, where a session was renewed all the same.
+    pub(crate) clock_fault: Option<String>,
 }
 
 /// The provider, with the connection to it.
@@ -134,8 +101,7 @@ pub(crate) struct Provider {
 impl Provider {
     /// A provider that is not asked anything yet.
     pub(crate) fn new(config: ProviderConfig) -> Result<Self, HttpError> {
-        // No redirects: an endpoint that forwards could be made to fetch from anywhere.
-        Ok(Self { config, web: Web(http::client(TIMEOUT, false)?) })
+        Ok(Self { config, web: Web::new()? })
     }
 
     /// The issuer's name.
@@ -146,7 +112,9 @@ impl Provider {
     /// Finds the provider and makes the page to open, with fresh state, nonce and PKCE challenge.
     pub(crate) async fn begin(&self, redirect: String) -> Result<Attempt, ProviderError> {
         let metadata = self.discover().await?;
-        let issuer_required = metadata.additional_metadata().authorization_response_iss_parameter_supported;
+        let extra = metadata.additional_metadata();
+        let issuer_required = extra.authorization_response_iss_parameter_supported;
+        let elsewhere = extra.device_authorization_endpoint.is_some();
         let redirect =
             RedirectUrl::new(redirect).map_err(|error| ProviderError::Refused(error.to_string()))?;
         let client = self.client(metadata).set_redirect_uri(redirect);
@@ -158,18 +126,25 @@ impl Provider {
                 Nonce::new_random,
             )
             .set_pkce_challenge(challenge);
-        for scope in self.config.scopes.iter().filter(|scope| *scope != "openid") {
-            request = request.add_scope(Scope::new(scope.clone()));
+        for scope in self.scopes() {
+            request = request.add_scope(Scope::new(scope.to_owned()));
         }
-        if self.config.scopes.iter().any(|scope| scope == OFFLINE_ACCESS) {
-            // OpenID Connect Core §11: a refresh token is given only where consent was asked for.
+        if self.asks_for_consent() {
             request = request.add_prompt(CoreAuthPrompt::Consent);
         }
         let (page, state, nonce) = request.url();
         if !links::allowed(&page) {
             return Err(ProviderError::Refused("its sign-in page is no https address".to_owned()));
         }
-        Ok(Attempt { page, state: state.secret().clone(), issuer_required, nonce, verifier, client })
+        Ok(Attempt {
+            page,
+            state: state.secret().clone(),
+            issuer_required,
+            elsewhere,
+            nonce,
+            verifier,
+            client,
+        })
     }
 
     /// Exchanges the code of the redirect for a session.
@@ -182,9 +157,8 @@ impl Provider {
             .request_async(&self.web)
             .await
             .map_err(token_error)?;
-        let claims = verified_claims(&client, &tokens, &nonce)?
-            .ok_or_else(|| ProviderError::Refused("it sent no ID token".to_owned()))?;
-        self.grant(&client, &tokens, Some(&claims)).await
+        let claims = claims::verified(&client, &tokens, &nonce)?;
+        self.first_grant(&client, &tokens, claims).await
     }
 
     /// Renews the session of `subject`.
@@ -197,11 +171,11 @@ impl Provider {
             .await
             .map_err(renewal_error)?;
         // OpenID Connect Core §12.2: a renewed ID token need not carry the nonce, but must be about the same person.
-        let claims = verified_claims(&client, &tokens, |_: Option<&Nonce>| Ok(()))?;
+        let claims = claims::verified(&client, &tokens, |_: Option<&Nonce>| Ok(()))?;
         if claims.as_ref().is_some_and(|claims| claims.subject().as_str() != subject) {
             return Err(ProviderError::Refused("it renewed somebody else's session".to_owned()));
         }
-        let grant = self.grant(&client, &tokens, claims.as_ref()).await?;
+        let grant = self.grant(&client, &tokens, claims.as_ref()).await;
         let refresh_token = grant.refresh_token.or_else(|| Some(refresh_token.to_owned()));
         Ok(Grant { refresh_token, ..grant })
     }
@@ -235,32 +209,60 @@ impl Provider {
     }
 
     fn client(&self, metadata: Metadata) -> OpenIdClient {
-        CoreClient::from_provider_metadata(metadata, ClientId::new(self.config.client_id.clone()), None)
+        OpenIdClient::from_provider_metadata(metadata, ClientId::new(self.config.client_id.clone()), None)
     }
 
-    async fn grant(
+    /// Scopes besides `openid`, which the protocol's client adds.
+    fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.config.scopes.iter().map(String::as_str).filter(|scope| *scope != "openid")
+    }
+
+    /// OpenID Connect Core §11: a refresh token is given only where consent was asked for.
+    fn asks_for_consent(&self) -> bool {
+        self.scopes().any(|scope| scope == OFFLINE_ACCESS)
+    }
+
+    /// A session that begins: it needs an ID token, and clocks that agree about it.
+    async fn first_grant<Device: EndpointState>(
         &self,
-        client: &OpenIdClient,
-        tokens: &CoreTokenResponse,
-        claims: Option<&CoreIdTokenClaims>,
+        client: &OpenIdClient<Device>,
+        tokens: &Tokens,
+        claims: Option<Claims>,
     ) -> Result<Grant, ProviderError> {
-        let mut name = claims.and_then(name_in_token);
+        let claims = claims.ok_or_else(|| ProviderError::Refused("it sent no ID token".to_owned()))?;
+        let grant = self.grant(client, tokens, Some(&claims)).await;
+        match grant.clock_fault {
+            Some(fault) => Err(ProviderError::ClockWrong(fault)),
+            None => Ok(grant),
+        }
+    }
+
+    async fn grant<Device: EndpointState>(
+        &self,
+        client: &OpenIdClient<Device>,
+        tokens: &Tokens,
+        claims: Option<&Claims>,
+    ) -> Grant {
+        let mut name = claims.and_then(claims::name);
         if name.is_none() {
             name = self.name_in_user_info(client, tokens, claims).await;
         }
-        Ok(Grant {
+        Grant {
             subject: claims.map(|claims| claims.subject().as_str().to_owned()),
             name,
             refresh_token: tokens.refresh_token().map(|token| token.secret().clone()),
-        })
+            clock_fault: claims
+                .map(claims::Times::of)
+                .and_then(|times| claims::clock_fault(Utc::now(), times)),
+        }
     }
 
     /// Most providers keep the name out of the ID token and answer it apart. A person without a name is still signed in.
-    async fn name_in_user_info(
+    async fn name_in_user_info<Device: EndpointState>(
         &self,
-        client: &OpenIdClient,
-        tokens: &CoreTokenResponse,
-        claims: Option<&CoreIdTokenClaims>,
+        client: &OpenIdClient<Device>,
+        tokens: &Tokens,
+        claims: Option<&Claims>,
     ) -> Option<String> {
         let subject: Option<SubjectIdentifier> = claims.map(|claims| claims.subject().clone());
         let request = client.user_info(tokens.access_token().clone(), subject).ok()?;
@@ -268,46 +270,8 @@ impl Provider {
         let info = info.inspect_err(|error| tracing::warn!(%error, "the provider gives no name")).ok()?;
         let full = info.name().and_then(|name| name.get(None)).map(|name| name.as_str());
         let short = info.preferred_username().map(|name| name.as_str());
-        readable(full.or(short)?)
+        claims::readable(full.or(short)?)
     }
-}
-
-/// The claims of the ID token, all checks passed, or `None` when there is no ID token.
-fn verified_claims(
-    client: &OpenIdClient,
-    tokens: &CoreTokenResponse,
-    nonce: impl openidconnect::NonceVerifier,
-) -> Result<Option<CoreIdTokenClaims>, ProviderError> {
-    let Some(token) = tokens.id_token() else { return Ok(None) };
-    let verifier = client.id_token_verifier();
-    let claims = token.claims(&verifier, nonce).map_err(|error| match error {
-        ClaimsVerificationError::Expired(text) => ProviderError::ClockWrong(text),
-        other => ProviderError::Refused(other.to_string()),
-    })?;
-    if let Some(expected) = claims.access_token_hash() {
-        let refused = |error: &dyn std::fmt::Display| ProviderError::Refused(error.to_string());
-        let algorithm = token.signing_alg().map_err(|error| refused(&error))?;
-        let key = token.signing_key(&verifier).map_err(|error| refused(&error))?;
-        let actual = AccessTokenHash::from_token(tokens.access_token(), algorithm, key)
-            .map_err(|error| refused(&error))?;
-        if actual != *expected {
-            return Err(ProviderError::Refused("the access token was exchanged on the way".to_owned()));
-        }
-    }
-    Ok(Some(claims.clone()))
-}
-
-fn name_in_token(claims: &CoreIdTokenClaims) -> Option<String> {
-    let full = claims.name().and_then(|name| name.get(None)).map(|name| name.as_str());
-    let short = claims.preferred_username().map(|name| name.as_str());
-    readable(full.or(short)?)
-}
-
-/// A name as one short line, or `None` when nothing is left of it.
-fn readable(name: &str) -> Option<String> {
-    let name: String = name.chars().filter(|c| !c.is_control()).take(NAME_MAX).collect();
-    let name = name.trim();
-    (!name.is_empty()).then(|| name.to_owned())
 }
 
 type TokenError = RequestTokenError<HttpError, openidconnect::StandardErrorResponse<CoreErrorResponseType>>;
@@ -328,44 +292,5 @@ fn renewal_error(error: TokenError) -> ProviderError {
             ProviderError::SessionOver
         }
         _ => token_error(error),
-    }
-}
-
-fn unreachable(error: HttpError) -> ProviderError {
-    ProviderError::Unreachable(error.to_string())
-}
-
-/// The connection to the provider, with our bounds.
-#[derive(Clone, Debug)]
-struct Web(Client);
-
-impl Web {
-    async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let request = reqwest::Request::try_from(request)?;
-        if !links::allowed(request.url()) {
-            return Err(HttpError::Address(request.url().clone()));
-        }
-        let response = self.0.execute(request).await?;
-        let mut builder = tauri::http::Response::builder().status(response.status());
-        for (name, value) in response.headers() {
-            builder = builder.header(name, value);
-        }
-        Ok(builder.body(http::body(response, ANSWER_MAX).await?)?)
-    }
-
-    async fn post(&self, url: Url, form: &[(&str, &str)]) -> Result<u16, HttpError> {
-        if !links::allowed(&url) {
-            return Err(HttpError::Address(url));
-        }
-        Ok(self.0.post(url).form(form).send().await?.status().as_u16())
-    }
-}
-
-impl<'c> AsyncHttpClient<'c> for Web {
-    type Error = HttpError;
-    type Future = BoxFuture<'c, Result<HttpResponse, HttpError>>;
-
-    fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(self.exchange(request))
     }
 }

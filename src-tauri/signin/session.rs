@@ -1,26 +1,38 @@
 //! The one task behind the account: it takes wishes, runs one job at a time and publishes what came of it.
 //!
 //! Invariant: a job is dropped whole when the player cancels or signs out; its port closes with it. What it found out is applied here,
-//! in one place, after it has ended.
+//! in one place, after it has ended. A session is renewed by one job at a time, so no refresh token is ever used twice.
 
 use super::{
-    Account, Kept, SignInConfig, SignInError, Wish,
-    callback::{Expected, Redirect},
-    loopback::Loopback,
-    provider::{Attempt, Grant, Provider, ProviderError},
+    Account, Kept, Pause, SignInConfig, SignInError, Wish,
+    attempt::{InBrowser, Wait, end_session, opened},
+    provider::{DeviceAttempt, Grant, Provider, ProviderError},
     record::Record,
-    secrets::{Secrets, SecretsError},
+    secrets::SecretsError,
 };
+use crate::failure::Failure;
 use futures_util::future::BoxFuture;
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+
+/// How often a session is renewed: it must not lapse, and an end at the provider should not stay unknown for a day.
+const RENEWAL_EVERY: Duration = Duration::from_secs(60 * 60);
+/// How soon a renewal that found nobody is tried again; the wait doubles each time.
+const RETRY_FIRST: Duration = Duration::from_secs(30);
+/// The longest wait between two tries.
+const RETRY_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// What a job found out.
 enum Outcome {
-    /// The page is open, or could not be; either way the player may come back by it.
-    Waiting(Box<(Attempt, Loopback)>),
+    /// The provider's page is known.
+    Page(Box<InBrowser>),
+    /// No browser shows it, but another device can.
+    NoBrowser,
+    /// A code for another device.
+    Code(Box<DeviceAttempt>),
     /// The sign-in has ended.
     Ended(Result<Grant, SignInError>),
-    /// The renewal at the start has ended.
+    /// A renewal has ended.
     Renewed(Result<Grant, ProviderError>),
     /// The store holds no session although one was remembered.
     Lost,
@@ -36,12 +48,27 @@ pub(super) struct Session {
     /// Whoever is signed in, with the token where it is only kept in memory.
     record: Option<Record>,
     token: Option<String>,
+    /// Whether there is a token to renew the session with, wherever it is kept.
+    renewable: bool,
     job: Option<BoxFuture<'static, Outcome>>,
+    /// Until the next renewal, and how long the one after it waits if that fails.
+    timer: Option<BoxFuture<'static, ()>>,
+    retry: Duration,
 }
 
 impl Session {
     pub(super) fn new(config: SignInConfig, provider: Provider, account: watch::Sender<Account>) -> Self {
-        Self { config, provider, account, record: None, token: None, job: None }
+        Self {
+            config,
+            provider,
+            account,
+            record: None,
+            token: None,
+            renewable: false,
+            job: None,
+            timer: None,
+            retry: RETRY_FIRST,
+        }
     }
 
     /// Runs until the last handle is gone.
@@ -51,6 +78,7 @@ impl Session {
             tokio::select! {
                 wish = wishes.recv() => match wish {
                     Some(Wish::SignIn) => self.sign_in(),
+                    Some(Wish::Elsewhere) => self.sign_in_elsewhere(),
                     Some(Wish::Cancel) => self.cancel(),
                     Some(Wish::SignOut) => self.sign_out(),
                     None => return,
@@ -59,6 +87,10 @@ impl Session {
                     self.job = None;
                     self.apply(outcome).await;
                 }
+                () = next(&mut self.timer) => {
+                    self.timer = None;
+                    self.renew();
+                }
             }
         }
     }
@@ -66,34 +98,71 @@ impl Session {
     /// Whoever was signed in last is so by name; the session is renewed beside.
     fn restore(&mut self) {
         self.record = Record::load(&self.config.record, self.provider.issuer());
-        let Some(record) = self.record.clone() else { return };
-        self.publish_signed_in(Kept::SecretStore);
+        if self.record.is_some() {
+            self.renewable = true;
+            self.publish_signed_in(Kept::SecretStore, None);
+            self.renew();
+        }
+    }
+
+    /// Renews the session, unless that is being done.
+    fn renew(&mut self) {
+        let Some(subject) = self.record.as_ref().map(|record| record.subject.clone()) else { return };
+        if self.job.is_some() || !self.renewable {
+            return;
+        }
+        self.timer = None;
         let (provider, secrets) = (self.provider.clone(), self.config.secrets.clone());
+        let in_memory = self.token.clone();
         self.job = Some(Box::pin(async move {
-            match secrets.load().await {
-                Ok(Some(token)) => Outcome::Renewed(provider.renew(&token, &record.subject).await),
+            let stored = match in_memory {
+                Some(token) => Ok(Some(token)),
+                None => secrets.load().await,
+            };
+            match stored {
+                Ok(Some(token)) => Outcome::Renewed(provider.renew(&token, &subject).await),
                 Ok(None) => Outcome::Lost,
                 Err(error) => Outcome::Locked(error),
             }
         }));
     }
 
+    /// In the browser; for somebody who is signed in it means to try the renewal again.
     fn sign_in(&mut self) {
-        if matches!(*self.account.borrow(), Account::Waiting { .. } | Account::SignedIn { .. }) {
-            return;
+        let now = self.account.borrow().clone();
+        match now {
+            Account::SignedIn { .. } => return self.renew(),
+            Account::Waiting { .. } => return,
+            _ => {}
         }
-        self.account.send_replace(Account::Waiting { url: String::new() });
+        self.account.send_replace(Account::Waiting { url: String::new(), elsewhere: false });
         let provider = self.provider.clone();
         self.job = Some(Box::pin(async move {
-            match begin(&provider).await {
-                Ok(ready) => Outcome::Waiting(Box::new(ready)),
+            match InBrowser::begin(&provider).await {
+                Ok(page) => Outcome::Page(Box::new(page)),
                 Err(error) => Outcome::Ended(Err(error)),
             }
         }));
     }
 
+    /// On another device, in place of a browser that is waited for.
+    fn sign_in_elsewhere(&mut self) {
+        if matches!(*self.account.borrow(), Account::Elsewhere { .. } | Account::SignedIn { .. }) {
+            return;
+        }
+        let empty = String::new;
+        self.account.send_replace(Account::Elsewhere { code: empty(), url: empty(), link: empty() });
+        let provider = self.provider.clone();
+        self.job = Some(Box::pin(async move {
+            match provider.begin_on_device().await {
+                Ok(code) => Outcome::Code(Box::new(code)),
+                Err(error) => Outcome::Ended(Err(error.into())),
+            }
+        }));
+    }
+
     fn cancel(&mut self) {
-        if matches!(*self.account.borrow(), Account::Waiting { .. } | Account::Failed { .. }) {
+        if !matches!(*self.account.borrow(), Account::SignedIn { .. } | Account::SignedOut) {
             self.job = None;
             self.account.send_replace(Account::SignedOut);
         }
@@ -101,12 +170,11 @@ impl Session {
 
     fn sign_out(&mut self) {
         self.job = None;
+        self.timer = None;
         let known = self.record.take().is_some();
         let token = self.token.take();
         self.account.send_replace(Account::SignedOut);
-        if let Err(error) = Record::forget(&self.config.record) {
-            tracing::warn!(%error, "the signed-in name cannot be forgotten");
-        }
+        self.forget();
         if known {
             tokio::spawn(end_session(self.provider.clone(), self.config.secrets.clone(), token));
         }
@@ -114,7 +182,9 @@ impl Session {
 
     async fn apply(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Waiting(ready) => self.wait(*ready),
+            Outcome::Page(page) => self.wait(*page),
+            Outcome::NoBrowser => self.sign_in_elsewhere(),
+            Outcome::Code(code) => self.wait_elsewhere(*code),
             Outcome::Ended(Ok(grant)) => self.signed_in(grant).await,
             Outcome::Ended(Err(error)) => self.failed(&error),
             Outcome::Renewed(Ok(grant)) => self.renewed(grant).await,
@@ -122,29 +192,37 @@ impl Session {
                 self.sign_out();
                 self.failed(&ProviderError::SessionOver.into());
             }
-            Outcome::Renewed(Err(error)) => {
-                tracing::warn!(%error, "the session is not renewed; playing goes on")
-            }
+            Outcome::Renewed(Err(error)) => self.not_renewed(&error.into()),
             Outcome::Lost => self.sign_out(),
-            Outcome::Locked(error) => tracing::warn!(%error, "the session cannot be read; playing goes on"),
+            // Not tried again by itself: each try may put a question of the store's before the player.
+            Outcome::Locked(error) => self.in_trouble(&SignInError::Locked(error)),
         }
     }
 
-    /// Shows the page and waits for the browser to come back.
-    fn wait(&mut self, (attempt, loopback): (Attempt, Loopback)) {
-        self.account.send_replace(Account::Waiting { url: attempt.page.to_string() });
-        let (provider, brand) = (self.provider.clone(), self.config.brand.clone());
-        let (open, patience) = (self.config.open, self.config.patience);
+    /// Shows the page and waits for the browser to come back. Where none opens, another device is used if the provider can.
+    fn wait(&mut self, page: InBrowser) {
+        let elsewhere = page.attempt.elsewhere;
+        self.account.send_replace(Account::Waiting { url: page.attempt.page.to_string(), elsewhere });
+        let (provider, open, wait) = (self.provider.clone(), self.config.open, Wait::of(&self.config));
         self.job = Some(Box::pin(async move {
-            let page = attempt.page.clone();
-            // A browser that does not open is no end: the window shows the link.
-            match tokio::task::spawn_blocking(move || open(&page)).await {
-                Ok(Err(error)) => tracing::warn!(%error, "the sign-in page did not open"),
-                Err(error) => tracing::warn!(%error, "the sign-in page did not open"),
-                Ok(Ok(())) => {}
+            if !opened(open, page.attempt.page.clone()).await && elsewhere {
+                return Outcome::NoBrowser;
             }
-            let ended = tokio::time::timeout(patience, finish(&provider, attempt, loopback, &brand)).await;
-            Outcome::Ended(ended.unwrap_or(Err(SignInError::TimedOut)))
+            Outcome::Ended(page.finish(&provider, wait).await)
+        }));
+    }
+
+    /// Shows the code and waits until it was used.
+    fn wait_elsewhere(&mut self, attempt: DeviceAttempt) {
+        self.account.send_replace(Account::Elsewhere {
+            code: attempt.code.clone(),
+            url: attempt.page.to_string(),
+            link: attempt.link.to_string(),
+        });
+        let (provider, pause): (Provider, Pause) = (self.provider.clone(), self.config.pause.clone());
+        self.job = Some(Box::pin(async move {
+            let ended = provider.finish_on_device(attempt, &pause).await;
+            Outcome::Ended(ended.map_err(SignInError::from))
         }));
     }
 
@@ -152,18 +230,35 @@ impl Session {
         let subject = grant.subject.clone().unwrap_or_default();
         let name = grant.name.clone().unwrap_or_else(|| subject.clone());
         self.record = Some(Record { issuer: self.provider.issuer().to_owned(), subject, name });
-        self.keep(grant.refresh_token).await;
+        self.keep(grant.refresh_token, None).await;
+        self.renew_in(RENEWAL_EVERY);
     }
 
     async fn renewed(&mut self, grant: Grant) {
         if let (Some(record), Some(name)) = (&mut self.record, grant.name) {
             record.name = name;
         }
-        self.keep(grant.refresh_token).await;
+        let trouble =
+            grant.clock_fault.map(|fault| SignInError::from(ProviderError::ClockWrong(fault)).failure());
+        self.keep(grant.refresh_token, trouble).await;
+        self.retry = RETRY_FIRST;
+        self.renew_in(RENEWAL_EVERY);
+    }
+
+    /// The session stands as long as the provider did not end it.
+    fn not_renewed(&mut self, error: &SignInError) {
+        self.in_trouble(error);
+        self.renew_in(self.retry);
+        self.retry = (self.retry * 2).min(RETRY_MAX);
+    }
+
+    fn renew_in(&mut self, time: Duration) {
+        self.timer = self.renewable.then(|| (self.config.pause)(time));
     }
 
     /// Puts the session where it survives a restart, or else into memory, and says which.
-    async fn keep(&mut self, refresh_token: Option<String>) {
+    async fn keep(&mut self, refresh_token: Option<String>, trouble: Option<Failure>) {
+        self.renewable = refresh_token.is_some();
         let stored = match refresh_token.clone() {
             Some(token) => self.config.secrets.store(token).await,
             None => Err(SecretsError::None),
@@ -183,16 +278,32 @@ impl Session {
             (Err(error), _) => {
                 tracing::warn!(%error, "the session is kept in memory only");
                 self.token = refresh_token;
+                // The next start must not promise what an older token in the store could not keep.
+                self.forget();
                 Kept::Memory
             }
         };
-        self.publish_signed_in(kept);
+        self.publish_signed_in(kept, trouble);
     }
 
-    fn publish_signed_in(&self, kept: Kept) {
-        if let Some(record) = &self.record {
-            self.account.send_replace(Account::SignedIn { name: record.name.clone(), picture: None, kept });
+    fn forget(&self) {
+        if let Err(error) = Record::forget(&self.config.record) {
+            tracing::warn!(%error, "the signed-in name cannot be forgotten");
         }
+    }
+
+    fn publish_signed_in(&self, kept: Kept, trouble: Option<Failure>) {
+        if let Some(record) = &self.record {
+            let name = record.name.clone();
+            self.account.send_replace(Account::SignedIn { name, picture: None, kept, trouble });
+        }
+    }
+
+    /// Somebody stays signed in although something is wrong; playing goes on.
+    fn in_trouble(&self, error: &SignInError) {
+        tracing::warn!(%error, "the session is not renewed; playing goes on");
+        let kept = if self.token.is_some() { Kept::Memory } else { Kept::SecretStore };
+        self.publish_signed_in(kept, Some(error.failure()));
     }
 
     fn failed(&self, error: &SignInError) {
@@ -201,51 +312,10 @@ impl Session {
     }
 }
 
-/// Waits for the job there is, or for ever when there is none.
-async fn next(job: &mut Option<BoxFuture<'static, Outcome>>) -> Outcome {
-    match job {
-        Some(job) => job.await,
+/// Waits for what there is, or for ever when there is nothing.
+async fn next<T>(waited: &mut Option<BoxFuture<'static, T>>) -> T {
+    match waited {
+        Some(waited) => waited.await,
         None => std::future::pending().await,
-    }
-}
-
-/// The port first, so that nobody can be faster than us; then the provider.
-async fn begin(provider: &Provider) -> Result<(Attempt, Loopback), SignInError> {
-    let loopback = Loopback::open().await.map_err(SignInError::Port)?;
-    let attempt = provider.begin(loopback.redirect_address()).await?;
-    Ok((attempt, loopback))
-}
-
-async fn finish(
-    provider: &Provider,
-    attempt: Attempt,
-    loopback: Loopback,
-    brand: &str,
-) -> Result<Grant, SignInError> {
-    let expected = Expected {
-        state: attempt.state.clone(),
-        issuer: provider.issuer().to_owned(),
-        issuer_required: attempt.issuer_required,
-        host: loopback.host(),
-    };
-    match loopback.wait(&expected, brand).await.map_err(SignInError::Port)? {
-        Redirect::Code(code) => Ok(provider.finish(attempt, code).await?),
-        Redirect::Denied(reason) => Err(SignInError::Denied(reason)),
-    }
-}
-
-/// Ends a session nobody waits for: out of the store, and revoked at the provider if that can be reached.
-async fn end_session(provider: Provider, secrets: Secrets, in_memory: Option<String>) {
-    let stored = match secrets.take().await {
-        Ok(token) => token,
-        Err(SecretsError::None) => None,
-        Err(error) => {
-            tracing::warn!(%error, "the session cannot be taken out of the secret store");
-            None
-        }
-    };
-    let Some(token) = in_memory.or(stored) else { return };
-    if let Err(error) = provider.revoke(&token).await {
-        tracing::warn!(%error, "the session could not be ended at the provider");
     }
 }

@@ -1,13 +1,14 @@
 //! Sign-in against a small provider that can be told to misbehave, with a browser that only follows redirects.
 
+mod device;
 mod fake;
+mod real;
+mod renewal;
+mod time;
 
-use super::{
-    provider::{Grant, Provider, ProviderError},
-    record::Record,
-    *,
-};
+use super::*;
 use fake::{Fake, Trick};
+use time::Time;
 
 struct Case {
     dir: tempfile::TempDir,
@@ -27,14 +28,19 @@ impl Case {
         }
     }
 
-    fn start(&self, open: fn(&Url) -> Result<(), LinkError>, patience: Duration) -> SignIn {
+    fn start(&self, open: fn(&Url) -> Result<(), LinkError>) -> SignIn {
+        self.start_with(open, Secrets::none(), &Time::stopped())
+    }
+
+    fn start_with(&self, open: fn(&Url) -> Result<(), LinkError>, secrets: Secrets, time: &Time) -> SignIn {
         SignIn::start(Some(SignInConfig {
             provider: self.provider(),
             brand: "Game".into(),
             record: self.record(),
-            secrets: Secrets::none(),
+            secrets,
             open,
-            patience,
+            patience: PATIENCE,
+            pause: time.pause(),
         }))
         .unwrap()
     }
@@ -58,6 +64,13 @@ async fn until(sign_in: &SignIn, done: impl Fn(&Account) -> bool) -> Account {
     sign_in.watch().wait_for(|account| done(account)).await.unwrap().clone()
 }
 
+fn trouble(account: &Account) -> Option<&str> {
+    match account {
+        Account::SignedIn { trouble, .. } => trouble.as_ref().map(|failure| failure.code.as_str()),
+        _ => None,
+    }
+}
+
 fn ended(account: &Account) -> bool {
     matches!(account, Account::SignedIn { .. } | Account::Failed { .. })
 }
@@ -65,11 +78,14 @@ fn ended(account: &Account) -> bool {
 #[tokio::test]
 async fn signed_in_kept_in_memory_and_signed_out_again() {
     let case = Case::new(Trick::None).await;
-    let sign_in = case.start(browser, PATIENCE);
+    let sign_in = case.start(browser);
     assert_eq!(sign_in.account(), Account::SignedOut);
     sign_in.sign_in().await.unwrap();
     let account = until(&sign_in, ended).await;
-    assert_eq!(account, Account::SignedIn { name: "Ann".into(), picture: None, kept: Kept::Memory });
+    assert_eq!(
+        account,
+        Account::SignedIn { name: "Ann".into(), picture: None, kept: Kept::Memory, trouble: None }
+    );
     assert!(!case.record().exists(), "a session in memory is not promised for the next start");
     sign_in.sign_out().await.unwrap();
     until(&sign_in, |account| *account == Account::SignedOut).await;
@@ -86,6 +102,8 @@ async fn answers_that_are_not_believed() {
         (Trick::WrongKey, "SIGN_IN_REFUSED"),
         (Trick::NoIdToken, "SIGN_IN_REFUSED"),
         (Trick::Expired, "SIGN_IN_CLOCK"),
+        (Trick::Future, "SIGN_IN_CLOCK"),
+        (Trick::NotYetValid, "SIGN_IN_CLOCK"),
         (Trick::HtmlDiscovery, "SIGN_IN_UNREACHABLE"),
         (Trick::HugeDiscovery, "SIGN_IN_UNREACHABLE"),
         (Trick::OtherIssuerInDiscovery, "SIGN_IN_REFUSED"),
@@ -93,7 +111,7 @@ async fn answers_that_are_not_believed() {
     ];
     for (trick, code) in cases {
         let case = Case::new(trick).await;
-        let sign_in = case.start(browser, PATIENCE);
+        let sign_in = case.start(browser);
         sign_in.sign_in().await.unwrap();
         match until(&sign_in, ended).await {
             Account::Failed { failure } => assert_eq!(failure.code, code, "{trick:?}: {}", failure.message),
@@ -107,7 +125,7 @@ async fn answers_that_are_not_believed() {
 async fn a_name_in_the_token_is_enough_and_no_name_is_the_subject() {
     for (trick, name) in [(Trick::NameInToken, "Bob"), (Trick::NoName, "subject-1")] {
         let case = Case::new(trick).await;
-        let sign_in = case.start(browser, PATIENCE);
+        let sign_in = case.start(browser);
         sign_in.sign_in().await.unwrap();
         let account = until(&sign_in, ended).await;
         assert!(matches!(&account, Account::SignedIn { name: found, .. } if found == name), "{account:?}");
@@ -117,10 +135,12 @@ async fn a_name_in_the_token_is_enough_and_no_name_is_the_subject() {
 #[tokio::test]
 async fn without_a_browser_the_link_is_shown_and_can_be_cancelled() {
     let case = Case::new(Trick::None).await;
-    let sign_in = case.start(no_browser, PATIENCE);
+    let sign_in = case.start(no_browser);
     sign_in.sign_in().await.unwrap();
-    let has_link = |account: &Account| matches!(account, Account::Waiting { url } if !url.is_empty());
-    let Account::Waiting { url } = until(&sign_in, has_link).await else { panic!("waiting") };
+    let has_link = |account: &Account| matches!(account, Account::Waiting { url, .. } if !url.is_empty());
+    let Account::Waiting { url, elsewhere: false } = until(&sign_in, has_link).await else {
+        panic!("waiting")
+    };
     let page = Url::parse(&url).unwrap();
     let value =
         |name: &str| page.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
@@ -140,8 +160,11 @@ async fn without_a_browser_the_link_is_shown_and_can_be_cancelled() {
 #[tokio::test]
 async fn nobody_comes_back_or_nobody_answers() {
     let case = Case::new(Trick::None).await;
-    let sign_in = case.start(no_browser, Duration::from_millis(50));
+    let mut time = Time::stopped();
+    let sign_in = case.start_with(no_browser, Secrets::none(), &time);
     sign_in.sign_in().await.unwrap();
+    assert_eq!(time.asked().await, PATIENCE, "as long as a person may take");
+    time.pass();
     let account = until(&sign_in, ended).await;
     assert!(
         matches!(&account, Account::Failed { failure } if failure.code == "SIGN_IN_TIMEOUT" && failure.can_retry)
@@ -149,46 +172,10 @@ async fn nobody_comes_back_or_nobody_answers() {
 
     let mut case = case;
     case.fake.issuer = "http://127.0.0.1:1".into();
-    let sign_in = case.start(browser, PATIENCE);
+    let sign_in = case.start(browser);
     sign_in.sign_in().await.unwrap();
     let account = until(&sign_in, ended).await;
     assert!(matches!(&account, Account::Failed { failure } if failure.code == "SIGN_IN_UNREACHABLE"));
-}
-
-#[tokio::test]
-async fn whoever_was_signed_in_stays_so_by_name_without_network_or_store() {
-    let case = Case::new(Trick::None).await;
-    let record =
-        |issuer: &str| Record { issuer: issuer.into(), subject: "subject-1".into(), name: "Ann".into() };
-    record(&case.fake.issuer).save(&case.record()).unwrap();
-    let sign_in = case.start(browser, PATIENCE);
-    let account = until(&sign_in, ended).await;
-    assert_eq!(account, Account::SignedIn { name: "Ann".into(), picture: None, kept: Kept::SecretStore });
-    sign_in.sign_out().await.unwrap();
-    until(&sign_in, |account| *account == Account::SignedOut).await;
-    assert!(!case.record().exists());
-
-    record("https://another.example").save(&case.record()).unwrap();
-    let sign_in = case.start(browser, PATIENCE);
-    sign_in.cancel().await.unwrap();
-    assert_eq!(sign_in.account(), Account::SignedOut, "another provider's record is not ours");
-}
-
-#[tokio::test]
-async fn renewal_rotates_the_token_and_knows_when_the_session_is_over() {
-    let case = Case::new(Trick::None).await;
-    let provider = Provider::new(case.provider()).unwrap();
-    let renewed = provider.renew("refresh-1", "subject-1").await.unwrap();
-    let expected = Grant {
-        subject: Some("subject-1".into()),
-        name: Some("Ann".into()),
-        refresh_token: Some("refresh-2".into()),
-    };
-    assert_eq!(renewed, expected);
-    let over = provider.renew("refresh-0", "subject-1").await;
-    assert!(matches!(over, Err(ProviderError::SessionOver)));
-    let other = provider.renew("refresh-1", "subject-2").await;
-    assert!(matches!(other, Err(ProviderError::Refused(_))));
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ pub struct Desktop {
     home: PathBuf,
     person: Person,
     // Dropped, and so ended, in this order.
-    _keyring: Running,
+    keyring: Option<Running>,
     _bus: Running,
     _server: Running,
 }
@@ -30,6 +30,14 @@ impl Desktop {
     /// With the home `home`.
     #[must_use]
     pub fn start(home: &Path) -> Self {
+        let mut desktop = Self::without_keys(home);
+        desktop.unlock_keys();
+        desktop
+    }
+
+    /// With nobody who keeps secrets.
+    #[must_use]
+    pub fn without_keys(home: &Path) -> Self {
         let person = Person::at(home);
         private(&home.join("run"));
         let mut server = Command::new("Xvfb");
@@ -42,24 +50,47 @@ impl Desktop {
         let mut bus = Running::start("dbus-daemon", &mut bus);
         let address = bus
             .wait_for(START_LIMIT, "bus address", |line| line.contains('=').then(|| line.trim().to_owned()));
-        let mut keyring = Command::new("gnome-keyring-daemon");
-        keyring.args(["--foreground", "--unlock", "--components=secrets"]);
-        lend(&mut keyring, &format!(":{number}"), &address, home, &person);
-        let mut keyring = Running::start("gnome-keyring-daemon", &mut keyring);
-        keyring.tell("a password of this test");
-        keyring.close_stdin();
-        eventually(START_LIMIT, "a secret store on the bus", || {
-            has_owner(&address, "org.freedesktop.secrets")
-        });
         Self {
             display: format!(":{number}"),
             bus: address,
             home: home.to_path_buf(),
             person,
-            _keyring: keyring,
+            keyring: None,
             _bus: bus,
             _server: server,
         }
+    }
+
+    /// The secret store is opened by its owner.
+    pub fn unlock_again(&mut self) {
+        self.keyring = None;
+        self.unlock_keys();
+    }
+
+    /// A secret store comes, and is open.
+    fn unlock_keys(&mut self) {
+        let mut keyring = Command::new("gnome-keyring-daemon");
+        keyring.args(["--foreground", "--unlock", "--components=secrets"]);
+        self.lend(&mut keyring);
+        let mut keyring = Running::start("gnome-keyring-daemon", &mut keyring);
+        keyring.tell("a password of this test");
+        keyring.close_stdin();
+        self.keyring = Some(keyring);
+        self.wait_for_owner("org.freedesktop.secrets");
+    }
+
+    /// A secret store is there, with the keys of a session before, and nobody has opened it.
+    pub fn lock_keys(&mut self) {
+        self.keyring = None;
+        let mut keyring = Command::new("gnome-keyring-daemon");
+        keyring.args(["--foreground", "--components=secrets"]);
+        self.lend(&mut keyring);
+        self.keyring = Some(Running::start("gnome-keyring-daemon", &mut keyring));
+        self.wait_for_owner("org.freedesktop.secrets");
+    }
+
+    fn wait_for_owner(&self, name: &str) {
+        eventually(START_LIMIT, &format!("{name} on the bus"), || has_owner(&self.bus, name));
     }
 
     /// The home of whoever sits at it.

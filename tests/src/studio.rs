@@ -48,12 +48,7 @@ impl Studio {
         build(base.path(), "1.0");
         repository.publish(&base.path().join("build-1.0"), GAME, "1.0", &[]);
         let origin = repository.serve(&[]);
-        let mut node = Command::new("node");
-        node.arg(programs::root().join("demo/idp/server.mjs")).args(["0", "--tell-tokens"]);
-        let mut provider = Running::start("identity provider", &mut node);
-        let issuer = provider.wait_for(LIMIT, "issuer", |line| {
-            Some(serde_json::from_str::<Value>(line).ok()?["issuer"].as_str()?.to_owned())
-        });
+        let (provider, issuer) = provider("0");
         let feed = feed(&base.path().join("feed"));
         Self { base, repository, origin, provider, issuer, feed }
     }
@@ -80,6 +75,17 @@ impl Studio {
     pub fn publish(&self, version: &str) {
         build(self.base.path(), version);
         self.repository.publish(&self.build(version), GAME, version, &[]);
+    }
+
+    /// Ends the identity provider, and with it every session there.
+    pub fn stop_provider(&mut self) {
+        self.provider.end();
+    }
+
+    /// The identity provider is there again, at its old address, and knows nobody.
+    pub fn restart_provider(&mut self) {
+        let port = self.issuer.rsplit(':').next().unwrap().to_owned();
+        self.provider = provider(&port).0;
     }
 
     /// The torrent of a version.
@@ -120,6 +126,17 @@ impl Studio {
         ];
         Driven::launcher(desktop, &[&variables, more].concat()).await
     }
+}
+
+/// The demo's identity provider on this port, and its address.
+fn provider(port: &str) -> (Running, String) {
+    let mut node = Command::new("node");
+    node.arg(programs::root().join("demo/idp/server.mjs")).args([port, "--tell-tokens"]);
+    let mut provider = Running::start("identity provider", &mut node);
+    let issuer = provider.wait_for(LIMIT, "issuer", |line| {
+        Some(serde_json::from_str::<Value>(line).ok()?["issuer"].as_str()?.to_owned())
+    });
+    (provider, issuer)
 }
 
 /// A build of the demo game that plays by itself for some seconds.
@@ -169,6 +186,29 @@ pub async fn sign_in(studio: &Studio, window: &Driven) {
     let account = window.invoke("account").await;
     assert_eq!((&account["name"], &account["kept"]), (&PLAYER.into(), &"secret_store".into()), "{account}");
     assert!(window.text().await.contains(PLAYER), "the window greets the player");
+}
+
+/// By a code, which is typed into the real provider's page by a browser elsewhere. The code comes in place of a page that was opened.
+pub async fn sign_in_elsewhere(studio: &Studio, window: &Driven) {
+    window.click("sign-in").await;
+    window.click("sign-in-elsewhere").await;
+    let account = async || window.invoke("account").await;
+    until("a code", async || account().await["code"].as_str().is_some_and(|code| !code.is_empty())).await;
+    let shown = account().await;
+    let code = shown["code"].as_str().unwrap();
+    assert!(window.text().await.contains(code), "the window shows the code");
+    let browser = Driven::chromium(&Person::at(&studio.path("telephone"))).await;
+    browser.client.goto(shown["url"].as_str().unwrap()).await.unwrap();
+    browser.fill("input[name=user_code]", code).await;
+    browser.click_css("button[form='op.deviceInputForm']").await;
+    browser.click_css("button[form='op.deviceConfirmForm']:not([name])").await;
+    browser.fill("input[name=login]", PLAYER).await;
+    browser.fill("input[name=password]", "any").await;
+    browser.click_css("form[action$=login] button").await;
+    browser.click_css("form[action$=consent] button").await;
+    until("signed in", async || account().await["state"] == "signed_in").await;
+    browser.close().await;
+    assert_eq!(account().await["name"], PLAYER);
 }
 
 /// Waits until it is so.

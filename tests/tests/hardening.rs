@@ -20,7 +20,7 @@ const POLICY: [(&str, &[&str]); 10] = [
     ("form-action", &["'none'"]),
 ];
 /// The launcher's own commands, all that a page can call.
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "snapshot",
     "act",
     "settings",
@@ -30,6 +30,7 @@ const COMMANDS: [&str; 19] = [
     "open_folder",
     "account",
     "sign_in",
+    "sign_in_elsewhere",
     "cancel_sign_in",
     "sign_out",
     "news",

@@ -2,7 +2,7 @@
 export const STATES = [
   "starting", "not_installed", "checking", "checking_first", "update_available", "downloading", "sets_required", "sets_playable", "sets_paused", "sets_running", "sets_rest", "paused", "paused_game", "paused_space", "paused_metered", "paused_metered_waits", "paused_schedule", "verifying", "repairing",
   "applying", "ready", "updated", "sharing", "sharing_stopped", "sharing_budget", "sharing_schedule", "running", "still_running", "offline", "offline_none", "needs_space", "blocked", "folder_missing", "failed", "failed_unknown",
-  "repair_offered", "preloading", "preloaded", "unlocking", "read_only", "warned", "crashed", "ended_badly", "account_signed_out", "account_signed_in_memory", "news_empty", "news_loading", "news_offline_copy", "news_unavailable",
+  "repair_offered", "preloading", "preloaded", "unlocking", "read_only", "warned", "crashed", "ended_badly", "account_signed_out", "account_clock", "account_clock_failed", "account_expired", "account_signed_in_memory", "news_empty", "news_loading", "news_offline_copy", "news_unavailable",
 ];
 
 const click = (id) => (page) => page.getByTestId(id).click();
@@ -14,6 +14,14 @@ const next = click("welcome-next");
 export const SHOTS = [
   ...STATES.map((state) => ({ name: state, state })),
   { name: "account_waiting", state: "account_waiting", steps: [click("sign-in")] },
+  { name: "account_waiting_only", state: "account_waiting_only", steps: [click("sign-in")] },
+  { name: "account_elsewhere", state: "account_elsewhere", steps: [click("sign-in")] },
+  { name: "account_elsewhere_asking", state: "account_elsewhere_asking", steps: [click("sign-in")] },
+  { name: "account_timeout", state: "account_timeout", steps: [click("sign-in")] },
+  { name: "account_unreachable", state: "account_unreachable", steps: [click("sign-in")] },
+  { name: "account_no_codes", state: "account_no_codes", steps: [click("sign-in")] },
+  { name: "menu_account_offline", state: "account_offline", steps: [click("account-menu")] },
+  { name: "menu_account_locked", state: "account_locked", steps: [click("account-menu")] },
   { name: "account_failed", state: "account_failed", steps: [click("sign-in")] },
   { name: "menu_gear", state: "ready", steps: [click("gear")] },
   { name: "menu_account", state: "account_signed_in_memory", steps: [click("account-menu")] },

@@ -203,3 +203,52 @@ test("a screen reader hears a new state and every quarter, nothing between", asy
   }
   expect([...heard]).toEqual(["Downloading 1.4.0", ...[25, 50, 75, 100].map((quarter) => `Downloading 1.4.0, ${quarter}%`)]);
 });
+
+test("a sign-in can go on on another device: the code is shown and its address copied", async () => {
+  const signInElsewhere = vi.fn(async () => {});
+  await open("account_waiting", { backend: { signInElsewhere } });
+  await click("sign-in");
+  await settled();
+  expect(screen.getByTestId("sign-in-link").textContent).toContain("https://id.lanternfall.example/auth");
+  await click("sign-in-elsewhere");
+  expect(signInElsewhere).toHaveBeenCalledOnce();
+  cleanup();
+  const cancelSignIn = vi.fn(async () => {});
+  await open("account_elsewhere", { backend: { cancelSignIn } });
+  await click("sign-in");
+  await settled();
+  expect(screen.getByTestId("sign-in-code").textContent).toBe("WDJB-MJHT");
+  expect(screen.getByTestId("sign-in-address").textContent).toBe("https://id.lanternfall.example/device");
+  await click("sign-in-cancel");
+  expect(cancelSignIn).toHaveBeenCalledOnce();
+});
+
+test("a provider without codes offers no other device", async () => {
+  await open("account_waiting_only");
+  await click("sign-in");
+  await settled();
+  expect(screen.queryByTestId("sign-in-elsewhere")).toBeNull();
+});
+
+test.each(["account_offline", "account_locked"])("%s: the menu says why the session is not renewed, and tries again", async (fixture) => {
+  const signIn = vi.fn(async () => {});
+  await open(fixture, { backend: { signIn } });
+  await fireEvent.keyDown(screen.getByTestId("account-menu"), { key: "ArrowDown" });
+  await settled();
+  expect(screen.getByTestId("account-trouble").textContent).toMatch(/You can still play\.$/);
+  await fireEvent.keyDown(screen.getByTestId("account-renew"), { key: "Enter" });
+  await settled();
+  expect(signIn).toHaveBeenCalledOnce();
+});
+
+test.each(["account_clock", "account_clock_failed", "account_expired"])("%s is said beside the game, which can be played, and can be put away", async (fixture) => {
+  const signIn = vi.fn(async () => {});
+  await open(fixture, { backend: { signIn } });
+  expect(screen.getByTestId("primary").hasAttribute("disabled")).toBe(false);
+  await click("banner-account-action");
+  expect(signIn).toHaveBeenCalledOnce();
+  cleanup();
+  await open(fixture);
+  await fireEvent.click(screen.getByRole("button", { name: "Dismiss" }));
+  expect(screen.queryByTestId("banner-account")).toBeNull();
+});

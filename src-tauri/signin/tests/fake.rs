@@ -9,19 +9,24 @@ use axum::{
 };
 use chrono::{Duration, Utc};
 use openidconnect::{
-    AccessToken, Audience, EmptyAdditionalClaims, EndUserName, IdTokenClaims, IssuerUrl, JsonWebKeyId,
+    AccessToken, AdditionalClaims, Audience, EndUserName, IdToken, IdTokenClaims, IssuerUrl, JsonWebKeyId,
     LocalizedClaim, Nonce, PkceCodeChallenge, PkceCodeVerifier, PrivateSigningKey, StandardClaims,
     SubjectIdentifier,
     core::{
-        CoreEdDsaPrivateSigningKey, CoreGenderClaim, CoreIdToken, CoreJsonWebKeySet, CoreJwsSigningAlgorithm,
+        CoreEdDsaPrivateSigningKey, CoreGenderClaim, CoreJsonWebKeySet, CoreJweContentEncryptionAlgorithm,
+        CoreJwsSigningAlgorithm,
     },
 };
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
 };
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 pub(super) const CLIENT: &str = "launcher";
 
@@ -36,6 +41,16 @@ pub(super) enum Trick {
     WrongKey,
     NoIdToken,
     Expired,
+    Future,
+    NotYetValid,
+    /// Codes for other devices are given, and used after a while.
+    Codes,
+    /// Codes are given; whoever has one says no.
+    CodesDenied,
+    /// Codes are given; nobody uses one while it is good.
+    CodesExpire,
+    /// Its code is no text.
+    CodesUnreadable,
     HtmlDiscovery,
     HugeDiscovery,
     OtherIssuerInDiscovery,
@@ -47,6 +62,7 @@ pub(super) enum Trick {
 pub(super) struct Fake {
     pub(super) issuer: String,
     revoked: watch::Receiver<Option<String>>,
+    server: Arc<Server>,
 }
 
 struct Server {
@@ -55,6 +71,14 @@ struct Server {
     /// Nonce and challenge of the page that was opened last.
     opened: Mutex<Option<(String, String)>>,
     revoked: watch::Sender<Option<String>>,
+    /// Whether it answers that it is out of order.
+    ailing: AtomicBool,
+    /// Requests for tokens, refused ones too.
+    asked: AtomicUsize,
+    /// The refresh token that is good now; the number grows with each renewal.
+    generation: AtomicUsize,
+    /// A renewal waits for leave to be answered.
+    gate: Semaphore,
 }
 
 type Fields = BTreeMap<String, String>;
@@ -64,8 +88,16 @@ impl Fake {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
         let (publish, revoked) = watch::channel(None);
-        let server =
-            Arc::new(Server { issuer: issuer.clone(), trick, opened: Mutex::default(), revoked: publish });
+        let server = Arc::new(Server {
+            issuer: issuer.clone(),
+            trick,
+            opened: Mutex::default(),
+            revoked: publish,
+            ailing: AtomicBool::new(false),
+            asked: AtomicUsize::new(0),
+            generation: AtomicUsize::new(1),
+            gate: Semaphore::new(Semaphore::MAX_PERMITS),
+        });
         let router = Router::new()
             .route("/.well-known/openid-configuration", get(discovery))
             .route("/keys", get(keys))
@@ -73,9 +105,35 @@ impl Fake {
             .route("/token", post(token))
             .route("/userinfo", get(userinfo))
             .route("/revoke", post(revoke))
-            .with_state(server);
+            .route("/device", post(device))
+            .with_state(Arc::clone(&server));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { issuer, revoked }
+        Self { issuer, revoked, server }
+    }
+
+    /// Makes it ail, or well again.
+    pub(super) fn set_ailing(&self, ailing: bool) {
+        self.server.ailing.store(ailing, SeqCst);
+    }
+
+    /// How often it was asked for tokens.
+    pub(super) fn asked(&self) -> usize {
+        self.server.asked.load(SeqCst)
+    }
+
+    /// Ends every session there.
+    pub(super) fn end_sessions(&self) {
+        self.server.generation.fetch_add(100, SeqCst);
+    }
+
+    /// Requests for tokens are answered no more, until leave is given.
+    pub(super) fn hold_answers(&self) {
+        self.server.gate.forget_permits(Semaphore::MAX_PERMITS);
+    }
+
+    /// Answers them.
+    pub(super) fn release_answers(&self) {
+        self.server.gate.add_permits(Semaphore::MAX_PERMITS);
     }
 
     /// The token that was revoked, once one was.
@@ -88,7 +146,10 @@ async fn discovery(State(server): State<Arc<Server>>) -> Response {
     let issuer = &server.issuer;
     let page = if server.trick == Trick::PageElsewhere { "http://page.example" } else { issuer };
     let named = if server.trick == Trick::OtherIssuerInDiscovery { "https://other.example" } else { issuer };
-    let document = json!({
+    if server.ailing.load(SeqCst) {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    let mut document = json!({
         "issuer": named,
         "authorization_endpoint": format!("{page}/authorize"),
         "token_endpoint": format!("{issuer}/token"),
@@ -100,6 +161,10 @@ async fn discovery(State(server): State<Arc<Server>>) -> Response {
         "id_token_signing_alg_values_supported": ["EdDSA"],
         "authorization_response_iss_parameter_supported": true,
     });
+    let codes = [Trick::Codes, Trick::CodesDenied, Trick::CodesExpire, Trick::CodesUnreadable];
+    if codes.contains(&server.trick) {
+        document["device_authorization_endpoint"] = format!("{issuer}/device").into();
+    }
     match server.trick {
         Trick::HtmlDiscovery => {
             ([(header::CONTENT_TYPE, "text/html")], "<html>Log in to the hotel").into_response()
@@ -126,8 +191,11 @@ async fn authorize(State(server): State<Arc<Server>>, Query(query): Query<Fields
 async fn token(State(server): State<Arc<Server>>, body: String) -> Response {
     let form = fields(&body);
     assert_eq!(form["client_id"], CLIENT);
-    let refuse = || (StatusCode::BAD_REQUEST, Json(json!({ "error": "invalid_grant" }))).into_response();
-    let (nonce, refresh) = match form["grant_type"].as_str() {
+    let asked = server.asked.fetch_add(1, SeqCst) + 1;
+    let _leave = server.gate.acquire().await.unwrap();
+    let say = |error: &str| (StatusCode::BAD_REQUEST, Json(json!({ "error": error }))).into_response();
+    let refuse = || say("invalid_grant");
+    let nonce = match form["grant_type"].as_str() {
         "authorization_code" => {
             let Some((nonce, challenge)) = server.opened.lock().unwrap().take() else { return refuse() };
             let verifier = PkceCodeVerifier::new(form["code_verifier"].clone());
@@ -135,11 +203,30 @@ async fn token(State(server): State<Arc<Server>>, body: String) -> Response {
             if form["code"] != "code-1" || !fits {
                 return refuse();
             }
-            (Some(nonce), "refresh-1")
+            Some(nonce)
         }
-        _ if form["refresh_token"] == "refresh-1" => (None, "refresh-2"),
-        _ => return refuse(),
+        "urn:ietf:params:oauth:grant-type:device_code" => {
+            assert_eq!(form["device_code"], "device-1");
+            match (asked, server.trick) {
+                (1, _) => return say("authorization_pending"),
+                (2, _) => return say("slow_down"),
+                (3, _) => return StatusCode::BAD_GATEWAY.into_response(),
+                (4, _) => return say("authorization_pending"),
+                (_, Trick::CodesDenied) => return say("access_denied"),
+                (_, Trick::CodesExpire) => return say("expired_token"),
+                _ => None,
+            }
+        }
+        _ => {
+            let good = server.generation.load(SeqCst);
+            if form["refresh_token"] != format!("refresh-{good}") {
+                return refuse();
+            }
+            server.generation.store(good + 1, SeqCst);
+            None
+        }
     };
+    let refresh = format!("refresh-{}", server.generation.load(SeqCst));
     let mut answer = json!({
         "access_token": "access-1", "token_type": "Bearer", "expires_in": 60, "refresh_token": refresh,
     });
@@ -151,7 +238,13 @@ async fn token(State(server): State<Arc<Server>>, body: String) -> Response {
 
 fn id_token(server: &Server, nonce: Option<String>) -> String {
     let trick = server.trick;
-    let age = if trick == Trick::Expired { Duration::hours(-2) } else { Duration::zero() };
+    let age = match trick {
+        Trick::Expired => Duration::hours(-2),
+        Trick::Future => Duration::hours(2),
+        _ => Duration::zero(),
+    };
+    let not_before = Utc::now() + Duration::hours(2);
+    let not_before = (trick == Trick::NotYetValid).then(|| not_before.timestamp());
     let audience = if trick == Trick::WrongAudience { "another" } else { CLIENT };
     let issuer = if trick == Trick::WrongIssuer { "https://other.example" } else { &server.issuer };
     let nonce = if trick == Trick::WrongNonce { Some("another".into()) } else { nonce };
@@ -167,12 +260,45 @@ fn id_token(server: &Server, nonce: Option<String>) -> String {
         Utc::now() + age + Duration::minutes(5),
         Utc::now() + age,
         person,
-        EmptyAdditionalClaims {},
+        MaybeNotBefore { nbf: not_before },
     )
     .set_nonce(nonce.map(Nonce::new));
     let key = key(if trick == Trick::WrongKey { 8 } else { 7 });
     let access = AccessToken::new("access-1".into());
-    CoreIdToken::new(claims, &key, CoreJwsSigningAlgorithm::EdDsa, Some(&access), None).unwrap().to_string()
+    IdToken::<_, _, CoreJweContentEncryptionAlgorithm, _>::new(
+        claims,
+        &key,
+        CoreJwsSigningAlgorithm::EdDsa,
+        Some(&access),
+        None,
+    )
+    .unwrap()
+    .to_string()
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct MaybeNotBefore {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
+}
+
+impl AdditionalClaims for MaybeNotBefore {}
+
+async fn device(State(server): State<Arc<Server>>, body: String) -> Json<Value> {
+    let form = fields(&body);
+    assert_eq!(form["client_id"], CLIENT);
+    assert_eq!(
+        form["scope"].split(' ').collect::<BTreeSet<_>>(),
+        ["openid", "profile", "offline_access"].into()
+    );
+    let code = if server.trick == Trick::CodesUnreadable { "\u{1b}[2J" } else { "WDJB-MJHT" };
+    let issuer = &server.issuer;
+    // No interval: five seconds, says RFC 8628.
+    Json(json!({
+        "device_code": "device-1", "user_code": code, "expires_in": 600,
+        "verification_uri": format!("{issuer}/activate"),
+        "verification_uri_complete": format!("{issuer}/activate?user_code={code}"),
+    }))
 }
 
 fn fields(body: &str) -> Fields {

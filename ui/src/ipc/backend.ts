@@ -16,7 +16,10 @@ export interface Backend {
   /** Shows the game folder in the system's file manager. */
   openFolder(): Promise<void>;
   account(): Promise<Account>;
+  /** In the browser; for somebody signed in: the session is renewed now. */
   signIn(): Promise<void>;
+  /** By a code that is typed in on another device. */
+  signInElsewhere(): Promise<void>;
   cancelSignIn(): Promise<void>;
   signOut(): Promise<void>;
   news(): Promise<News>;

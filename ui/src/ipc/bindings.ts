@@ -783,7 +783,23 @@ export type Account = { "state": "signed_out" } | { "state": "waiting",
 /**
  * The provider's page.
  */
-url: string, } | { "state": "signed_in", 
+url: string, 
+/**
+ * Whether it can be done on another device instead.
+ */
+elsewhere: boolean, } | { "state": "elsewhere", 
+/**
+ * What is typed in there.
+ */
+code: string, 
+/**
+ * The page to type it into.
+ */
+url: string, 
+/**
+ * The same page with the code in it, to be copied; where the provider has none, the page.
+ */
+link: string, } | { "state": "signed_in", 
 /**
  * The name the provider gave.
  */
@@ -795,7 +811,11 @@ picture: string | null,
 /**
  * Where the session is kept.
  */
-kept: Kept, } | { "state": "failed", 
+kept: Kept, 
+/**
+ * Why the session could not be renewed the last time, if it could not. Playing goes on.
+ */
+trouble: Failure | null, } | { "state": "failed", 
 /**
  * How.
  */

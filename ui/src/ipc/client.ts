@@ -22,6 +22,7 @@ function tauriBackend(): Backend {
     openFolder: () => invoke("open_folder"),
     account: () => invoke("account"),
     signIn: () => invoke("sign_in"),
+    signInElsewhere: () => invoke("sign_in_elsewhere"),
     cancelSignIn: () => invoke("cancel_sign_in"),
     signOut: () => invoke("sign_out"),
     news: () => invoke("news"),

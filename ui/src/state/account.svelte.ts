@@ -4,6 +4,8 @@ import type { Account } from "../ipc/bindings";
 
 export class AccountState {
   account = $state.raw<Account>({ state: "signed_out" });
+  /** Whether the dialog of a sign-in stands open. */
+  dialog = $state(false);
   readonly #backend: Backend;
 
   constructor(backend: Backend) {
@@ -19,6 +21,10 @@ export class AccountState {
 
   signIn(): Promise<void> {
     return this.#try(() => this.#backend.signIn());
+  }
+
+  signInElsewhere(): Promise<void> {
+    return this.#try(() => this.#backend.signInElsewhere());
   }
 
   cancel(): Promise<void> {

@@ -1,14 +1,28 @@
 // Accounts and news for the plain browser.
-import type { Account, News, NewsCard } from "../bindings";
+import type { Account, Failure, News, NewsCard } from "../bindings";
 
 const URL = "https://id.lanternfall.example/auth?client_id=muster&response_type=code&code_challenge_method=S256&state=3f1c";
 
+const ANN = { state: "signed_in", name: "Ann Lindqvist", picture: null } as const;
+const failure = (code: string): Failure => ({ code, message: code.toLowerCase(), can_retry: true });
+
 export const ACCOUNTS = {
   signed_out: { state: "signed_out" },
-  waiting: { state: "waiting", url: URL },
-  signed_in: { state: "signed_in", name: "Ann Lindqvist", picture: null, kept: "secret_store" },
-  signed_in_memory: { state: "signed_in", name: "Ann Lindqvist", picture: null, kept: "memory" },
-  failed: { state: "failed", failure: { code: "SIGN_IN_DENIED", message: "access_denied", can_retry: true } },
+  waiting: { state: "waiting", url: URL, elsewhere: true },
+  waiting_only: { state: "waiting", url: URL, elsewhere: false },
+  elsewhere: { state: "elsewhere", code: "WDJB-MJHT", url: "https://id.lanternfall.example/device", link: "https://id.lanternfall.example/device?user_code=WDJB-MJHT" },
+  elsewhere_asking: { state: "elsewhere", code: "", url: "", link: "" },
+  signed_in: { ...ANN, kept: "secret_store", trouble: null },
+  signed_in_memory: { ...ANN, kept: "memory", trouble: null },
+  offline: { ...ANN, kept: "secret_store", trouble: failure("SIGN_IN_UNREACHABLE") },
+  locked: { ...ANN, kept: "secret_store", trouble: failure("SIGN_IN_LOCKED") },
+  clock: { ...ANN, kept: "secret_store", trouble: failure("SIGN_IN_CLOCK") },
+  failed: { state: "failed", failure: failure("SIGN_IN_DENIED") },
+  timeout: { state: "failed", failure: failure("SIGN_IN_TIMEOUT") },
+  clock_failed: { state: "failed", failure: failure("SIGN_IN_CLOCK") },
+  unreachable: { state: "failed", failure: failure("SIGN_IN_UNREACHABLE") },
+  no_codes: { state: "failed", failure: { ...failure("SIGN_IN_NO_CODES"), can_retry: false } },
+  expired: { state: "failed", failure: failure("SIGN_IN_EXPIRED") },
 } satisfies Record<string, Account>;
 
 const CARDS: NewsCard[] = [
