@@ -20,6 +20,7 @@ use crate::{
     signin::{PATIENCE, ProviderConfig, Secrets, SignIn, SignInConfig},
     webview,
 };
+use engine::proxy::Proxy;
 use serde::Serialize;
 use std::{
     env, io,
@@ -79,6 +80,8 @@ pub(crate) struct Services {
     /// The settings file, and the folder last picked in the dialog.
     pub(crate) settings: Mutex<SettingsFile>,
     pub(crate) picked: Mutex<Option<PathBuf>>,
+    /// The proxy in use, for whoever asks web servers.
+    pub(crate) proxies: watch::Sender<Proxy>,
 }
 
 /// Runs the launcher until its window is closed.
@@ -163,8 +166,10 @@ fn services(brand: Brand, environment: &Environment, places: &Places) -> Result<
     let channel = channels.first().map_or("", String::as_str);
     let defaults = Settings::default_for(channel, &places.game).begun_as(&brand.config.defaults);
     let settings = SettingsFile::load(places.config.join("settings.json"), defaults, &channels);
-    let news = NewsDesk::start(brand.config.feed.clone(), places.cache.join("news"))?;
-    let sign_in = SignIn::start(sign_in_config(&brand, places))?;
+    let proxy = settings.current().proxy_in_use().unwrap_or(Proxy::None);
+    let proxies = watch::Sender::new(proxy.clone());
+    let news = NewsDesk::start(brand.config.feed.clone(), places.cache.join("news"), proxies.subscribe())?;
+    let sign_in = SignIn::start(sign_in_config(&brand, places, proxy))?;
     let desk = Desk {
         game: brand.config.game.clone(),
         title: brand.config.title.clone(),
@@ -185,16 +190,17 @@ fn services(brand: Brand, environment: &Environment, places: &Places) -> Result<
         help,
         settings: Mutex::new(settings),
         picked: Mutex::default(),
+        proxies,
     })
 }
 
 /// How people sign in, or `None` when the brand has no identity provider.
-fn sign_in_config(brand: &Brand, places: &Places) -> Option<SignInConfig> {
+fn sign_in_config(brand: &Brand, places: &Places, proxy: Proxy) -> Option<SignInConfig> {
     let config = &brand.config;
     let (issuer, client_id) = (config.issuer.clone()?, config.client_id.clone()?);
     let user = format!("{}@{issuer}", config.game);
     Some(SignInConfig {
-        provider: ProviderConfig { issuer, client_id, scopes: config.scopes.clone() },
+        provider: ProviderConfig { issuer, client_id, scopes: config.scopes.clone(), proxy },
         brand: config.name.clone(),
         record: places.state.join("account.json"),
         secrets: Secrets::system("org.muster.launcher", &user),

@@ -74,6 +74,7 @@ fn bindings() -> String {
         settings::AfterStart,
         settings::Updates,
         settings::Metered,
+        settings::ProxyChoice,
         game::Window,
         brand::BrandView,
         brand::LinkName,

@@ -35,6 +35,13 @@ pub(crate) fn settings(services: State<'_, Services>) -> Settings {
 #[tauri::command]
 pub(crate) async fn save_settings(services: State<'_, Services>, settings: Settings) -> Answer<()> {
     keep(&services, settings.clone())?;
+    if let Ok(proxy) = settings.proxy_in_use() {
+        let told = services
+            .proxies
+            .send_if_modified(|now| *now != proxy && std::mem::replace(now, proxy.clone()) != *now);
+        // The news are asked for the new way at once.
+        told.then(|| services.news.look());
+    }
     services.game.apply(settings).await
 }
 

@@ -40,6 +40,8 @@ pub(crate) enum Code {
     SettingsInvalid,
     /// The game's arguments are no line of words.
     SettingsArguments,
+    /// The proxy's address is none.
+    SettingsProxy,
     /// The game folder was not picked in the folder dialog.
     SettingsFolder,
     /// The settings file cannot be written.
@@ -82,6 +84,7 @@ impl Code {
             Self::FeedUnreadable => "FEED_UNREADABLE",
             Self::SettingsInvalid => "SETTINGS_INVALID",
             Self::SettingsArguments => "SETTINGS_ARGUMENTS",
+            Self::SettingsProxy => "SETTINGS_PROXY",
             Self::SettingsFolder => "SETTINGS_FOLDER",
             Self::SettingsWrite => "SETTINGS_WRITE",
             Self::SettingsBusy => "SETTINGS_BUSY",
@@ -101,6 +104,7 @@ impl Code {
             self,
             Self::SettingsInvalid
                 | Self::SettingsArguments
+                | Self::SettingsProxy
                 | Self::SettingsFolder
                 | Self::LinkRefused
                 | Self::ActionRefused

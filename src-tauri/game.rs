@@ -15,6 +15,7 @@ use crate::{
 use engine::{
     diagnose::{self, Question},
     game::{self, Game, GameConfig, GameLink, Import, Play, Policy, TrustedRoot},
+    proxy::Proxy,
     session::{Session, SessionConfig, SessionError},
     snapshot::{Action, Button, Diagnosis, FolderLook, Limits, Phase, Snapshot},
 };
@@ -84,8 +85,7 @@ pub(crate) enum GameError {
 impl GameDesk {
     /// Opens the game on the current runtime; the snapshot says how it goes.
     pub(crate) fn start(desk: Desk, settings: &Settings) -> Result<Self, GameError> {
-        let port_mapping = settings.map_port;
-        let session = Session::start(&SessionConfig { port_mapping, ..SessionConfig::default() })?;
+        let session = session(settings)?;
         let memory = Memory::load(desk.memory.clone());
         let ledger = LedgerFile::load(desk.ledger.clone());
         let game = Game::open(config(&desk, settings, &memory, &ledger)?, session.clone());
@@ -123,7 +123,7 @@ impl GameDesk {
         Ok(())
     }
 
-    /// Takes over changed settings.
+    /// Takes over changed settings. Through another proxy the game is opened anew; a transfer goes on where it was when it is asked for.
     pub(crate) async fn apply(&self, settings: Settings) -> Result<(), Failure> {
         self.wish(Wish::Apply(Box::new(settings))).await
     }
@@ -232,13 +232,28 @@ impl Worker {
     async fn apply(&mut self, settings: Settings) {
         self.session.set_port_mapping(settings.map_port);
         let moves = moves(&self.settings, &settings);
+        let other_proxy = proxy(&self.settings) != proxy(&settings);
         self.settings = settings;
+        if other_proxy {
+            return self.go_another_way().await;
+        }
         if moves {
             return self.reopen().await;
         }
         self.game.set_sharing(self.settings.sharing);
         self.game.set_policy(policy(&self.settings));
         self.game.set_play(play(&self.settings));
+    }
+
+    /// Through another proxy, or none: every connection to a web server ends first, so that none goes on the old way.
+    async fn go_another_way(&mut self) {
+        let session = match session(&self.settings) {
+            Ok(session) => session,
+            Err(error) => return tracing::error!(%error, "the network cannot be used through this proxy"),
+        };
+        self.game.close().await;
+        std::mem::replace(&mut self.session, session).close().await;
+        self.reopen().await;
     }
 
     async fn reopen(&mut self) {
@@ -317,6 +332,16 @@ fn link(desk: &Desk, settings: &Settings) -> Result<Option<GameLink>, IdError> {
         channel,
         root: TrustedRoot::Given(repository.root.clone()),
     }))
+}
+
+fn session(settings: &Settings) -> Result<Session, SessionError> {
+    let (port_mapping, proxy) = (settings.map_port, proxy(settings));
+    Session::start(&SessionConfig { port_mapping, proxy, ..SessionConfig::default() })
+}
+
+/// Settings that were checked name a proxy or none.
+fn proxy(settings: &Settings) -> Proxy {
+    settings.proxy_in_use().unwrap_or(Proxy::None)
 }
 
 /// Whether the game must be opened anew.

@@ -4,6 +4,7 @@
 //! [`links::allowed`]. Game content does not come this way; the engine fetches that, under its caps.
 
 use crate::links;
+use engine::proxy::Proxy;
 use reqwest::{Client, Response, redirect::Policy};
 use std::time::Duration;
 use url::Url;
@@ -35,7 +36,7 @@ const REDIRECTS_MAX: usize = 5;
 
 /// A client whose every fetch ends after `timeout`. With `redirects`, it follows a few, within the address rule, and never from
 /// another machine to this one.
-pub(crate) fn client(timeout: Duration, redirects: bool) -> Result<Client, HttpError> {
+pub(crate) fn client(timeout: Duration, redirects: bool, proxy: &Proxy) -> Result<Client, HttpError> {
     let policy = if redirects {
         Policy::custom(|attempt| {
             let from_here = attempt.previous().first().is_some_and(links::is_loopback);
@@ -49,12 +50,12 @@ pub(crate) fn client(timeout: Duration, redirects: bool) -> Result<Client, HttpE
     } else {
         Policy::none()
     };
-    Ok(Client::builder()
+    let builder = Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(timeout)
         .redirect(policy)
-        .user_agent(concat!("muster-launcher/", env!("CARGO_PKG_VERSION")))
-        .build()?)
+        .user_agent(concat!("muster-launcher/", env!("CARGO_PKG_VERSION")));
+    Ok(proxy.apply(builder)?.build()?)
 }
 
 /// The body of `response`, given up as soon as it passes `limit` bytes.

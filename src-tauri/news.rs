@@ -11,6 +11,7 @@ mod worker;
 
 use crate::{failure::Failure, http::HttpError};
 use copy::Store;
+use engine::proxy::Proxy;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 use tokio::sync::{mpsc, watch};
@@ -79,7 +80,12 @@ type Links = BTreeMap<String, Url>;
 
 impl NewsDesk {
     /// Starts the desk on the current runtime: it shows the copy in `cache`, then fetches. Without a feed there is never any news.
-    pub(crate) fn start(feed: Option<Url>, cache: PathBuf) -> Result<Self, HttpError> {
+    /// They are asked for through the last proxy that `proxies` told.
+    pub(crate) fn start(
+        feed: Option<Url>,
+        cache: PathBuf,
+        proxies: watch::Receiver<Proxy>,
+    ) -> Result<Self, HttpError> {
         let store = Store::new(cache);
         let state = if feed.is_some() { NewsState::Loading } else { NewsState::Unavailable };
         let (news_out, news) =
@@ -87,7 +93,7 @@ impl NewsDesk {
         let (links_out, links) = watch::channel(Links::new());
         let (wake, woken) = mpsc::channel(1);
         if let Some(feed) = feed {
-            let worker = Worker::new(feed, store.clone(), news_out, links_out)?;
+            let worker = Worker::new(feed, store.clone(), news_out, links_out, proxies)?;
             tokio::spawn(worker.run(woken));
         }
         Ok(Self { news, links, wake, store })

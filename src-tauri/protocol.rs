@@ -122,7 +122,8 @@ mod tests {
         fs::create_dir_all(&cache).unwrap();
         fs::write(cache.join("0123456789abcdef.png"), b"pixels").unwrap();
         fs::write(dir.path().join("secret.png"), b"secret").unwrap();
-        let news = NewsDesk::start(None, cache).unwrap();
+        let news =
+            NewsDesk::start(None, cache, tokio::sync::watch::channel(engine::proxy::Proxy::None).1).unwrap();
         let mut brand = crate::brand::embedded().unwrap();
         let name = "key-art.jpg".to_owned();
         brand.key_art = Some(Asset { name, content_type: "image/jpeg", bytes: Cow::Borrowed(b"art") });

@@ -5,7 +5,7 @@
 
 mod choices;
 
-pub(crate) use choices::{AfterStart, Language, Metered, Updates, WhilePlaying};
+pub(crate) use choices::{AfterStart, Language, Metered, ProxyChoice, Updates, WhilePlaying};
 
 use crate::{
     failure::{Code, Failure},
@@ -14,6 +14,7 @@ use crate::{
 use ::brand::{Defaults, Sharing};
 use engine::{
     game::{self, Window},
+    proxy::{Proxy, ProxyAddress, ProxyError},
     snapshot::SharingMode,
 };
 use release::id::ChannelName;
@@ -71,6 +72,10 @@ pub(crate) struct Settings {
     pub(crate) updates: Updates,
     /// Default: ask.
     pub(crate) metered: Metered,
+    /// Default: the system's.
+    pub(crate) proxy: ProxyChoice,
+    /// Host and port, or a URL of scheme `http`, `https` or `socks5`; kept while it is not in use. Default: none.
+    pub(crate) proxy_address: String,
 }
 
 /// The layout this launcher writes.
@@ -85,6 +90,8 @@ const WINDOWS_MAX: usize = 14;
 const MONTH_UPLOAD_MIN: u64 = 1_000_000;
 /// A settings file is some hundred bytes; one over this is not ours.
 const FILE_MAX: u64 = 64 * 1024;
+/// The longest address of a proxy, in bytes.
+const PROXY_MAX: usize = 512;
 /// The longest folder path accepted, in bytes; no system takes a longer one.
 const DIR_MAX: usize = 4_096;
 
@@ -111,6 +118,8 @@ impl Settings {
             after_start: AfterStart::Keep,
             updates: Updates::Ask,
             metered: Metered::Ask,
+            proxy: ProxyChoice::System,
+            proxy_address: String::new(),
         }
     }
 
@@ -150,11 +159,25 @@ impl Settings {
         if let Err(error) = game::arguments(&self.launch_arguments) {
             return Err(Code::SettingsArguments.failure(error.to_string()));
         }
+        if self.proxy_address.len() > PROXY_MAX || self.proxy_in_use().is_err() {
+            return Err(Code::SettingsProxy.failure("this is no address of a proxy"));
+        }
         let dir = Path::new(&self.dir);
         if self.dir.len() > DIR_MAX || self.dir.contains('\0') || !dir.is_absolute() {
             return invalid("the game folder is not an absolute path");
         }
         Ok(())
+    }
+}
+
+impl Settings {
+    /// The proxy that follows from them.
+    pub(crate) fn proxy_in_use(&self) -> Result<Proxy, ProxyError> {
+        Ok(match self.proxy {
+            ProxyChoice::System => Proxy::System,
+            ProxyChoice::None => Proxy::None,
+            ProxyChoice::Address => Proxy::Address(ProxyAddress::parse(&self.proxy_address)?),
+        })
     }
 }
 
@@ -242,6 +265,9 @@ fn merge(raw: &Map<String, Value>, defaults: &Settings, channels: &[String]) -> 
     pick(raw, "after_start", &mut settings, usable, |s, v| s.after_start = v);
     pick(raw, "updates", &mut settings, usable, |s, v| s.updates = v);
     pick(raw, "metered", &mut settings, usable, |s, v| s.metered = v);
+    // The address first: without it the choice of it is of no use.
+    pick(raw, "proxy_address", &mut settings, usable, |s, v| s.proxy_address = v);
+    pick(raw, "proxy", &mut settings, usable, |s, v| s.proxy = v);
     settings
 }
 

@@ -33,7 +33,7 @@ fn not_loading(news: &News) -> bool {
 }
 
 async fn news_from(router: Router, cache: &Path) -> News {
-    let desk = NewsDesk::start(Some(serve(router).await), cache.to_owned()).unwrap();
+    let desk = NewsDesk::start(Some(serve(router).await), cache.to_owned(), directly()).unwrap();
     settled(&desk, not_loading).await
 }
 
@@ -57,7 +57,7 @@ async fn cards_first_then_pictures_then_the_copy_without_a_network() {
     let dir = tempfile::tempdir().unwrap();
     let router = Router::new().route("/feed", get(feed_with_tag)).route("/a.png", get(picture));
     let feed = serve(router).await;
-    let desk = NewsDesk::start(Some(feed.clone()), dir.path().to_owned()).unwrap();
+    let desk = NewsDesk::start(Some(feed.clone()), dir.path().to_owned(), directly()).unwrap();
     let news = settled(&desk, |news| news.cards.iter().any(|card| card.image.is_some())).await;
     let [first, second] = &news.cards[..] else { panic!("two cards") };
     assert_eq!((first.title.as_str(), first.summary.as_str(), first.link), ("First", "One", true));
@@ -68,7 +68,7 @@ async fn cards_first_then_pictures_then_the_copy_without_a_network() {
     assert_eq!(desk.picture(&first.id).unwrap().0, "image/jpeg");
     assert!(desk.picture("../news.json").is_none());
 
-    let again = NewsDesk::start(Some(feed.clone()), dir.path().to_owned()).unwrap();
+    let again = NewsDesk::start(Some(feed.clone()), dir.path().to_owned(), directly()).unwrap();
     let unchanged = settled(&again, |news| news.state == NewsState::Fresh).await;
     assert_eq!(unchanged.cards, news.cards, "304 is the copy, with its pictures");
 
@@ -77,7 +77,7 @@ async fn cards_first_then_pictures_then_the_copy_without_a_network() {
     let index = dir.path().join("news.json");
     let text = std::fs::read_to_string(&index).unwrap().replace(feed.as_str(), gone.as_str());
     std::fs::write(&index, text).unwrap();
-    let offline = NewsDesk::start(Some(gone), dir.path().to_owned()).unwrap();
+    let offline = NewsDesk::start(Some(gone), dir.path().to_owned(), directly()).unwrap();
     let news = settled(&offline, not_loading).await;
     assert_eq!((news.state, news.cards.len()), (NewsState::OfflineCopy, 2));
     assert!(news.fetched.is_some());
@@ -118,7 +118,7 @@ async fn a_server_that_never_answers_delays_nothing() {
     let card = NewsCard { id: "0".repeat(16), title: "Old".into(), ..NewsCard::default() };
     let items = vec![Item { card, link: None, picture: None }];
     store.save(&copy::Copy::new(feed.clone(), chrono::Utc::now(), items)).unwrap();
-    let desk = NewsDesk::start(Some(feed), dir.path().to_owned()).unwrap();
+    let desk = NewsDesk::start(Some(feed), dir.path().to_owned(), directly()).unwrap();
     let news = settled(&desk, |news| !news.cards.is_empty()).await;
     assert_eq!((news.state, news.cards[0].title.as_str()), (NewsState::Loading, "Old"));
 }
@@ -138,7 +138,12 @@ async fn redirects_stay_within_the_rule() {
 #[tokio::test]
 async fn a_brand_without_a_feed_has_no_news() {
     let dir = tempfile::tempdir().unwrap();
-    let desk = NewsDesk::start(None, dir.path().to_owned()).unwrap();
+    let desk = NewsDesk::start(None, dir.path().to_owned(), directly()).unwrap();
     let news = desk.look();
     assert_eq!((news.state, news.failure), (NewsState::Unavailable, None));
+}
+
+/// No proxy, whatever the system says.
+fn directly() -> watch::Receiver<Proxy> {
+    watch::channel(Proxy::None).1
 }

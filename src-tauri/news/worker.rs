@@ -15,6 +15,7 @@ use crate::{
     protocol,
 };
 use chrono::{DateTime, Utc};
+use engine::proxy::Proxy;
 use futures_util::{StreamExt, stream};
 use reqwest::{
     Client, Response, StatusCode,
@@ -67,6 +68,7 @@ pub(super) struct Worker {
     store: Store,
     news: watch::Sender<News>,
     links: watch::Sender<Links>,
+    proxies: watch::Receiver<Proxy>,
     copy: Option<Copy>,
 }
 
@@ -76,9 +78,10 @@ impl Worker {
         store: Store,
         news: watch::Sender<News>,
         links: watch::Sender<Links>,
+        mut proxies: watch::Receiver<Proxy>,
     ) -> Result<Self, HttpError> {
-        let client = http::client(TIMEOUT, true)?;
-        Ok(Self { feed, client, store, news, links, copy: None })
+        let client = http::client(TIMEOUT, true, &proxies.borrow_and_update())?;
+        Ok(Self { feed, client, store, news, links, proxies, copy: None })
     }
 
     /// Shows the kept copy, asks the server, then asks again whenever somebody looks and the last answer is old. Ends with the desk.
@@ -88,11 +91,24 @@ impl Worker {
         self.refresh().await;
         let mut asked = Instant::now();
         while woken.recv().await.is_some() {
-            if asked.elapsed() >= REFRESH_AFTER {
+            if asked.elapsed() >= REFRESH_AFTER || self.goes_another_way() {
                 self.refresh().await;
                 asked = Instant::now();
             }
         }
+    }
+
+    /// Whether the news are to be asked for through another proxy from now on.
+    fn goes_another_way(&mut self) -> bool {
+        if !self.proxies.has_changed().unwrap_or(false) {
+            return false;
+        }
+        let client = http::client(TIMEOUT, true, &self.proxies.borrow_and_update());
+        match client {
+            Ok(client) => self.client = client,
+            Err(error) => tracing::warn!(%error, "the news cannot be asked for through this proxy"),
+        }
+        true
     }
 
     /// One round: the feed, the cards, their pictures.

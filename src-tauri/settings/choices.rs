@@ -68,3 +68,15 @@ pub(crate) enum Metered {
     /// It is a network like any other.
     Allow,
 }
+
+/// Through what web servers are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ProxyChoice {
+    /// The system's.
+    System,
+    /// None.
+    None,
+    /// The address beside it.
+    Address,
+}

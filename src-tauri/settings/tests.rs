@@ -87,6 +87,8 @@ fn what_this_version_added_comes_through_an_older_one_and_back() {
         after_start: AfterStart::Close,
         updates: Updates::Auto,
         metered: Metered::Pause,
+        proxy: ProxyChoice::Address,
+        proxy_address: "socks5://127.0.0.1:1080".into(),
         ..case.defaults.clone()
     };
     case.load().save(chosen.clone()).unwrap();
@@ -163,6 +165,11 @@ fn what_the_window_may_not_save() {
     for line in ["\"open", "a\nb", &"x".repeat(5_000)] {
         let settings = Settings { launch_arguments: line.to_owned(), ..ok.clone() };
         assert_eq!(settings.check(&channels()).unwrap_err().code, "SETTINGS_ARGUMENTS");
+    }
+    for address in ["", "no port:", "http://ann:secret@proxy:3128", &"x".repeat(600)] {
+        let settings =
+            Settings { proxy: ProxyChoice::Address, proxy_address: address.to_owned(), ..ok.clone() };
+        assert_eq!(settings.check(&channels()).unwrap_err().code, "SETTINGS_PROXY", "{address}");
     }
     for settings in bad {
         let refused = settings.check(&channels()).unwrap_err();

@@ -12,6 +12,7 @@ pub(crate) use device::DeviceAttempt;
 
 use crate::{http::HttpError, links};
 use chrono::Utc;
+use engine::proxy::Proxy;
 use openidconnect::{
     AuthenticationFlow, AuthorizationCode, ClientId, CsrfToken, DiscoveryError, EndpointState, IssuerUrl,
     Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken,
@@ -34,6 +35,8 @@ pub(crate) struct ProviderConfig {
     pub(crate) client_id: String,
     /// Scopes besides `openid`.
     pub(crate) scopes: Vec<String>,
+    /// Through what it is asked, as it was when the launcher started.
+    pub(crate) proxy: Proxy,
 }
 
 /// Why the provider did not give a session.
@@ -101,7 +104,8 @@ pub(crate) struct Provider {
 impl Provider {
     /// A provider that is not asked anything yet.
     pub(crate) fn new(config: ProviderConfig) -> Result<Self, HttpError> {
-        Ok(Self { config, web: Web::new()? })
+        let web = Web::new(&config.proxy)?;
+        Ok(Self { config, web })
     }
 
     /// The issuer's name.

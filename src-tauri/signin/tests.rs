@@ -25,6 +25,7 @@ impl Case {
             issuer: self.fake.issuer.clone(),
             client_id: fake::CLIENT.into(),
             scopes: vec!["profile".into(), "offline_access".into()],
+            proxy: engine::proxy::Proxy::None,
         }
     }
 

@@ -22,6 +22,7 @@ pub mod opentracker;
 #[cfg(unix)]
 pub mod played;
 pub mod programs;
+pub mod proxy;
 pub mod secrets;
 pub mod share;
 pub mod siege;

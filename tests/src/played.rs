@@ -7,10 +7,11 @@ use crate::{
 };
 use engine::{
     game::{Game, GameConfig, GameLink, Import, Ledger, Output, Play, Policy, TrustedRoot, Urgency},
+    proxy::Proxy,
     session::{Session, SessionConfig},
     snapshot::{Action, Phase, SharingMode, Snapshot},
 };
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
 
 /// The longest wait.
 pub const LIMIT: Duration = Duration::from_secs(30);
@@ -63,13 +64,26 @@ impl Scene {
         self.base.path().join("game")
     }
 
+    /// Where its repository is asked for.
+    #[must_use]
+    pub fn origin_addr(&self) -> SocketAddr {
+        self.origin.url.trim_start_matches("http://").trim_end_matches('/').parse().unwrap()
+    }
+
     /// Opens the game, started with this.
+    #[must_use]
     pub fn open(&self, play: Play) -> Opened {
+        self.open_through(&self.origin.url, Proxy::None, play)
+    }
+
+    /// The same, its repository at this address and through that proxy.
+    #[must_use]
+    pub fn open_through(&self, repository: &str, proxy: Proxy, play: Play) -> Opened {
         let listen = Some("127.0.0.1:0".parse().unwrap());
-        let session =
-            Session::start(&SessionConfig { listen, lan: false, ..SessionConfig::default() }).unwrap();
+        let config = SessionConfig { listen, lan: false, proxy, ..SessionConfig::default() };
+        let session = Session::start(&config).unwrap();
         let link = GameLink {
-            repository: self.origin.url.parse().unwrap(),
+            repository: repository.parse().unwrap(),
             game: "orrery".parse().unwrap(),
             channel: "live".parse().unwrap(),
             root: TrustedRoot::Given(fs::read(self.repository.root()).unwrap()),

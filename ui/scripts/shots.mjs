@@ -36,6 +36,7 @@ export const SHOTS = [
   { name: "settings", state: "ready", steps: [click("nav-settings")] },
   { name: "settings_hours", state: "ready", steps: [click("nav-settings"), click("schedule-add"), to("settings-schedule")] },
   { name: "settings_sharing", state: "ready", steps: [click("nav-settings"), click("month-upload-unlimited"), to("settings-sharing")] },
+  { name: "settings_proxy", state: "ready", steps: [click("nav-settings"), click("proxy-address"), to("settings-network")] },
   { name: "settings_play", state: "ready", steps: [click("nav-settings"), to("settings-game")] },
   { name: "settings_bottom", state: "ready", steps: [click("nav-settings"), bottom] },
   { name: "settings_saved", state: "ready", steps: [click("nav-settings"), click("limit-up-unlimited")] },

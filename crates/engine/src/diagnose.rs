@@ -45,7 +45,9 @@ pub struct Question {
 pub async fn run(question: Question, session: &Session) -> Diagnosis {
     let around = join_all([
         boxed(async { vec![network().await] }),
-        boxed(async { vec![proxy::finding(question.link.as_ref().map(|link| &link.repository))] }),
+        boxed(async {
+            vec![proxy::finding(session.proxy(), question.link.as_ref().map(|link| &link.repository))]
+        }),
         boxed(async { vec![port(session).await] }),
         boxed(async { vec![lan(session).await] }),
         boxed(folder(&question)),

@@ -2,6 +2,7 @@
 //!
 //! Content, which is believed by its hash, may come from elsewhere: `session::origin::redirect`.
 
+use crate::proxy::Proxy;
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, StreamExt};
@@ -96,28 +97,37 @@ impl HttpError {
     }
 }
 
-/// The one client of an engine: its pool of connections is shared by everything it fetches.
+/// A client that goes the system's way.
 ///
 /// # Errors
 /// When the system's certificates cannot be read.
 pub fn client() -> Result<Client, reqwest::Error> {
-    builder().build()
+    client_through(&Proxy::System)
 }
 
-/// A client that goes out from `local` alone, and so over its family alone.
+/// The one client of an engine: its pool of connections is shared by everything it fetches.
+///
+/// # Errors
+/// When the system's certificates cannot be read, or the proxy's address cannot be used.
+pub(crate) fn client_through(proxy: &Proxy) -> Result<Client, reqwest::Error> {
+    proxy.apply(builder())?.build()
+}
+
+/// A client that goes out from `local` alone, and so over its family alone; for those whom no proxy stands between.
 ///
 /// # Errors
 /// When the system's certificates cannot be read.
 pub(crate) fn client_of(local: IpAddr) -> Result<Client, reqwest::Error> {
-    builder().local_address(local).build()
+    builder().no_proxy().local_address(local).build()
 }
 
-/// A client that follows no redirect by itself and knows only the addresses that `resolver` finds.
+/// A client that follows no redirect by itself and knows only the addresses that `resolver` finds; through a proxy it would not look
+/// anything up.
 ///
 /// # Errors
 /// When the system's certificates cannot be read.
 pub(crate) fn client_that_looks_up<R: Resolve + 'static>(resolver: Arc<R>) -> Result<Client, reqwest::Error> {
-    builder().redirect(redirect::Policy::none()).dns_resolver(resolver).build()
+    builder().no_proxy().redirect(redirect::Policy::none()).dns_resolver(resolver).build()
 }
 
 fn builder() -> ClientBuilder {

@@ -7,6 +7,7 @@ pub mod diagnose;
 pub mod game;
 pub mod http;
 pub mod piece_store;
+pub mod proxy;
 pub mod session;
 pub mod snapshot;
 pub mod torrent_folder;

@@ -30,7 +30,7 @@ pub use origin::{OriginSource, OriginStatus, OriginUse};
 pub use port_map::Reachability;
 pub use tracker::{TrackerError, is_tracker};
 
-use crate::http;
+use crate::{http, proxy::Proxy};
 use connections::Places;
 use futures_util::future::OptionFuture;
 use happening::Happening;
@@ -82,6 +82,8 @@ pub struct SessionConfig {
     pub connections: Connections,
     /// Blocks travel compressed between peers that can (ours), wherever that makes them smaller.
     pub compression: bool,
+    /// Through what web servers are asked, trackers over HTTP included. Peers and trackers over UDP are spoken to directly.
+    pub proxy: Proxy,
 }
 
 impl Default for SessionConfig {
@@ -95,6 +97,7 @@ impl Default for SessionConfig {
             port_mapping: false,
             connections: Connections::default(),
             compression: false,
+            proxy: Proxy::System,
         }
     }
 }
@@ -148,6 +151,7 @@ struct Shared {
     pool: disk::Pool,
     buffers: Arc<peer::Buffers>,
     client: Client,
+    proxy: Proxy,
     trackers: Arc<Trackers>,
     peer_id: [u8; 20],
     /// Tells this session apart at a tracker, whatever its address.
@@ -180,7 +184,7 @@ impl Session {
         let mut peer_id = [0; 20];
         peer_id[..8].copy_from_slice(PEER_ID_PREFIX);
         peer_id[8..].fill_with(|| fastrand::alphanumeric() as u8);
-        let client = http::client()?;
+        let client = http::client_through(&config.proxy)?;
         // Who listens on loopback alone is on no network.
         let lan = config.lan && !listens.iter().all(|addr| addr.ip().is_loopback());
         let lan = lan.then(|| Arc::new(Lan::new()));
@@ -197,8 +201,9 @@ impl Session {
                 places: Places::new(config.connections),
                 pool: disk::Pool::new(),
                 buffers: Arc::default(),
-                trackers: Arc::new(Trackers::new(client.clone(), &listens)),
+                trackers: Arc::new(Trackers::new(client.clone(), &listens, config.proxy.clone())),
                 client,
+                proxy: config.proxy.clone(),
                 peer_id,
                 key: fastrand::u32(..),
                 local,
@@ -302,6 +307,11 @@ impl Session {
     #[must_use]
     pub fn http(&self) -> &Client {
         &self.shared.client
+    }
+
+    /// Through what web servers are asked.
+    pub(crate) fn proxy(&self) -> &Proxy {
+        &self.shared.proxy
     }
 
     /// Stops every torrent and listens no more.

@@ -5,6 +5,7 @@ use crate::{
     http::{self, HttpError},
     links,
 };
+use engine::proxy::Proxy;
 use futures_util::future::BoxFuture;
 use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
 use reqwest::Client;
@@ -22,9 +23,9 @@ const ANSWER_MAX: usize = 256 * 1024;
 pub(super) struct Web(Client);
 
 impl Web {
-    pub(super) fn new() -> Result<Self, HttpError> {
+    pub(super) fn new(proxy: &Proxy) -> Result<Self, HttpError> {
         // No redirects: an endpoint that forwards could be made to fetch from anywhere.
-        Ok(Self(http::client(TIMEOUT, false)?))
+        Ok(Self(http::client(TIMEOUT, false, proxy)?))
     }
 
     async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {

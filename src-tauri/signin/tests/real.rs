@@ -32,7 +32,12 @@ impl Real {
 
     fn config(&self) -> ProviderConfig {
         let scopes = ["openid", "profile", "offline_access"].map(str::to_owned).to_vec();
-        ProviderConfig { issuer: self.issuer.clone(), client_id: "muster-launcher".into(), scopes }
+        ProviderConfig {
+            issuer: self.issuer.clone(),
+            client_id: "muster-launcher".into(),
+            scopes,
+            proxy: engine::proxy::Proxy::None,
+        }
     }
 
     /// The refresh token that it gives out next.

@@ -940,7 +940,15 @@ updates: Updates,
 /**
  * Default: ask.
  */
-metered: Metered, };
+metered: Metered, 
+/**
+ * Default: the system's.
+ */
+proxy: ProxyChoice, 
+/**
+ * Host and port, or a URL of scheme `http`, `https` or `socks5`; kept while it is not in use. Default: none.
+ */
+proxy_address: string, };
 
 /**
  * The window's language.
@@ -966,6 +974,11 @@ export type Updates = "ask" | "auto";
  * What is done on a network that is paid for by the amount.
  */
 export type Metered = "ask" | "pause" | "allow";
+
+/**
+ * Through what web servers are asked.
+ */
+export type ProxyChoice = "system" | "none" | "address";
 
 /**
  * Hours of some days of the week with rules of their own.

@@ -145,6 +145,7 @@ impl Get {
             port_mapping: self.map_port,
             connections: self.connections.get(),
             compression: self.compression,
+            ..SessionConfig::default()
         })?;
         warn_of_few_files(context, &session);
         let folder = Arc::new(TorrentFolder::new(Arc::new(RealFs), &dir, &metainfo));

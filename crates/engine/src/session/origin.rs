@@ -24,6 +24,7 @@ mod tests;
 mod usage;
 
 use super::{happening::Happening, limiter::Scope};
+use crate::proxy::Proxy;
 pub(crate) use body::Patience;
 use dispatch::Dispatch;
 use lane::{Gauge, Ground};
@@ -100,6 +101,7 @@ enum Order {
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(crate) client: Client,
+    pub(crate) proxy: Proxy,
     pub(crate) layout: Arc<Layout>,
     pub(crate) scope: Scope,
     pub(crate) sources: Vec<OriginSource>,
@@ -120,11 +122,11 @@ pub(crate) struct Origin {
 impl Origin {
     /// Starts the dispatcher, which hands blocks and failures to `wire`.
     pub(crate) fn start(setup: Setup, wire: mpsc::Sender<Happening>) -> Self {
-        let Setup { client, layout, scope, sources, patience, seed } = setup;
+        let Setup { client, proxy, layout, scope, sources, patience, seed } = setup;
         let well = vec![Figures { ok: true, ..Figures::default() }; sources.len()];
         let gauges = sources.iter().map(|_| Gauge::default()).collect();
         let tables = frames::Tables::default();
-        let redirects = redirect::Redirects::default();
+        let redirects = redirect::Redirects::new(proxy);
         let ground = Arc::new(Ground { client, redirects, layout, scope, sources, gauges, tables, patience });
         let (orders, receiver) = mpsc::unbounded_channel();
         let (sender, figures) = watch::channel(well);

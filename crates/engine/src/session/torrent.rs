@@ -150,6 +150,7 @@ impl Actor {
         swarm.handle(now, Input::PeersFound { addrs, source, via: Via::OWN });
         let origin = origin::Setup {
             client: session.http().clone(),
+            proxy: session.proxy().clone(),
             layout: Arc::clone(&layout),
             scope: scope.clone(),
             sources: torrent.origins,

@@ -6,7 +6,7 @@
 pub(super) mod http;
 pub(super) mod udp;
 
-use crate::http::HttpError;
+use crate::{http::HttpError, proxy::Proxy};
 use release::hash::Hash32;
 use reqwest::Client;
 use std::{
@@ -106,9 +106,9 @@ pub(crate) struct Trackers {
 
 impl Trackers {
     /// `listens` are the addresses on which peers reach us: over which families it is worth announcing.
-    pub(crate) fn new(client: Client, listens: &[SocketAddr]) -> Self {
+    pub(crate) fn new(client: Client, listens: &[SocketAddr], proxy: Proxy) -> Self {
         let both = listens.iter().any(SocketAddr::is_ipv4) && listens.iter().any(SocketAddr::is_ipv6);
-        Self { http: http::Clients::new(client, both), udp: udp::Connections::new(listens) }
+        Self { http: http::Clients::new(client, both, proxy), udp: udp::Connections::new(listens) }
     }
 
     /// Announces once, over each family that both sides have.

@@ -62,6 +62,8 @@ export const SETTINGS: Settings = {
   after_start: "keep",
   updates: "ask",
   metered: "ask",
+  proxy: "system",
+  proxy_address: "",
 };
 
 export const PICTURES: Record<string, string> = {

@@ -81,7 +81,7 @@ impl Scene {
         let listens: [SocketAddr; 1] = ["127.0.0.1:6881".parse().expect("an address")];
         let client = crate::http::client().expect("a client");
         let (handle, statuses) = start(Task {
-            trackers: Arc::new(Trackers::new(client, &listens)),
+            trackers: Arc::new(Trackers::new(client, &listens, crate::proxy::Proxy::System)),
             tiers,
             infohash: Hash32([5; 32]),
             of,

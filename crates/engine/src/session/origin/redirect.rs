@@ -7,6 +7,7 @@
 
 use super::error::OriginError;
 use crate::http::{self, HttpError};
+use crate::proxy::Proxy;
 use reqwest::{
     Client, RequestBuilder, Response, StatusCode,
     dns::{Addrs, Name, Resolve, Resolving},
@@ -27,11 +28,18 @@ const REDIRECTS_MAX: usize = 5;
 /// of a private network. Whoever is redirected by this very machine goes with the client of all.
 #[derive(Debug, Default)]
 pub(super) struct Redirects {
+    /// Where it stands between, somebody else looks names up: an answer may send us to no other host then.
+    proxy: Proxy,
     of_public: OnceLock<Client>,
     of_private: OnceLock<Client>,
 }
 
 impl Redirects {
+    /// Of clients that go through `proxy`.
+    pub(super) fn new(proxy: Proxy) -> Self {
+        Self { proxy, ..Self::default() }
+    }
+
     /// Sends a request for `url`, made by `ask`, and follows where it leads; the last answer, whatever it is.
     pub(super) async fn send(
         &self,
@@ -45,10 +53,15 @@ impl Redirects {
             let Some(to) = leads_to(&response) else { break };
             // Through a proxy nobody knows where the source is: it may name only what is near to nobody.
             let source = response.remote_addr().map_or(Reach::Global, |server| reach(server.ip()));
+            let proxied = self.proxy.before(response.url()).is_some() || self.proxy.before(&to).is_some();
+            if proxied && response.url().host() != to.host() {
+                break;
+            }
             if !may_lead(response.url(), &to) || !may_name_host(source, &to) {
                 break;
             }
-            let client = self.client(client, source).map_err(failed)?;
+            let client =
+                if proxied { client.clone() } else { self.client(client, source).map_err(failed)? };
             response = ask(&client, to).send().await.map_err(failed)?;
         }
         Ok(response)

@@ -4,7 +4,10 @@
 //! (BEP 7), with a client that has only that family.
 
 use super::{Announce, AnnounceEvent, Answer, TrackerError, believed, clamp_interval, merged, shown, v4, v6};
-use crate::http::{self, HttpError};
+use crate::{
+    http::{self, HttpError},
+    proxy::Proxy,
+};
 use release::bencode::Value;
 use reqwest::Client;
 use std::{
@@ -25,14 +28,15 @@ const ANNOUNCE_TIME_MAX: Duration = Duration::from_secs(30);
 pub(super) struct Clients {
     any: Client,
     both: bool,
+    proxy: Proxy,
     time_max: Duration,
     by_family: OnceLock<Option<[Client; 2]>>,
 }
 
 impl Clients {
     /// `both`: peers can reach us over IPv4 and IPv6.
-    pub(super) fn new(any: Client, both: bool) -> Self {
-        Self { any, both, time_max: ANNOUNCE_TIME_MAX, by_family: OnceLock::new() }
+    pub(super) fn new(any: Client, both: bool, proxy: Proxy) -> Self {
+        Self { any, both, proxy, time_max: ANNOUNCE_TIME_MAX, by_family: OnceLock::new() }
     }
 
     pub(super) async fn announce(&self, url: &Url, say: &Announce) -> Result<Answer, TrackerError> {
@@ -60,6 +64,10 @@ impl Clients {
     /// A client for each family, where the tracker has both as well.
     async fn by_family(&self, url: &Url) -> Option<&[Client; 2]> {
         let Some(Host::Domain(name)) = url.host().filter(|_| self.both) else { return None };
+        // It is the proxy's address that the tracker sees, and the proxy that looks its name up.
+        if self.proxy.before(url).is_some() {
+            return None;
+        }
         let looked_up = tokio::net::lookup_host((name, url.port_or_known_default()?)).await;
         // Where the name is not known the one client says so.
         let addrs: Vec<SocketAddr> = looked_up.ok()?.collect();

@@ -116,6 +116,7 @@ impl Scene {
         let limiter = Limiter::new(caps);
         let setup = Setup {
             client: http::client().expect("a client"),
+            proxy: crate::proxy::Proxy::System,
             layout: Arc::clone(&release.layout),
             scope: Scope::new(&limiter),
             sources,

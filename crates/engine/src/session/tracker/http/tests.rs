@@ -89,7 +89,10 @@ async fn tracker(head: &str, body: Vec<u8>, drip: Option<Duration>) -> Url {
 }
 
 async fn asked(url: &Url, time_max: Duration) -> Result<Answer, TrackerError> {
-    let clients = Clients { time_max, ..Clients::new(http::client().expect("a client"), true) };
+    let clients = Clients {
+        time_max,
+        ..Clients::new(http::client().expect("a client"), true, crate::proxy::Proxy::System)
+    };
     let say = Announce {
         infohash: Hash32([1; 32]),
         peer_id: [2; 20],
