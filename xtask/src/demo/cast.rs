@@ -52,7 +52,7 @@ impl Cast {
         let mut launcher = command(place::built("debug", "muster-launcher"));
         launcher.env("MUSTER_REPOSITORY", &self.repository_url).env("MUSTER_ROOT", root(&self.dir));
         launcher.env("MUSTER_FEED", &self.feed_url).env("MUSTER_ISSUER", &self.issuer);
-        launcher.env("MUSTER_BRAND_DIR", place::root().join("demo/brand"));
+        launcher.env("MUSTER_BRAND_DIR", brand()?);
         at_new_home(&mut launcher, &self.dir.join("home"))?;
         desktop.lend(&mut launcher);
         Running::start("the launcher", launcher.stderr(log(&self.dir, "launcher")?))
@@ -68,6 +68,14 @@ impl Cast {
 
     pub(super) fn feed_url(&self) -> &str {
         &self.feed_url
+    }
+}
+
+/// The brand that the caller names in the environment, as to try another one; else the demo's own.
+fn brand() -> Result<PathBuf, Failure> {
+    match std::env::var_os("MUSTER_BRAND_DIR").map(PathBuf::from) {
+        Some(named) => std::path::absolute(&named).at(&named),
+        None => Ok(place::root().join("demo/brand")),
     }
 }
 
