@@ -188,9 +188,15 @@ async fn folder(question: &Question) -> Vec<Finding> {
         wanted: None,
         need_bytes: None,
     };
-    let found = match spawn_blocking(move || look.answer()).await {
-        Ok(found) => found.map_err(|error| Failure::from(&error)),
-        Err(error) => Err(Failure::from(&GameError::Internal(error.to_string()))),
+    let found = match timeout(CHECK_MAX, spawn_blocking(move || look.answer())).await {
+        Ok(Ok(found)) => found.map_err(|error| Failure::from(&error)),
+        Ok(Err(error)) => Err(Failure::from(&GameError::Internal(error.to_string()))),
+        // A drive that is waking up, or one that is failing.
+        Err(_) => Err(Failure {
+            code: "DISK_ERROR".to_owned(),
+            message: "the folder's drive did not answer in time".to_owned(),
+            can_retry: true,
+        }),
     };
     let finding = match found {
         Ok(look) => {

@@ -62,7 +62,9 @@ fn judged(response: &Response, is_document: bool) -> (FindingCode, Option<u64>) 
     let status = response.status();
     let html = http::is_html(response.headers());
     let figure = Some(status.as_u16().into());
-    if status.is_redirection() || (status.is_success() && html) {
+    // 511 is a portal's own word for itself (RFC 6585).
+    let portal = status == StatusCode::NETWORK_AUTHENTICATION_REQUIRED;
+    if portal || status.is_redirection() || (status.is_success() && html) {
         return (FindingCode::OriginPortal, figure);
     }
     match status {
