@@ -168,9 +168,7 @@ impl Settings {
         }
         Ok(())
     }
-}
 
-impl Settings {
     /// The proxy that follows from them.
     pub(crate) fn proxy_in_use(&self) -> Result<Proxy, ProxyError> {
         Ok(match self.proxy {

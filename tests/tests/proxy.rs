@@ -1,5 +1,6 @@
 //! A proxy: what is asked of web servers goes through it or not at all.
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use engine::{
     proxy::{Proxy, ProxyAddress},

@@ -1,6 +1,5 @@
 //! A session in the real window, when things go wrong around it: no secret store, a locked one, a provider that is down, a session
 //! that was ended there. The game that is installed can be played every time.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 use tests::{
