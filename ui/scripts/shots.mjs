@@ -68,6 +68,8 @@ export async function show(context, url, { state, steps = [] }, brand = "") {
   await page.locator(STANDS).first().waitFor();
   for (const step of steps) await step(page);
   await page.clock.runFor(1000);
+  // What moves in the browser's own time (the page's stands still) has come to rest.
+  await page.evaluate(() => Promise.all(document.getAnimations().filter(({ effect }) => Number.isFinite(effect?.getComputedTiming().endTime)).map(({ finished }) => finished.catch(() => {}))));
   return page;
 }
 
